@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The TLS engine: handshake and record layer, sans I/O. All that shim/ and policy/ may include.
+ *
+ *                 program side                    network side
+ *   receive   <-  engine_open()                   a whole record, engine_hs_recv() before that
+ *   send      ->  engine_seal()                   records, engine_hs_pending() before that
+ *
+ * A connection lives in two objects:
+ *
+ *   struct engine_hs    the handshake in flight: heap, private to a process, freed at its end
+ *   struct engine_conn  what is left of it: plain old data without pointers, so that it may lie
+ *                       in shared memory and outlive fork and exec
+ *
+ * The engine never calls the kernel, takes no lock and keeps no global state but the environment
+ * set once by engine_init(). Calls on one engine_conn are serialised by the caller per direction:
+ * the fields under `recv` belong to who opens records, those under `send` to who seals them.
+ */
+#ifndef ENGINE_ENGINE_H
+#define ENGINE_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define must_check __attribute__((warn_unused_result))
+
+#define ENGINE_RECORD_HEADER_LEN 5
+#define ENGINE_MAX_PLAINTEXT 16384
+/* The largest record that is accepted, with its header: TLS 1.2 allows 2^14 + 2048 (RFC 5246 6.2.3). */
+#define ENGINE_MAX_RECORD (ENGINE_RECORD_HEADER_LEN + ENGINE_MAX_PLAINTEXT + 2048)
+/* Most bytes that sealing one record adds: header, explicit nonce or IV, content type, MAC or tag, padding. */
+#define ENGINE_SEAL_OVERHEAD 96
+/* Room that engine_control() and engine_seal_alert() need. */
+#define ENGINE_CONTROL_MAX 256
+#define ENGINE_REASON_MAX 200
+#define ENGINE_ALPN_MAX 32
+
+enum engine_role { ENGINE_CLIENT, ENGINE_SERVER };
+
+enum engine_err {
+	ENGINE_OK = 0,
+	ENGINE_ERR_PROTOCOL,	/* the peer broke the protocol, or speaks something else */
+	ENGINE_ERR_NOT_TLS,	/* the first bytes are no TLS record at all */
+	ENGINE_ERR_NEGOTIATION, /* nothing in common: version, suite, group, signature scheme, ALPN */
+	ENGINE_ERR_VERIFY,	/* the peer's certificate or its proof was refused */
+	ENGINE_ERR_PEER_ALERT,	/* the peer sent a fatal alert */
+	ENGINE_ERR_BAD_RECORD,	/* a record failed authentication */
+	ENGINE_ERR_CONFIG,	/* credentials or options cannot work */
+	ENGINE_ERR_NO_MEMORY,
+	ENGINE_ERR_INTERNAL,
+};
+
+/* What the engine takes from its surroundings. */
+struct engine_env {
+	/* Memory for handshakes and contexts. NULL members: malloc and free of libc. */
+	void *(*alloc)(size_t size);
+	void (*release)(void *ptr);
+	void *(*resize)(void *ptr, size_t size);
+	/* Fill buf with len random bytes fit for keys; false when there are none. Required. */
+	bool (*random)(uint8_t *buf, size_t len);
+	/* Seconds since 1970-01-01 UTC. Required. */
+	int64_t (*now)(void);
+};
+
+/*
+ * Set the environment; call once before anything else, from one thread. env is copied.
+ * Returns false if the primitives fail their start-up check.
+ */
+must_check bool engine_init(const struct engine_env *env);
+
+/* ---- configuration: immutable once a handshake has used it; reference-counted ---- */
+
+struct engine_trust;	/* a set of trust anchors */
+struct engine_config;	/* credentials, trust and options of one rule */
+
+enum engine_verify {
+	ENGINE_VERIFY_FULL,	/* chain and name (of a client: chain) */
+	ENGINE_VERIFY_CHAIN,	/* chain only */
+	ENGINE_VERIFY_NONE,	/* nothing: the peer may be anyone */
+};
+enum engine_client_auth { ENGINE_CLIENT_AUTH_NONE, ENGINE_CLIENT_AUTH_REQUEST, ENGINE_CLIENT_AUTH_REQUIRE };
+
+#define ENGINE_TLS12 0x0303
+#define ENGINE_TLS13 0x0304
+
+/* A new empty set with one reference, NULL if out of memory. */
+struct engine_trust *engine_trust_new(void);
+/*
+ * Add every CERTIFICATE block of pem[0..len). *n_added: how many were taken. Returns ENGINE_OK when the text
+ * could be read (also with 0 blocks), ENGINE_ERR_CONFIG with a sentence in why when a block is damaged.
+ * With skip_bad, blocks that cannot be parsed are passed over (system stores hold some).
+ */
+must_check enum engine_err engine_trust_add_pem(struct engine_trust *trust, const uint8_t *pem, size_t len,
+						bool skip_bad, size_t *n_added, char why[static ENGINE_REASON_MAX]);
+void engine_trust_ref(struct engine_trust *trust);
+void engine_trust_unref(struct engine_trust *trust);
+
+/* A configuration with defaults: versions 1.3 only for now, verify FULL, client-auth NONE. One reference. */
+struct engine_config *engine_config_new(enum engine_role role);
+void engine_config_ref(struct engine_config *cfg);
+void engine_config_unref(struct engine_config *cfg);
+
+/*
+ * Add our own certificate chain (leaf first, then intermediates, in PEM) and its private key (PEM: PKCS#8, SEC 1
+ * or PKCS#1, unencrypted). The texts are borrowed for the call. May be called again for a second kind of key.
+ * ENGINE_ERR_CONFIG with a sentence in why: no certificate, no key, key is encrypted, key does not belong to the
+ * certificate, key kind or size unsupported (RSA >= 2048, EC P-256/P-384, Ed25519).
+ */
+must_check enum engine_err engine_config_add_credential(struct engine_config *cfg, const uint8_t *chain_pem,
+							size_t chain_len, const uint8_t *key_pem, size_t key_len,
+							char why[static ENGINE_REASON_MAX]);
+/* Trust anchors for the peer's chain; cfg takes its own reference. */
+void engine_config_set_trust(struct engine_config *cfg, struct engine_trust *trust);
+void engine_config_set_verify(struct engine_config *cfg, enum engine_verify verify);
+void engine_config_set_client_auth(struct engine_config *cfg, enum engine_client_auth mode);
+/* min, max: ENGINE_TLS12 or ENGINE_TLS13. False if the engine supports no version of that range. */
+must_check bool engine_config_set_versions(struct engine_config *cfg, uint16_t min, uint16_t max);
+/* Protocols in order of preference, each 1..ENGINE_ALPN_MAX bytes, 8 at most (RFC 7301). False if out of bounds. */
+must_check bool engine_config_set_alpn(struct engine_config *cfg, const char *const *protocols, size_t n_protocols);
+/*
+ * Names a peer's certificate must carry one of (DNS names with "*." wildcards, or URIs), instead of any name: for
+ * accept rules with client certificates. 16 at most. False if out of bounds or memory.
+ */
+must_check bool engine_config_set_allowed_peers(struct engine_config *cfg, const char *const *names, size_t n_names);
+
+/* What `tlshim check` wants to know of a credential. */
+struct engine_credential_info {
+	char subject[128];
+	char issuer[128];
+	char key_kind[32]; /* "RSA 2048", "EC P-256", "Ed25519" */
+	int64_t not_before, not_after;
+	bool chain_complete; /* ends at a self-signed certificate or at one whose issuer is in the system's hands */
+	bool has_server_name; /* a subjectAltName with a DNS name or address is there */
+};
+/* Describe credential number i (0-based); false past the last. */
+must_check bool engine_config_describe_credential(const struct engine_config *cfg, size_t i,
+						  struct engine_credential_info *info);
+
+/* ---- an established connection ---- */
+
+/* One direction of traffic protection. Touched by the engine only; public for its size. */
+struct engine_keys {
+	uint64_t seq;		/* of the next record (RFC 8446 5.3) */
+	uint32_t epoch;		/* counts key changes: tells a cached cipher context that it is stale */
+	uint8_t key[32];
+	uint8_t iv[12];
+	uint8_t secret[48];	/* traffic secret; in TLS 1.2 CBC suites the MAC key */
+};
+
+struct engine_conn {
+	uint64_t id;		/* set by the owner before the handshake: unique among live connections, never 0 */
+	uint16_t version;	/* ENGINE_TLS13, ... ; 0 until the handshake is done */
+	uint16_t suite;		/* as on the wire, RFC 8446 B.4 */
+	uint16_t group;		/* RFC 8446 4.2.7 */
+	uint16_t scheme;	/* signature scheme of the peer's CertificateVerify, 0 if none */
+	uint8_t role;		/* enum engine_role */
+	uint8_t alpn_len;
+	char alpn[ENGINE_ALPN_MAX];
+
+	/* receive direction */
+	struct engine_keys recv;
+	uint8_t recv_closed;	/* close_notify has come */
+	uint8_t recv_err;	/* enum engine_err, sticks */
+	uint8_t recv_alert;	/* with PEER_ALERT: the peer's; else the alert that we owe */
+	uint8_t recv_reason;	/* index for engine_conn_reason() */
+	uint8_t hs_head_len;	/* post-handshake message that is split over records */
+	uint8_t hs_head[8];
+	uint32_t hs_left;
+	uint32_t flood;		/* records without data in a row */
+
+	/* send direction */
+	struct engine_keys send;
+	uint8_t send_closed;	/* close_notify or a fatal alert has been sealed */
+	uint8_t key_update_due;	/* the peer asked for it; set by the receive direction, atomically */
+};
+
+/*
+ * A cipher context: the expanded key of one direction of one connection. A cache, not state: any context may be
+ * given to any call, and is keyed anew when it held another connection's or an older key. Heap, process-private.
+ */
+struct engine_cipher;
+struct engine_cipher *engine_cipher_new(void);
+void engine_cipher_wipe(struct engine_cipher *cipher); /* forget the key it holds */
+void engine_cipher_free(struct engine_cipher *cipher); /* wipes first; NULL is allowed */
+
+/*
+ * Length with header of the record that starts with these five bytes.
+ *
+ * 0 if they cannot start a record on conn (wrong type, wrong version, too long): engine_open() with these five
+ * bytes then says what is wrong.  RFC 8446 5.1, 5.2
+ */
+must_check size_t engine_record_len(const struct engine_conn *conn,
+				    const uint8_t header[static ENGINE_RECORD_HEADER_LEN]);
+
+enum engine_event {
+	ENGINE_EVENT_DATA,	/* application data, 1 byte or more */
+	ENGINE_EVENT_NOTHING,	/* ticket, KeyUpdate, empty record: read on */
+	ENGINE_EVENT_CLOSED,	/* close_notify: end of the peer's data */
+};
+struct engine_opened {
+	enum engine_event event;
+	const uint8_t *data;	/* in out or in record */
+	size_t data_len;
+};
+
+/*
+ * Unprotect one whole record.
+ *
+ * record, len  header and body; decrypted in place unless out is large enough
+ * out, out_len where plaintext should go; used only if out_len >= len - ENGINE_RECORD_HEADER_LEN (tag and content
+ *              type are written there too). May be NULL with 0.
+ * opened       what came
+ *
+ * ENGINE_OK, or an error that sticks in conn (ENGINE_ERR_BAD_RECORD, _PROTOCOL, _PEER_ALERT). Nothing of a record
+ * that failed stays in out or record. If an alert is owed for it, engine_alert_due() tells.  RFC 8446 5.2
+ */
+must_check enum engine_err engine_open(struct engine_conn *conn, struct engine_cipher *cipher, uint8_t *record,
+				       size_t len, uint8_t *out, size_t out_len, struct engine_opened *opened);
+
+struct engine_slice {
+	const uint8_t *data;
+	size_t len;
+};
+
+/*
+ * Protect application data as one record.
+ *
+ * plain, n_plain  slices, together 1..ENGINE_MAX_PLAINTEXT bytes
+ * out, out_size   room for the plaintext's length + ENGINE_SEAL_OVERHEAD; must not overlap the slices
+ * out_len         out: bytes of the record
+ *
+ * ENGINE_OK; ENGINE_ERR_INTERNAL if the send direction is closed or room is short.  RFC 8446 5.2
+ */
+must_check enum engine_err engine_seal(struct engine_conn *conn, struct engine_cipher *cipher,
+				       const struct engine_slice *plain, size_t n_plain, uint8_t *out, size_t out_size,
+				       size_t *out_len);
+
+/*
+ * The number of the next record, and taking back records that were sealed but of which no byte has left (and no
+ * control record among them): the next engine_seal() uses number seq again.
+ */
+uint64_t engine_send_seq(const struct engine_conn *conn);
+void engine_send_rewind(struct engine_conn *conn, uint64_t seq);
+
+/* True if engine_control() has a record to send before further data: KeyUpdate owed, or the key is used up. */
+bool engine_control_due(const struct engine_conn *conn);
+/* Build those records: 0..ENGINE_CONTROL_MAX bytes in out.  RFC 8446 4.6.3, 5.5 */
+must_check enum engine_err engine_control(struct engine_conn *conn, struct engine_cipher *cipher,
+					  uint8_t out[static ENGINE_CONTROL_MAX], size_t *out_len);
+
+/* The fatal alert that the receive direction owes the peer, 0 if none (after a peer's alert none is owed). */
+uint8_t engine_alert_due(const struct engine_conn *conn);
+#define ENGINE_ALERT_CLOSE_NOTIFY 0
+/*
+ * Seal an alert: close_notify (0, level warning) or a fatal one. After either the send direction is closed.
+ * ENGINE_OK with *out_len 0 if it was closed before.  RFC 8446 6
+ */
+must_check enum engine_err engine_seal_alert(struct engine_conn *conn, struct engine_cipher *cipher, uint8_t alert,
+					     uint8_t out[static ENGINE_CONTROL_MAX], size_t *out_len);
+
+/* Wipe keys and secrets. Negotiated values and errors stay readable. */
+void engine_conn_wipe(struct engine_conn *conn);
+
+/* One sentence on the sticking error of conn. */
+const char *engine_conn_reason(const struct engine_conn *conn);
+
+/* ---- the handshake ---- */
+
+struct engine_hs;
+
+struct engine_hs_params {
+	struct engine_config *config;	/* the handshake takes a reference */
+	/*
+	 * Client: the name to verify and, unless it is an address literal, to send as SNI; ASCII, no trailing dot;
+	 * NULL only if config's verify is not FULL. Server: NULL.
+	 */
+	const char *server_name;
+};
+
+/*
+ * Begin a handshake whose result will go to conn (conn->id set, rest zero). The ClientHello of a client is pending
+ * at once. NULL if out of memory or if the parameters cannot work (then why says so).
+ */
+must_check struct engine_hs *engine_hs_new(const struct engine_hs_params *params, struct engine_conn *conn,
+					   char why[static ENGINE_REASON_MAX]);
+/*
+ * Offer bytes that arrived from the peer.
+ *
+ * used  out: bytes taken, 0..len. All are taken unless the handshake ended: no byte past the record that completes
+ *       or breaks it is touched.
+ *
+ * ENGINE_OK, or an error that sticks; an alert for the peer may then be pending.  RFC 8446 4, 5.1
+ */
+must_check enum engine_err engine_hs_recv(struct engine_hs *hs, const uint8_t *wire, size_t len, size_t *used);
+/* Bytes for the peer, *len of them (0: none); valid until the next call on hs. */
+const uint8_t *engine_hs_pending(const struct engine_hs *hs, size_t *len);
+/* The first n pending bytes have been sent or stored elsewhere. */
+void engine_hs_sent(struct engine_hs *hs, size_t n);
+/*
+ * True once the peer is authenticated as the configuration demands and conn's keys are in place. Bytes may still be
+ * pending (a client's Finished): they go out before anything sealed with conn.
+ */
+bool engine_hs_is_done(const struct engine_hs *hs);
+/* True if the peer has sent nothing yet. */
+bool engine_hs_is_fresh(const struct engine_hs *hs);
+/* The sticking error, the alert that goes with it (sent, or received with PEER_ALERT), and a sentence on it. */
+enum engine_err engine_hs_error(const struct engine_hs *hs);
+uint8_t engine_hs_alert(const struct engine_hs *hs);
+const char *engine_hs_reason(const struct engine_hs *hs);
+/* The name that the client sent (server) or that was asked for (client); "" if none. */
+const char *engine_hs_server_name(const struct engine_hs *hs);
+/* Subject of the peer's certificate, "" if it sent none. */
+const char *engine_hs_peer_subject(const struct engine_hs *hs);
+/* Wipe and free; NULL is allowed. conn stays. */
+void engine_hs_free(struct engine_hs *hs);
+
+/* ---- names for logs ---- */
+const char *engine_version_name(uint16_t version);  /* "TLS 1.3" */
+const char *engine_suite_name(uint16_t suite);	    /* "TLS_AES_128_GCM_SHA256" */
+const char *engine_group_name(uint16_t group);	    /* "x25519" */
+const char *engine_scheme_name(uint16_t scheme);    /* "ecdsa_secp256r1_sha256" */
+const char *engine_alert_name(uint8_t alert);	    /* "bad_certificate" */
+const char *engine_err_name(enum engine_err err);
+
+/* ---- throw-away certificates for trying things out ---- */
+
+struct engine_dev_cert {
+	char ca_pem[4096];
+	char cert_pem[4096]; /* leaf, signed by the CA */
+	char key_pem[1024];  /* of the leaf, PKCS#8 or SEC 1, EC P-256; wipe after use */
+};
+/*
+ * Make a CA (its key is thrown away) and a leaf for names (DNS names or address literals, 1..16), valid for days
+ * from an hour ago, EKU serverAuth and clientAuth. False with a sentence in why.  RFC 5280
+ */
+must_check bool engine_dev_cert_make(struct engine_dev_cert *out, const char *const *names, size_t n_names, int days,
+				     char why[static ENGINE_REASON_MAX]);
+
+#endif

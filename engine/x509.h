@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Certificates and the keys in them: all that the handshake knows of X.509. x509*.c, verify.c and crypto.c are the
+ * only files that include wolfSSL headers.
+ */
+#ifndef ENGINE_X509_H
+#define ENGINE_X509_H
+
+#include "config.h"
+
+struct public_key;  /* heap; of a verified peer */
+struct private_key; /* heap; part of a credential */
+
+/*
+ * Signature schemes, RFC 8446 4.2.3, that this key can make in TLS 1.3 (for_tls13) or 1.2, best first; returns how many were
+ * written to schemes (at most max).
+ */
+size_t private_key_schemes(const struct private_key *key, bool for_tls13, uint16_t *schemes, size_t max);
+/*
+ * Sign msg with scheme. The whole message, not its hash (Ed25519 needs it).
+ * sig: room of sig_size (512 is always enough); *sig_len: bytes written. ENGINE_ERR_INTERNAL on failure.
+ * One operation, so that a key agent may answer it one day.  RFC 8446 4.4.3
+ */
+must_check enum engine_err private_key_sign(const struct private_key *key, uint16_t scheme, const uint8_t *msg,
+					    size_t msg_len, uint8_t *sig, size_t sig_size, size_t *sig_len);
+void private_key_free(struct private_key *key); /* wipes; NULL is allowed */
+
+/*
+ * Check sig over msg. False if it is wrong, if the scheme does not fit the kind of key (in TLS 1.3 the curve too), or
+ * if it is not one that the engine offers.
+ */
+must_check bool public_key_verify(const struct public_key *key, uint16_t scheme, bool for_tls13, const uint8_t *msg,
+				  size_t msg_len, const uint8_t *sig, size_t sig_len);
+void public_key_free(struct public_key *key); /* NULL is allowed */
+
+/* What a peer presented, and what for. */
+struct verify_request {
+	const struct engine_config *config;
+	enum engine_role peer_role;	/* ENGINE_SERVER: EKU serverAuth is demanded, else clientAuth */
+	const uint8_t *const *certs;	/* DER, leaf first, at most CONFIG_MAX_CHAIN */
+	const size_t *cert_lens;
+	size_t n_certs;
+	const char *name;		/* DNS name or address literal to match; NULL: none */
+	int64_t now;
+};
+struct verify_result {
+	struct public_key *key;		/* the leaf's; the caller frees it; also set with ENGINE_VERIFY_NONE */
+	char subject[128];		/* of the leaf, "CN=localhost" or its first SAN */
+	uint8_t alert;			/* on failure: RFC 8446 6.2 certificate alerts */
+	char reason[ENGINE_REASON_MAX]; /* on failure: a sentence for the log: what failed, for which certificate */
+};
+/*
+ * Judge the chain: path to an anchor (out-of-order and surplus certificates tolerated), signatures, validity, basic
+ * constraints, path length, key usage, EKU, name constraints, key sizes, no SHA-1, then the name.
+ * ENGINE_OK, ENGINE_ERR_VERIFY or ENGINE_ERR_NO_MEMORY.  RFC 5280 6, RFC 9525
+ */
+must_check enum engine_err verify_chain(const struct verify_request *request, struct verify_result *result);
+
+/* Does the DNS name (no address) fit this credential's leaf? For choosing among several by SNI. */
+bool credential_matches_name(const struct credential *credential, const char *name);
+
+#endif
