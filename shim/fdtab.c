@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Descriptor -> session, without locks.
+ *
+ * Implementation notes: 2^20 entries of 8 bytes are reserved, which covers fs.nr_open's default. `top` is one more than
+ * the highest descriptor ever wrapped, so that walking the table does not touch pages that nobody used.
+ */
+#include "fdtab.h"
+
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "sys.h"
+
+#define MAX_FDS (1u << 20)
+
+_Atomic(fdtab_entry) *fdtab_base;
+unsigned fdtab_size;
+_Atomic unsigned fdtab_n_used;
+static _Atomic unsigned top;
+
+bool fdtab_init(void)
+{
+	/* Under a tight RLIMIT_AS a smaller table is better than none. */
+	for (unsigned n = MAX_FDS; n >= 4096; n /= 4) {
+		void *mem = sys_mmap(NULL, n * sizeof(fdtab_entry), PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (mem) {
+			fdtab_base = mem;
+			fdtab_size = n;
+			return true;
+		}
+	}
+	return false;
+}
+
+fdtab_entry fdtab_swap(int fd, fdtab_entry entry)
+{
+	fdtab_entry old;
+
+	if ((unsigned)fd >= fdtab_size) {
+		return 0;
+	}
+	/* A plain load first: clearing an empty entry must not touch (and so allocate) its page. */
+	if (entry == 0 && fdtab_get(fd) == 0) {
+		return 0;
+	}
+	if (entry) {
+		unsigned seen = atomic_load(&top);
+		while (seen <= (unsigned)fd && !atomic_compare_exchange_weak(&top, &seen, (unsigned)fd + 1)) {
+		}
+	}
+	old = atomic_exchange(&fdtab_base[fd], entry);
+	if (entry && !old) {
+		atomic_fetch_add(&fdtab_n_used, 1);
+	} else if (!entry && old) {
+		atomic_fetch_sub(&fdtab_n_used, 1);
+	}
+	return old;
+}
+
+void fdtab_each(unsigned first, unsigned last, void (*fn)(int fd, fdtab_entry entry, void *ctx), void *ctx)
+{
+	unsigned end = atomic_load(&top);
+
+	if (atomic_load(&fdtab_n_used) == 0) {
+		return;
+	}
+	for (unsigned fd = first; fd < end && fd <= last; fd++) {
+		fdtab_entry entry = fdtab_get((int)fd);
+		if (entry) {
+			fn((int)fd, entry, ctx);
+		}
+	}
+}

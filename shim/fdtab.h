@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Descriptor -> session, without locks. The one table that every hook asks first.
+ *
+ * An entry is 0 (not wrapped) or an arena slot with its generation. The table is reserved address space: untouched
+ * parts cost nothing, and it never moves.
+ */
+#ifndef SHIM_FDTAB_H
+#define SHIM_FDTAB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Generation in the upper, slot + 1 in the lower half; 0: none. */
+typedef uint64_t fdtab_entry;
+
+extern _Atomic(fdtab_entry) *fdtab_base;
+extern unsigned fdtab_size;	      /* descriptors that fit; 0 before fdtab_init() */
+extern _Atomic unsigned fdtab_n_used; /* entries that are not 0; for "nothing is wrapped" shortcuts */
+
+/* Reserve the table. False if there is no address space. */
+bool fdtab_init(void);
+
+static inline fdtab_entry fdtab_get(int fd)
+{
+	return (unsigned)fd < fdtab_size ? atomic_load_explicit(&fdtab_base[fd], memory_order_acquire) : 0;
+}
+
+static inline bool fdtab_is_wrapped(int fd)
+{
+	return __builtin_expect(fdtab_get(fd) != 0, 0);
+}
+
+/* Store entry for fd and return the old one. fd must be below fdtab_size if entry is not 0. */
+fdtab_entry fdtab_swap(int fd, fdtab_entry entry);
+
+/* Call fn for each wrapped fd in [first, last]. */
+void fdtab_each(unsigned first, unsigned last, void (*fn)(int fd, fdtab_entry entry, void *ctx), void *ctx);
+
+#endif

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One wrapped socket: its engine, its kernel socket, and what the program sees of both.
+ *
+ * All functions take the descriptor that the program used; they find the session through the fd table and cope with
+ * a descriptor that has been closed or reused meanwhile. Those with results like a system call return -1 with errno;
+ * none changes errno on success. None holds a lock while it blocks.
+ */
+#ifndef SHIM_SESSION_H
+#define SHIM_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "../policy/policy.h"
+#include "fdtab.h"
+
+/* ---- life cycle ---- */
+
+/*
+ * Put fd, a TCP socket of this process, under TLS. verdict: as policy_match() gave it (action POLICY_TLS); config: of its
+ * rule. For a client name is the name to verify and send, or NULL. False with errno (ENOMEM, ENFILE) if no record is to be had.
+ */
+must_check bool session_attach(int fd, enum engine_role role, const struct policy_rule *rule,
+			       struct engine_config *config, const char *name, const struct sockaddr *peer,
+			       socklen_t peer_len);
+/*
+ * close(fd) of a wrapped descriptor: with the last descriptor of the last process it sends close_notify first.
+ * Returns what close(2) does.
+ */
+int session_close(int fd);
+/* The descriptor is gone from this process by a way that closed it already (dup2 onto it, fclose, close_range). */
+void session_forget(int fd);
+/* Before a call that will close fd silently (dup2 onto it, close_range, closefrom): release as session_close(), but leave fd open. */
+void session_release(int fd);
+/* newfd now shares oldfd's socket: dup, F_DUPFD, dup2 (after session_release(newfd) where that was wrapped). */
+void session_dup(int oldfd, int newfd);
+
+/* ---- connecting ---- */
+
+/*
+ * Go on with connect() after the real connect(2) gave result and err (its errno). Blocking descriptors get the whole
+ * handshake. Returns what connect(2) returns: 0, or -1 with EINPROGRESS, EINTR, EKEYREJECTED, EPROTO, ETIMEDOUT, …
+ */
+int session_connect(int fd, int result, int err);
+/* connect() once more on a wrapped client: 0 once, EALREADY, EISCONN, or the failure. */
+int session_connect_again(int fd);
+/* Take the pending error as getsockopt(SO_ERROR) does; 0 if none. */
+int session_take_error(int fd);
+
+/* ---- data ---- */
+
+/* As recvmsg and sendmsg on a connected stream with these flags; sizes are those of plaintext. */
+ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags);
+ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags);
+/* shutdown(2). */
+int session_shutdown(int fd, int how);
+/* Plaintext bytes that can be read without waiting, for FIONREAD. */
+size_t session_readable_bytes(int fd);
+
+/* ---- readiness: none of these blocks ---- */
+
+enum session_phase {
+	SESSION_NONE,	    /* not wrapped (any more) */
+	SESSION_CONNECTING, /* TCP or TLS handshake is going on: translate interest and events */
+	SESSION_OPEN,	    /* kernel readiness counts */
+	SESSION_FAILED,	    /* handshake failed: report POLLERR | POLLHUP with what was asked for; the socket has been shut down */
+};
+enum session_phase session_phase(int fd);
+
+/*
+ * Move the handshake on as far as it goes without blocking. After it, *events holds what to wait for in the kernel (POLLIN,
+ * POLLOUT or both) while the phase that is returned is SESSION_CONNECTING.
+ */
+enum session_phase session_progress(int fd, short *events);
+
+/*
+ * Would read() return now (data, end of file, error)? Takes a whole record out of the kernel if there is one, leaving
+ * the readiness token behind. For phases OPEN and FAILED. When it returns false, the kernel holds nothing more of this
+ * connection at this moment, so waiting for POLLIN is right.
+ */
+bool session_recv_ready(int fd);
+/*
+ * Bytes that the program believes sent wait for the kernel (early data of a server, close_notify before a FIN, KeyUpdate):
+ * wait for POLLOUT too and call session_flush() when it comes.
+ */
+bool session_flush_due(int fd);
+void session_flush(int fd);
+/* Would a read on fd block (O_NONBLOCK not set)? One system call. */
+bool session_is_blocking(int fd);
+/* The identity of the session behind fd (never 0 while wrapped): to tell whether fd still is the same connection. */
+uint64_t session_id(int fd);
+
+/* ---- processes ---- */
+
+void session_fork_prepare(void);       /* before fork: the child will hold everything too */
+void session_fork_parent(bool failed); /* after it, in the parent; failed: there is no child */
+void session_fork_child(void);
+/* At exit: release all that this process holds. Async-signal-safe. */
+void session_exit(void);
+
+#endif

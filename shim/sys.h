@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * System calls without libc: no cancellation point, no errno, usable before any symbol has been looked up and while a
+ * lock is held. Results are the kernel's: a value, or -errno.
+ */
+#ifndef SHIM_SYS_H
+#define SHIM_SYS_H
+
+#include <errno.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#if defined(__x86_64__)
+static inline long sys_call6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long r10 __asm__("r10") = d;
+	register long r8 __asm__("r8") = e;
+	register long r9 __asm__("r9") = f;
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "0"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+#elif defined(__aarch64__)
+static inline long sys_call6(long nr, long a, long b, long c, long d, long e, long f)
+{
+	register long x8 __asm__("x8") = nr;
+	register long x0 __asm__("x0") = a;
+	register long x1 __asm__("x1") = b;
+	register long x2 __asm__("x2") = c;
+	register long x3 __asm__("x3") = d;
+	register long x4 __asm__("x4") = e;
+	register long x5 __asm__("x5") = f;
+
+	__asm__ volatile("svc 0"
+			 : "+r"(x0)
+			 : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5)
+			 : "memory", "cc");
+	return x0;
+}
+#else
+#error "tlshim knows the system call convention of x86-64 and aarch64 only"
+#endif
+
+#define sys_call(nr, a, b, c) sys_call6((nr), (long)(a), (long)(b), (long)(c), 0, 0, 0)
+
+static inline ssize_t sys_recv(int fd, void *buf, size_t len, int flags)
+{
+	return sys_call6(SYS_recvfrom, fd, (long)buf, (long)len, flags, 0, 0);
+}
+
+static inline ssize_t sys_send(int fd, const void *buf, size_t len, int flags)
+{
+	return sys_call6(SYS_sendto, fd, (long)buf, (long)len, flags, 0, 0);
+}
+
+static inline int sys_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	return (int)sys_call6(SYS_getsockopt, fd, level, name, (long)value, (long)len, 0);
+}
+
+static inline int sys_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	return (int)sys_call6(SYS_setsockopt, fd, level, name, (long)value, (long)len, 0);
+}
+
+static inline int sys_fcntl(int fd, int cmd, long arg)
+{
+	return (int)sys_call(SYS_fcntl, fd, cmd, arg);
+}
+
+static inline int sys_close(int fd)
+{
+	return (int)sys_call(SYS_close, fd, 0, 0);
+}
+
+static inline int sys_shutdown(int fd, int how)
+{
+	return (int)sys_call(SYS_shutdown, fd, how, 0);
+}
+
+static inline pid_t sys_getpid(void)
+{
+	return (pid_t)sys_call(SYS_getpid, 0, 0, 0);
+}
+
+static inline pid_t sys_gettid(void)
+{
+	return (pid_t)sys_call(SYS_gettid, 0, 0, 0);
+}
+
+/* NULL on failure. */
+static inline void *sys_mmap(void *addr, size_t len, int prot, int flags, int fd, off_t offset)
+{
+	long ret = sys_call6(SYS_mmap, (long)addr, (long)len, prot, flags, fd, offset);
+	return ret < 0 && ret > -4096 ? NULL : (void *)ret;
+}
+
+static inline int sys_munmap(void *addr, size_t len)
+{
+	return (int)sys_call(SYS_munmap, addr, len, 0);
+}
+
+static inline int sys_madvise(void *addr, size_t len, int advice)
+{
+	return (int)sys_call(SYS_madvise, addr, len, advice);
+}
+
+static inline int sys_ppoll(struct pollfd *fds, size_t n_fds, const struct timespec *timeout)
+{
+	struct timespec copy; /* the system call writes the time left */
+
+	if (timeout) {
+		copy = *timeout;
+	}
+	return (int)sys_call6(SYS_ppoll, (long)fds, (long)n_fds, timeout ? (long)&copy : 0, 0, 8, 0);
+}
+
+/* Milliseconds of CLOCK_MONOTONIC. */
+int64_t sys_now_ms(void);
+
+#endif
