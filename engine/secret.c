@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Wiping and comparing of secrets.
+ */
+#include "secret.h"
+
+#include <string.h>
+
+void secret_wipe(void *ptr, size_t len)
+{
+	if (len != 0) {
+		explicit_bzero(ptr, len);
+	}
+}
+
+/* ct: touches every byte, branches on none */
+static uint8_t differences(const uint8_t *a, const uint8_t *b, size_t len)
+{
+	volatile uint8_t diff = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		diff = (uint8_t)(diff | (a[i] ^ b[i]));
+	}
+	return diff;
+}
+
+bool secret_equal(const void *a, const void *b, size_t len)
+{
+	return differences(a, b, len) == 0;
+}
+
+bool secret_is_zero(const void *a, size_t len)
+{
+	const uint8_t *bytes = a;
+	volatile uint8_t any = 0;
+
+	/* ct: touches every byte, branches on none */
+	for (size_t i = 0; i < len; i++) {
+		any = (uint8_t)(any | bytes[i]);
+	}
+	return any == 0;
+}
