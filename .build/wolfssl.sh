@@ -206,6 +206,10 @@ build() {
 	aarch64) configure_options+=(--enable-armasm) ;;
 	esac
 	[ "$(sha256_of "$tarball")" = "$fallback_sha256" ] || configure_options+=(--enable-mlkem)
+	if ! command -v autoreconf >/dev/null || ! command -v libtoolize >/dev/null; then
+		say "autoconf, automake and libtool are needed: run \`make deps\`"
+		return 1
+	fi
 	say "building $(basename "$tarball") (about half a minute)"
 	mkdir -p "$tmp/src"
 	tar -xzf "$tarball" -C "$tmp/src" --strip-components=1
@@ -236,6 +240,9 @@ main() {
 	fi
 	[ $# -eq 1 ] || { sed -n '3,12s/^# \{0,1\}//p' "$0" >&2 && return 2; }
 	prefix=$(realpath -m -- "$1")
+	mkdir -p "$(dirname "$prefix")"
+	exec 9>"$prefix.lock"
+	flock 9
 	stamp=$(cat "$0" "$here/wolfcrypt_random.h" | sha256sum | cut -d' ' -f1)
 	if [ "$(cat "$prefix/stamp" 2>/dev/null)" = "$stamp" ] && [ -e "$prefix/lib/libwolfssl.a" ]; then
 		touch -- "$prefix/lib/libwolfssl.a"
