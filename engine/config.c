@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Configurations: reference counts, defaults, options. x509_credential.c reads the credentials.
+ */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "config.h"
+#include "crypto.h"
+#include "x509.h"
+
+static void free_credential(struct credential *credential);
+
+struct engine_config *engine_config_new(enum engine_role role)
+{
+	struct engine_config *cfg = engine_alloc(sizeof(*cfg));
+	if (cfg == NULL) {
+		return NULL;
+	}
+	memset(cfg, 0, sizeof(*cfg));
+	atomic_init(&cfg->refs, 1);
+	cfg->role = role;
+	cfg->verify = ENGINE_VERIFY_FULL;
+	cfg->client_auth = ENGINE_CLIENT_AUTH_NONE;
+	cfg->min_version = ENGINE_TLS13;
+	cfg->max_version = ENGINE_TLS13;
+	return cfg;
+}
+
+void engine_config_ref(struct engine_config *cfg)
+{
+	atomic_fetch_add_explicit(&cfg->refs, 1, memory_order_relaxed);
+}
+
+void engine_config_unref(struct engine_config *cfg)
+{
+	if (cfg == NULL || atomic_fetch_sub_explicit(&cfg->refs, 1, memory_order_acq_rel) != 1) {
+		return;
+	}
+	for (size_t i = 0; i < cfg->n_credentials; i++) {
+		free_credential(&cfg->credentials[i]);
+	}
+	for (size_t i = 0; i < cfg->n_allowed_peers; i++) {
+		engine_release(cfg->allowed_peers[i]);
+	}
+	engine_trust_unref(cfg->trust);
+	engine_release(cfg);
+}
+
+void engine_config_set_trust(struct engine_config *cfg, struct engine_trust *trust)
+{
+	if (trust != NULL) {
+		engine_trust_ref(trust);
+	}
+	engine_trust_unref(cfg->trust);
+	cfg->trust = trust;
+}
+
+void engine_config_set_verify(struct engine_config *cfg, enum engine_verify verify)
+{
+	cfg->verify = verify;
+}
+
+void engine_config_set_client_auth(struct engine_config *cfg, enum engine_client_auth mode)
+{
+	cfg->client_auth = mode;
+}
+
+bool engine_config_set_versions(struct engine_config *cfg, uint16_t min, uint16_t max)
+{
+	/* the one version that there is */
+	bool possible = min <= max && min <= ENGINE_TLS13 && max >= ENGINE_TLS13;
+	if (possible) {
+		cfg->min_version = ENGINE_TLS13;
+		cfg->max_version = ENGINE_TLS13;
+	}
+	return possible;
+}
+
+bool engine_config_set_alpn(struct engine_config *cfg, const char *const *protocols, size_t n_protocols)
+{
+	if (n_protocols > CONFIG_MAX_ALPN) {
+		return false;
+	}
+	for (size_t i = 0; i < n_protocols; i++) {
+		size_t len = strlen(protocols[i]);
+		if (len < 1 || len > ENGINE_ALPN_MAX) {
+			return false;
+		}
+	}
+	for (size_t i = 0; i < n_protocols; i++) {
+		memcpy(cfg->alpn[i], protocols[i], strlen(protocols[i]) + 1);
+	}
+	cfg->n_alpn = n_protocols;
+	return true;
+}
+
+bool engine_config_set_allowed_peers(struct engine_config *cfg, const char *const *names, size_t n_names)
+{
+	char *copies[CONFIG_MAX_PEERS];
+	size_t n = 0;
+	if (n_names > CONFIG_MAX_PEERS) {
+		return false;
+	}
+	while (n < n_names) {
+		size_t len = strlen(names[n]);
+		copies[n] = len == 0 ? NULL : engine_alloc(len + 1);
+		if (copies[n] == NULL) {
+			break;
+		}
+		memcpy(copies[n], names[n], len + 1);
+		n++;
+	}
+	if (n < n_names) {
+		while (n > 0) {
+			engine_release(copies[--n]);
+		}
+		return false;
+	}
+	for (size_t i = 0; i < cfg->n_allowed_peers; i++) {
+		engine_release(cfg->allowed_peers[i]);
+	}
+	for (size_t i = 0; i < n; i++) {
+		cfg->allowed_peers[i] = copies[i];
+	}
+	cfg->n_allowed_peers = n;
+	return true;
+}
+
+static void free_credential(struct credential *credential)
+{
+	for (size_t i = 0; i < credential->n_chain; i++) {
+		engine_release(credential->chain[i].data);
+	}
+	private_key_free(credential->key);
+}

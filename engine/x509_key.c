@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Public keys and signatures: reads SubjectPublicKeyInfo and signature algorithms, and checks signatures.
+ *
+ * Implementation notes: wolfCrypt's key objects carry working state, so none is kept. A key is its bytes, and each
+ * operation imports them anew; that makes keys shareable between threads without locks, and costs little beside the
+ * operation itself.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include <wolfssl/options.h>
+#include <wolfssl/wolfcrypt/ecc.h>
+#include <wolfssl/wolfcrypt/ed25519.h>
+#include <wolfssl/wolfcrypt/hash.h>
+#include <wolfssl/wolfcrypt/rsa.h>
+
+#include "crypto.h"
+#include "x509_key.h"
+
+#define ED25519_KEY_LEN 32
+/* Public exponents beyond 32 bits only make a verification slow. */
+#define MAX_RSA_EXPONENT_LEN 4
+
+struct public_key {
+	struct key_view view; /* into data */
+	uint8_t data[];
+};
+
+/* clang-format off */
+static const struct {
+	uint16_t scheme;
+	struct signature_algorithm how;
+	bool tls13;
+} schemes[] = {
+	{ 0x0403, { SIGNATURE_ECDSA, SIGNATURE_SHA256 }, true },
+	{ 0x0503, { SIGNATURE_ECDSA, SIGNATURE_SHA384 }, true },
+	{ 0x0603, { SIGNATURE_ECDSA, SIGNATURE_SHA512 }, false },
+	{ 0x0807, { SIGNATURE_ED25519, SIGNATURE_NO_HASH }, true },
+	{ 0x0804, { SIGNATURE_RSA_PSS, SIGNATURE_SHA256 }, true },
+	{ 0x0805, { SIGNATURE_RSA_PSS, SIGNATURE_SHA384 }, true },
+	{ 0x0806, { SIGNATURE_RSA_PSS, SIGNATURE_SHA512 }, true },
+	{ 0x0401, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA256 }, false },
+	{ 0x0501, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA384 }, false },
+	{ 0x0601, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA512 }, false },
+};
+
+static const struct {
+	enum key_kind kind;
+	const char *name;
+	int wolf_id;
+	unsigned bits;
+	uint8_t oid_len;
+	uint8_t oid[8];
+} curves[] = {
+	{ KEY_P256, "EC P-256", ECC_SECP256R1, 256, 8, { 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07 } },
+	{ KEY_P384, "EC P-384", ECC_SECP384R1, 384, 5, { 0x2b, 0x81, 0x04, 0x00, 0x22 } },
+	{ KEY_P521, "EC P-521", ECC_SECP521R1, 521, 5, { 0x2b, 0x81, 0x04, 0x00, 0x23 } },
+};
+
+#define OID_PKCS1 "\x2a\x86\x48\x86\xf7\x0d\x01\x01"
+/* Signature algorithms of certificates. */
+static const struct {
+	uint8_t oid_len;
+	uint8_t oid[9];
+	enum key_fault fault;
+	struct signature_algorithm how;
+} algorithms[] = {
+	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", KEY_OK, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA256 } },
+	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c", KEY_OK, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA384 } },
+	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", KEY_OK, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA512 } },
+	{ 8, "\x2a\x86\x48\xce\x3d\x04\x03\x02", KEY_OK, { SIGNATURE_ECDSA, SIGNATURE_SHA256 } },
+	{ 8, "\x2a\x86\x48\xce\x3d\x04\x03\x03", KEY_OK, { SIGNATURE_ECDSA, SIGNATURE_SHA384 } },
+	{ 8, "\x2a\x86\x48\xce\x3d\x04\x03\x04", KEY_OK, { SIGNATURE_ECDSA, SIGNATURE_SHA512 } },
+	{ 3, "\x2b\x65\x70", KEY_OK, { SIGNATURE_ED25519, SIGNATURE_NO_HASH } },
+	/* md2, md5 and sha1 with RSA; dsa-with-sha1; ecdsa-with-SHA1 */
+	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x02", KEY_TOO_WEAK, { SIGNATURE_RSA_PKCS1, SIGNATURE_NO_HASH } },
+	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04", KEY_TOO_WEAK, { SIGNATURE_RSA_PKCS1, SIGNATURE_NO_HASH } },
+	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", KEY_TOO_WEAK, { SIGNATURE_RSA_PKCS1, SIGNATURE_NO_HASH } },
+	{ 7, "\x2a\x86\x48\xce\x38\x04\x03", KEY_TOO_WEAK, { SIGNATURE_ECDSA, SIGNATURE_NO_HASH } },
+	{ 7, "\x2a\x86\x48\xce\x3d\x04\x01", KEY_TOO_WEAK, { SIGNATURE_ECDSA, SIGNATURE_NO_HASH } },
+};
+
+#define DIGEST_INFO_PREFIX_LEN 19
+static const struct {
+	enum wc_HashType wolf_hash;
+	int wolf_mgf;
+	uint8_t len;
+	uint8_t oid[9];
+	uint8_t digest_info[DIGEST_INFO_PREFIX_LEN + 1]; /* RFC 8017 9.2, note 1 */
+} hashes[] = {
+	[SIGNATURE_SHA256] = { WC_HASH_TYPE_SHA256, WC_MGF1SHA256, 32, "\x60\x86\x48\x01\x65\x03\x04\x02\x01",
+		"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20" },
+	[SIGNATURE_SHA384] = { WC_HASH_TYPE_SHA384, WC_MGF1SHA384, 48, "\x60\x86\x48\x01\x65\x03\x04\x02\x02",
+		"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30" },
+	[SIGNATURE_SHA512] = { WC_HASH_TYPE_SHA512, WC_MGF1SHA512, 64, "\x60\x86\x48\x01\x65\x03\x04\x02\x03",
+		"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40" },
+};
+/* clang-format on */
+
+#define N_ROWS(table) (sizeof(table) / sizeof((table)[0]))
+
+static enum key_fault parse_rsa(struct view bits, struct key_view *key);
+static enum key_fault parse_ec(struct view parameters, struct view bits, struct key_view *key);
+static enum key_fault parse_pss(struct view parameters, struct signature_algorithm *out);
+static bool verify_rsa(const struct key_view *key, struct signature_algorithm how, const uint8_t *digest,
+		       const uint8_t *sig, size_t sig_len);
+static bool verify_ecdsa(const struct key_view *key, const uint8_t *digest, size_t digest_len, const uint8_t *sig,
+			 size_t sig_len);
+static bool verify_ed25519(const struct key_view *key, const uint8_t *msg, size_t msg_len, const uint8_t *sig,
+			   size_t sig_len);
+
+enum key_fault key_view_parse(struct view spki, struct key_view *key)
+{
+	struct view info, algorithm, oid, bits;
+	if (!der_take(&spki, DER_SEQUENCE, &info) || !der_end(&spki) || !der_take(&info, DER_SEQUENCE, &algorithm) ||
+	    !der_bytes_as_bits(&info, &bits) || !der_end(&info) || !der_take(&algorithm, DER_OID, &oid)) {
+		return KEY_DAMAGED;
+	}
+	if (view_is(oid, OID_PKCS1 "\x01")) {
+		return parse_rsa(bits, key);
+	}
+	if (view_is(oid, "\x2a\x86\x48\xce\x3d\x02\x01")) { /* id-ecPublicKey */
+		return parse_ec(algorithm, bits, key);
+	}
+	if (view_is(oid, "\x2b\x65\x70")) { /* id-Ed25519, RFC 8410 */
+		key->kind = KEY_ED25519;
+		key->bits = 256;
+		key->point = bits;
+		return der_end(&algorithm) && bits.len == ED25519_KEY_LEN ? KEY_OK : KEY_DAMAGED;
+	}
+	return KEY_UNSUPPORTED;
+}
+
+void key_view_name(const struct key_view *key, char out[static KEY_NAME_MAX])
+{
+	if (key->kind == KEY_RSA) {
+		(void)snprintf(out, KEY_NAME_MAX, "RSA %u", key->bits);
+		return;
+	}
+	const char *name = "Ed25519";
+	for (size_t i = 0; i < N_ROWS(curves); i++) {
+		if (curves[i].kind == key->kind) {
+			name = curves[i].name;
+		}
+	}
+	(void)snprintf(out, KEY_NAME_MAX, "%s", name);
+}
+
+enum key_fault signature_algorithm_parse(struct view algorithm, struct signature_algorithm *out)
+{
+	struct view oid, null;
+	if (!der_take(&algorithm, DER_OID, &oid)) {
+		return KEY_DAMAGED;
+	}
+	if (view_is(oid, OID_PKCS1 "\x0a")) {
+		return parse_pss(algorithm, out);
+	}
+	for (size_t i = 0; i < N_ROWS(algorithms); i++) {
+		if (!view_equal(oid, view_of(algorithms[i].oid, algorithms[i].oid_len))) {
+			continue;
+		}
+		*out = algorithms[i].how;
+		/* RSA: NULL, which some leave away (RFC 4055 5); else nothing */
+		if (out->kind == SIGNATURE_RSA_PKCS1 && der_take(&algorithm, DER_NULL, &null) && null.len != 0) {
+			return KEY_DAMAGED;
+		}
+		return der_end(&algorithm) ? algorithms[i].fault : KEY_DAMAGED;
+	}
+	return KEY_UNSUPPORTED;
+}
+
+bool key_view_verify(const struct key_view *key, struct signature_algorithm how, const uint8_t *msg, size_t msg_len,
+		     const uint8_t *sig, size_t sig_len)
+{
+	uint8_t digest[64];
+	if (msg_len > UINT32_MAX || sig_len > KEY_MAX_SIGNATURE) {
+		return false;
+	}
+	if (how.kind == SIGNATURE_ED25519) {
+		return key->kind == KEY_ED25519 && verify_ed25519(key, msg, msg_len, sig, sig_len);
+	}
+	return signature_digest(how.hash, msg, msg_len, digest) &&
+	       key_view_verify_digest(key, how, digest, sig, sig_len);
+}
+
+bool key_view_verify_digest(const struct key_view *key, struct signature_algorithm how, const uint8_t *digest,
+			    const uint8_t *sig, size_t sig_len)
+{
+	if (how.hash == SIGNATURE_NO_HASH || sig_len > KEY_MAX_SIGNATURE) {
+		return false;
+	}
+	if (how.kind == SIGNATURE_ECDSA) {
+		return (key->kind == KEY_P256 || key->kind == KEY_P384 || key->kind == KEY_P521) &&
+		       verify_ecdsa(key, digest, hashes[how.hash].len, sig, sig_len);
+	}
+	return key->kind == KEY_RSA && verify_rsa(key, how, digest, sig, sig_len);
+}
+
+bool signature_of_scheme(uint16_t scheme, struct signature_algorithm *out)
+{
+	for (size_t i = 0; i < N_ROWS(schemes); i++) {
+		if (schemes[i].scheme == scheme) {
+			*out = schemes[i].how;
+			return true;
+		}
+	}
+	return false;
+}
+
+size_t signature_hash_len(enum signature_hash hash)
+{
+	return hash == SIGNATURE_NO_HASH ? 0 : hashes[hash].len;
+}
+
+bool signature_digest(enum signature_hash hash, const uint8_t *msg, size_t msg_len, uint8_t out[static 64])
+{
+	return hash != SIGNATURE_NO_HASH && msg_len <= UINT32_MAX &&
+	       wc_Hash(hashes[hash].wolf_hash, msg, (word32)msg_len, out, hashes[hash].len) == 0;
+}
+
+size_t signature_digest_info(enum signature_hash hash, const uint8_t *digest,
+			     uint8_t out[static SIGNATURE_MAX_DIGEST_INFO])
+{
+	memcpy(out, hashes[hash].digest_info, DIGEST_INFO_PREFIX_LEN);
+	memcpy(out + DIGEST_INFO_PREFIX_LEN, digest, hashes[hash].len);
+	return DIGEST_INFO_PREFIX_LEN + hashes[hash].len;
+}
+
+struct public_key *public_key_new(const struct key_view *key)
+{
+	struct public_key *copy = engine_alloc(sizeof(*copy) + key->n.len + key->e.len + key->point.len);
+	if (copy == NULL) {
+		return NULL;
+	}
+	copy->view = *key;
+	struct view *parts[] = {&copy->view.n, &copy->view.e, &copy->view.point};
+	uint8_t *to = copy->data;
+	for (size_t i = 0; i < N_ROWS(parts); i++) {
+		if (parts[i]->len > 0) {
+			memcpy(to, parts[i]->data, parts[i]->len);
+		}
+		parts[i]->data = to;
+		to += parts[i]->len;
+	}
+	return copy;
+}
+
+bool public_key_verify(const struct public_key *key, uint16_t scheme, bool for_tls13, const uint8_t *msg,
+		       size_t msg_len, const uint8_t *sig, size_t sig_len)
+{
+	enum key_kind kind = key->view.kind;
+	for (size_t i = 0; i < N_ROWS(schemes); i++) {
+		if (schemes[i].scheme != scheme) {
+			continue;
+		}
+		struct signature_algorithm how = schemes[i].how;
+		if (for_tls13 && !schemes[i].tls13) {
+			return false;
+		}
+		/* TLS 1.3 binds the curve to the hash, RFC 8446 4.2.3; TLS 1.2 does not */
+		if (for_tls13 && how.kind == SIGNATURE_ECDSA &&
+		    kind != (how.hash == SIGNATURE_SHA256 ? KEY_P256 : KEY_P384)) {
+			return false;
+		}
+		return kind != KEY_P521 && key_view_verify(&key->view, how, msg, msg_len, sig, sig_len);
+	}
+	return false;
+}
+
+void public_key_free(struct public_key *key)
+{
+	engine_release(key);
+}
+
+static enum key_fault parse_rsa(struct view bits, struct key_view *key)
+{
+	struct view rsa;
+	if (!der_take(&bits, DER_SEQUENCE, &rsa) || !der_end(&bits) || !der_unsigned(&rsa, &key->n) ||
+	    !der_unsigned(&rsa, &key->e) || !der_end(&rsa) || key->n.len == 0 || key->e.len == 0) {
+		return KEY_DAMAGED;
+	}
+	key->kind = KEY_RSA;
+	key->bits = (unsigned)(8 * key->n.len > 65535 ? 65535 : 8 * key->n.len);
+	for (unsigned top = key->n.data[0]; (top & 0x80) == 0; top <<= 1) {
+		key->bits--;
+	}
+	bool odd = (key->n.data[key->n.len - 1] & key->e.data[key->e.len - 1] & 1) != 0;
+	bool exponent_is_one = key->e.len == 1 && key->e.data[0] == 1;
+	if (!odd || exponent_is_one) {
+		return KEY_DAMAGED;
+	}
+	if (key->bits < KEY_MIN_RSA_BITS) {
+		return KEY_TOO_WEAK;
+	}
+	return key->bits > KEY_MAX_RSA_BITS || key->e.len > MAX_RSA_EXPONENT_LEN ? KEY_TOO_LARGE : KEY_OK;
+}
+
+static enum key_fault parse_ec(struct view parameters, struct view bits, struct key_view *key)
+{
+	struct view oid;
+	if (!der_take(&parameters, DER_OID, &oid)) {
+		/* explicit curve parameters: forbidden by RFC 5480 2.1.1, and CVE-2020-0601 */
+		return KEY_UNSUPPORTED;
+	}
+	for (size_t i = 0; i < N_ROWS(curves); i++) {
+		if (!view_equal(oid, view_of(curves[i].oid, curves[i].oid_len))) {
+			continue;
+		}
+		key->kind = curves[i].kind;
+		key->bits = curves[i].bits;
+		key->point = bits;
+		size_t coordinate_len = (curves[i].bits + 7) / 8;
+		bool compressed = bits.len == 1 + coordinate_len && (bits.data[0] & 0xfe) == 2;
+		if (compressed) {
+			return KEY_UNSUPPORTED;
+		}
+		/* that the point is on the curve is checked when it is used */
+		return der_end(&parameters) && bits.len == 1 + 2 * coordinate_len && bits.data[0] == 4 ? KEY_OK
+												     : KEY_DAMAGED;
+	}
+	return KEY_UNSUPPORTED;
+}
+
+/* AlgorithmIdentifier of a hash, RFC 4055 2.1. */
+static bool take_hash(struct view *in, enum signature_hash *hash)
+{
+	struct view algorithm, oid, null;
+	if (!der_take(in, DER_SEQUENCE, &algorithm) || !der_take(&algorithm, DER_OID, &oid) ||
+	    (der_take(&algorithm, DER_NULL, &null) && null.len != 0) || !der_end(&algorithm)) {
+		return false;
+	}
+	for (size_t i = 0; i < N_ROWS(hashes); i++) {
+		if (view_equal(oid, view_of(hashes[i].oid, sizeof(hashes[i].oid)))) {
+			*hash = (enum signature_hash)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* RSASSA-PSS-params, RFC 4055 3.1. The defaults are SHA-1, so that a hash left away is too weak. */
+static enum key_fault parse_pss(struct view parameters, struct signature_algorithm *out)
+{
+	struct view params, hash, mask, mgf, mgf_oid, salt;
+	enum signature_hash mgf_hash;
+	uint32_t salt_len;
+	out->kind = SIGNATURE_RSA_PSS;
+	out->hash = SIGNATURE_NO_HASH;
+	if (!der_take(&parameters, DER_SEQUENCE, &params) || !der_end(&parameters)) {
+		return KEY_DAMAGED;
+	}
+	if (!der_take(&params, DER_CONTEXT_CONSTRUCTED(0), &hash)) {
+		return KEY_TOO_WEAK;
+	}
+	bool ok = take_hash(&hash, &out->hash) && der_end(&hash) &&
+		  der_take(&params, DER_CONTEXT_CONSTRUCTED(1), &mask) && der_take(&mask, DER_SEQUENCE, &mgf) &&
+		  der_end(&mask) && der_take(&mgf, DER_OID, &mgf_oid) && view_is(mgf_oid, OID_PKCS1 "\x08") &&
+		  take_hash(&mgf, &mgf_hash) && der_end(&mgf) &&
+		  der_take(&params, DER_CONTEXT_CONSTRUCTED(2), &salt) && der_small(&salt, &salt_len) &&
+		  der_end(&salt) && der_end(&params);
+	return ok && mgf_hash == out->hash && salt_len == hashes[out->hash].len ? KEY_OK : KEY_UNSUPPORTED;
+}
+
+static bool verify_rsa(const struct key_view *view, struct signature_algorithm how, const uint8_t *digest,
+		       const uint8_t *sig, size_t sig_len)
+{
+	uint8_t plain[KEY_MAX_RSA_BITS / 8];
+	uint8_t expected[SIGNATURE_MAX_DIGEST_INFO];
+	bool ok = false;
+	if (sig_len != view->n.len) {
+		return false;
+	}
+	RsaKey *key = engine_alloc(sizeof(*key));
+	if (key == NULL || wc_InitRsaKey(key, NULL) != 0) {
+		engine_release(key);
+		return false;
+	}
+	int ret = wc_RsaPublicKeyDecodeRaw(view->n.data, (word32)view->n.len, view->e.data, (word32)view->e.len, key);
+	if (ret == 0 && how.kind == SIGNATURE_RSA_PSS) {
+		ret = wc_RsaPSS_VerifyCheck(sig, (word32)sig_len, plain, sizeof(plain), digest, hashes[how.hash].len,
+					    hashes[how.hash].wolf_hash, hashes[how.hash].wolf_mgf, key);
+		ok = ret > 0;
+	} else if (ret == 0) {
+		/* compared whole with what it must be: nothing in it is parsed */
+		size_t expected_len = signature_digest_info(how.hash, digest, expected);
+		ret = wc_RsaSSL_Verify(sig, (word32)sig_len, plain, sizeof(plain), key);
+		ok = ret == (int)expected_len && memcmp(plain, expected, expected_len) == 0;
+	}
+	(void)wc_FreeRsaKey(key);
+	engine_release(key);
+	return ok;
+}
+
+static bool verify_ecdsa(const struct key_view *view, const uint8_t *digest, size_t digest_len, const uint8_t *sig,
+			 size_t sig_len)
+{
+	int curve = view->kind == KEY_P256 ? ECC_SECP256R1 : view->kind == KEY_P384 ? ECC_SECP384R1 : ECC_SECP521R1;
+	int right = 0;
+	ecc_key *key = engine_alloc(sizeof(*key));
+	if (key == NULL || wc_ecc_init(key) != 0) {
+		engine_release(key);
+		return false;
+	}
+	/* the import checks that the point is on the curve (WOLFSSL_VALIDATE_ECC_IMPORT) */
+	bool ok = wc_ecc_import_x963_ex(view->point.data, (word32)view->point.len, key, curve) == 0 &&
+		  wc_ecc_verify_hash(sig, (word32)sig_len, digest, (word32)digest_len, &right, key) == 0 && right == 1;
+	(void)wc_ecc_free(key);
+	engine_release(key);
+	return ok;
+}
+
+static bool verify_ed25519(const struct key_view *view, const uint8_t *msg, size_t msg_len, const uint8_t *sig,
+			   size_t sig_len)
+{
+	int right = 0;
+	ed25519_key *key = engine_alloc(sizeof(*key));
+	if (key == NULL || wc_ed25519_init(key) != 0) {
+		engine_release(key);
+		return false;
+	}
+	bool ok = sig_len == ED25519_SIG_SIZE &&
+		  wc_ed25519_import_public(view->point.data, (word32)view->point.len, key) == 0 &&
+		  wc_ed25519_verify_msg(sig, (word32)sig_len, msg, (word32)msg_len, &right, key) == 0 && right == 1;
+	wc_ed25519_free(key);
+	engine_release(key);
+	return ok;
+}
