@@ -47,6 +47,12 @@ struct policy *policy_parse(const char *text, size_t len, const char *file, stru
 struct policy *policy_load(const char *path, struct policy_diag *diag);
 void policy_ref(struct policy *policy);
 void policy_unref(struct policy *policy); /* NULL is allowed */
+/*
+ * Hold and release the lock under which credentials are loaded, for fork handlers: taken before fork, released in parent
+ * and child. It is a leaf: nothing else is locked while it is held.
+ */
+void policy_lock(struct policy *policy);
+void policy_unlock(struct policy *policy);
 
 /*
  * Check all that `tlshim check` checks and `tlshim run` insists on: every file that the policy names can be read and

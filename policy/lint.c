@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What `tlshim check` finds beyond the grammar: files that cannot be used, certificates about to expire, rules that can
+ * never win, and whatever weakens protection.
+ */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "load.h"
+#include "rule.h"
+
+#define DAY 86400
+#define EXPIRY_WARNING (14 * DAY)
+
+/* Comparing every pattern with every other must end: so many comparisons and no more. */
+#define MAX_COMPARISONS 20000000
+
+struct lint {
+	const struct policy *policy;
+	const struct diag *diag;
+	int64_t now;
+	unsigned long n_comparisons;
+	/* What has been told: an option of the default block comes back with every rule that uses it. */
+	uint64_t *told;
+	size_t n_told, told_room;
+};
+
+static void lint_rule(struct lint *lint, const struct policy_rule *rule);
+static void lint_files(struct lint *lint, const struct policy_rule *rule);
+static void lint_credential(struct lint *lint, const struct policy_rule *rule, size_t i,
+			    const struct engine_credential_info *info);
+static void lint_weaknesses(struct lint *lint, const struct policy_rule *rule);
+static void lint_clients(struct lint *lint, const struct policy_rule *rule);
+static void lint_reach(struct lint *lint, size_t index);
+static void lint_order(struct lint *lint, size_t index);
+static const struct policy_rule *find_cover(struct lint *lint, size_t index, const struct pattern *pattern);
+static bool clauses_cover(const struct policy_rule *a, const struct policy_rule *b);
+static bool trusts_system(const struct policy_rule *rule);
+static void tell(struct lint *lint, enum policy_severity severity, struct place at, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+
+bool policy_lint(struct policy *policy, int64_t now, struct policy_diag *out)
+{
+	struct policy_diag silent = { 0 };
+	struct policy_diag *count = out ? out : &silent;
+	const struct diag diag = { count, policy->file };
+	struct lint lint = { .policy = policy, .diag = &diag, .now = now };
+	unsigned errors_before = count->n_errors;
+
+	if (policy->n_rules == 0) {
+		diag_warning(&diag, (struct place){ 0, 0 }, "the policy has no rules: nothing is protected");
+	}
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		lint_rule(&lint, policy->rules[i]);
+		lint_reach(&lint, i);
+		lint_order(&lint, i);
+	}
+	if (lint.n_comparisons > MAX_COMPARISONS) {
+		diag_note(&diag, (struct place){ 0, 0 }, "too many patterns to look for all rules that can never win");
+	}
+	free(lint.told);
+	return count->n_errors == errors_before;
+}
+
+static void lint_rule(struct lint *lint, const struct policy_rule *rule)
+{
+	if (!rule_is_wrapped(rule)) {
+		return;
+	}
+	if (rule_unavailable(rule)) {
+		tell(lint, POLICY_ERROR, rule->at, "%s", rule_unavailable(rule));
+	}
+	lint_weaknesses(lint, rule);
+	if (rule->direction == POLICY_ACCEPT) {
+		lint_clients(lint, rule);
+	}
+	if (!rule_unavailable(rule)) {
+		lint_files(lint, rule);
+	}
+}
+
+/* Load all that the rule names, as the program would. */
+static void lint_files(struct lint *lint, const struct policy_rule *rule)
+{
+	const struct option *key = rule_option(rule, OPTION_KEY);
+	struct engine_credential_info info;
+	struct rule_complaints complaints;
+	const struct engine_config *config = rule_load_config(rule, &complaints);
+
+	for (size_t i = 0; i < complaints.n; i++) {
+		tell(lint, POLICY_ERROR, complaints.list[i].at, "%s", complaints.list[i].text);
+	}
+	for (size_t i = 0; config && engine_config_describe_credential(config, i, &info); i++) {
+		lint_credential(lint, rule, i, &info);
+	}
+	if (key) {
+		const char *path = key->values->path;
+		unsigned mode;
+
+		if (load_mode(path, &mode) && (mode & 026)) {
+			tell(lint, POLICY_WARNING, key->values->at,
+			     "key %s can be %s by others (mode %04o): chmod 600 it, and replace the key if others "
+			     "were on this machine",
+			     path, mode & 022 ? "changed" : "read", mode);
+		}
+	}
+}
+
+static void lint_credential(struct lint *lint, const struct policy_rule *rule, size_t i,
+			    const struct engine_credential_info *info)
+{
+	const struct option_value *file = rule_option(rule, OPTION_CERTIFICATE)->values;
+
+	for (; i > 0 && file->next; i--) {
+		file = file->next;
+	}
+	if (info->not_after < lint->now) {
+		long long days = (long long)(lint->now - info->not_after) / DAY;
+
+		tell(lint, POLICY_ERROR, file->at, "certificate %s (%s) expired %lld day%s ago", file->path,
+		     info->subject, days, days == 1 ? "" : "s");
+	} else if (info->not_before > lint->now) {
+		tell(lint, POLICY_ERROR, file->at, "certificate %s (%s) is not valid yet: it begins %lld seconds from now",
+		     file->path, info->subject, (long long)(info->not_before - lint->now));
+	} else if (info->not_after - lint->now < EXPIRY_WARNING) {
+		long long days = (long long)(info->not_after - lint->now) / DAY;
+
+		tell(lint, POLICY_WARNING, file->at, "certificate %s (%s) expires in %lld day%s", file->path,
+		     info->subject, days, days == 1 ? "" : "s");
+	}
+	if (!info->chain_complete) {
+		tell(lint, POLICY_WARNING, file->at,
+		     "the chain in %s may be incomplete: peers must know its last issuer, '%s'; append the "
+		     "intermediate certificates if that is not a root",
+		     file->path, info->issuer);
+	}
+	if (rule->direction == POLICY_ACCEPT && !info->has_server_name) {
+		tell(lint, POLICY_WARNING, file->at,
+		     "certificate %s (%s) has no subjectAltName: clients that verify names will refuse it", file->path,
+		     info->subject);
+	}
+}
+
+static void lint_weaknesses(struct lint *lint, const struct policy_rule *rule)
+{
+	const struct option *verify = rule_option(rule, OPTION_VERIFY);
+	const struct option *truncation = rule_option(rule, OPTION_TRUNCATION);
+	const struct option *own_trust = &rule->own[OPTION_TRUST];
+	bool is_connect = rule->direction == POLICY_CONNECT;
+	bool asks = is_connect || rule_number(rule, OPTION_CLIENT_AUTH, ENGINE_CLIENT_AUTH_NONE) !=
+					  ENGINE_CLIENT_AUTH_NONE;
+
+	if (verify && asks && verify->number == ENGINE_VERIFY_NONE) {
+		tell(lint, POLICY_WARNING, verify->at,
+		     "verify none: the peer may be anyone, so this protects against listeners only");
+		if (own_trust->at.line) {
+			tell(lint, POLICY_WARNING, own_trust->at, "'trust' has no effect with 'verify none' in line %u",
+			     verify->at.line);
+		}
+	}
+	if (verify && is_connect && verify->number == ENGINE_VERIFY_CHAIN && trusts_system(rule)) {
+		tell(lint, POLICY_WARNING, verify->at,
+		     "verify chain with the system's authorities: whoever has a certificate of any name is accepted");
+	}
+	if (truncation && truncation->number == 0) {
+		tell(lint, POLICY_NOTE, truncation->at,
+		     "truncation ignore: an attacker can cut off the end of what the peer sends");
+	}
+}
+
+static void lint_clients(struct lint *lint, const struct policy_rule *rule)
+{
+	long mode = rule_number(rule, OPTION_CLIENT_AUTH, ENGINE_CLIENT_AUTH_NONE);
+	const struct option *peers = rule_option(rule, OPTION_ALLOW_PEER);
+	static const enum option_id idle[] = { OPTION_TRUST, OPTION_VERIFY };
+
+	if (mode == ENGINE_CLIENT_AUTH_NONE) {
+		for (size_t i = 0; i < sizeof(idle) / sizeof(idle[0]); i++) {
+			if (rule->own[idle[i]].at.line) {
+				tell(lint, POLICY_WARNING, rule->own[idle[i]].at,
+				     "'%s' has no effect: without 'client-auth' no client is asked for a certificate",
+				     options_keyword(options_at(idle[i])));
+			}
+		}
+	} else if (mode == ENGINE_CLIENT_AUTH_REQUEST && peers) {
+		tell(lint, POLICY_WARNING, peers->at,
+		     "'allow-peer' with 'client-auth request': clients without a certificate are let in");
+	} else if (mode == ENGINE_CLIENT_AUTH_REQUIRE && !peers && trusts_system(rule) &&
+		   policy_rule_verify(rule) != ENGINE_VERIFY_NONE) {
+		tell(lint, POLICY_WARNING, rule_option(rule, OPTION_TRUST)->at,
+		     "client certificates of any public authority are accepted: name the clients with 'allow-peer', "
+		     "or trust an authority of your own");
+	}
+}
+
+/* Patterns that an earlier rule takes whole. */
+static void lint_reach(struct lint *lint, size_t index)
+{
+	const struct policy_rule *rule = lint->policy->rules[index], *cover = NULL;
+	const struct pattern *covered = NULL;
+	bool all = true;
+
+	for (const struct pattern *p = rule->patterns; p; p = p->next) {
+		const struct policy_rule *found = find_cover(lint, index, p);
+
+		all = all && found;
+		if (found && !cover) {
+			cover = found;
+			covered = p;
+		}
+	}
+	if (cover && all) {
+		tell(lint, POLICY_WARNING, rule->at, "this rule can never win: the rule in line %u comes first and covers %s",
+		     cover->at.line, rule->patterns->next ? "its patterns, alone or with others" : covered->text);
+	} else if (cover) {
+		tell(lint, POLICY_WARNING, covered->at, "%s can never win: the rule in line %u comes first and covers it",
+		     covered->text, cover->at.line);
+	}
+}
+
+/* A rule by address behind one by name: the latter refuses connections without a name before the former is asked. */
+static void lint_order(struct lint *lint, size_t index)
+{
+	const struct policy_rule *rule = lint->policy->rules[index];
+
+	if (rule->direction != POLICY_CONNECT || rule->action == POLICY_DENY) {
+		return;
+	}
+	for (const struct pattern *p = rule->patterns; p; p = p->next) {
+		for (size_t i = 0; p->kind == PATTERN_NETWORK && i < index; i++) {
+			const struct policy_rule *earlier = lint->policy->rules[i];
+
+			if (earlier->direction != POLICY_CONNECT || !clauses_cover(earlier, rule)) {
+				continue;
+			}
+			for (const struct pattern *q = earlier->patterns; q; q = q->next) {
+				if (++lint->n_comparisons > MAX_COMPARISONS) {
+					return;
+				}
+				if ((q->kind == PATTERN_NAME || q->kind == PATTERN_SUFFIX) && pattern_ports_meet(p, q)) {
+					tell(lint, POLICY_WARNING, p->at,
+					     "connections to %s whose name is not known are refused by the rule by name "
+					     "in line %u; to decide them here, put this rule first",
+					     p->text, earlier->at.line);
+					return;
+				}
+			}
+		}
+	}
+}
+
+/* The earlier rule that takes all that pattern, of rule number index, could match. */
+static const struct policy_rule *find_cover(struct lint *lint, size_t index, const struct pattern *pattern)
+{
+	const struct policy_rule *rule = lint->policy->rules[index];
+
+	for (size_t i = 0; i < index; i++) {
+		const struct policy_rule *earlier = lint->policy->rules[i];
+
+		if (earlier->direction != rule->direction || !clauses_cover(earlier, rule)) {
+			continue;
+		}
+		for (const struct pattern *q = earlier->patterns; q; q = q->next) {
+			if (++lint->n_comparisons > MAX_COMPARISONS) {
+				return NULL;
+			}
+			if (pattern_covers(q, pattern)) {
+				return earlier;
+			}
+		}
+	}
+	return NULL;
+}
+
+/* Does every process that b is for fit a too? Globs are compared as text. */
+static bool clauses_cover(const struct policy_rule *a, const struct policy_rule *b)
+{
+	if (a->program && strcmp(a->program, "*") != 0 && (!b->program || strcmp(a->program, b->program) != 0)) {
+		return false;
+	}
+	return !a->user || (b->user && a->uid == b->uid);
+}
+
+/* Does the rule verify against the system's authorities? */
+static bool trusts_system(const struct policy_rule *rule)
+{
+	const struct option *trust = rule_option(rule, OPTION_TRUST);
+
+	for (const struct option_value *value = trust ? trust->values : NULL; value; value = value->next) {
+		if (!value->path) {
+			return true;
+		}
+	}
+	return !trust && rule->direction == POLICY_CONNECT;
+}
+
+/* Report, unless the same has been said of the same place. */
+static void tell(struct lint *lint, enum policy_severity severity, struct place at, const char *format, ...)
+{
+	uint64_t hash = 14695981039346656037u ^ ((uint64_t)at.line << 32 | at.column); /* FNV-1a */
+	char text[1024];
+	va_list args;
+
+	va_start(args, format);
+	(void)vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	for (const char *s = text; *s; s++) {
+		hash = (hash ^ (unsigned char)*s) * 1099511628211u;
+	}
+	for (size_t i = 0; i < lint->n_told; i++) {
+		if (lint->told[i] == hash) {
+			return;
+		}
+	}
+	if (lint->n_told == lint->told_room) {
+		size_t room = lint->told_room ? lint->told_room * 2 : 64;
+		uint64_t *told = realloc(lint->told, room * sizeof(*told));
+
+		if (told) { /* without memory things are told twice, no more */
+			lint->told = told;
+			lint->told_room = room;
+		}
+	}
+	if (lint->n_told < lint->told_room) {
+		lint->told[lint->n_told++] = hash;
+	}
+	if (severity == POLICY_ERROR) {
+		diag_error(lint->diag, at, "%s", text);
+	} else if (severity == POLICY_WARNING) {
+		diag_warning(lint->diag, at, "%s", text);
+	} else {
+		diag_note(lint->diag, at, "%s", text);
+	}
+}
