@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * `tlshim run`: checks policy and program, sets the environment, executes.
+ */
+#include "cli.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "elf.h"
+#include "proof.h"
+
+#define LIBRARY "libtlshim.so"
+
+struct run {
+	const char *policy;
+	bool force;
+	char policy_path[PATH_MAX];	/* absolute */
+	char library[PATH_MAX];		/* absolute, without symbolic links: as /proc/PID/maps shows it */
+	char program[ELF_PATH_MAX];	/* found in PATH */
+	struct elf_report report;
+};
+
+static bool parse_arguments(int argc, char **argv, struct run *run, int *status)
+{
+	static const struct option options[] = {
+		{ "policy", required_argument, NULL, 'p' },
+		{ "force", no_argument, NULL, 'f' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int opt;
+
+	run->policy = cli_default_policy();
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
+		switch (opt) {
+		case 'p':
+			run->policy = optarg;
+			break;
+		case 'f':
+			run->force = true;
+			break;
+		case ':':
+			*status = cli_usage_error("run", "--policy needs a file");
+			return false;
+		default:
+			*status = cli_usage_error("run", "unknown option '%s'", argv[optind - 1]);
+			return false;
+		}
+	}
+	if (optind >= argc) {
+		*status = cli_usage_error("run", "it needs a program to start");
+		return false;
+	}
+	return true;
+}
+
+/* Absolute, but with its symbolic links: the policy's own relative paths go by where it was said to be. */
+static bool make_absolute(const char *path, char out[static PATH_MAX])
+{
+	char directory[PATH_MAX];
+	int n;
+
+	if (path[0] == '/') {
+		n = snprintf(out, PATH_MAX, "%s", path);
+	} else {
+		if (getcwd(directory, sizeof(directory)) == NULL) {
+			return false;
+		}
+		n = snprintf(out, PATH_MAX, "%s/%s", directory, path);
+	}
+	if (n >= PATH_MAX) {
+		errno = ENAMETOOLONG;
+		return false;
+	}
+	return true;
+}
+
+/* The library lies beside the command, or in ../lib/tlshim seen from there. */
+static bool find_library(char out[static PATH_MAX])
+{
+	static const char *const places[] = { "", "/../lib/tlshim" };
+	char self[PATH_MAX], path[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n <= 0) {
+		cli_say("cannot find out where %s is: /proc/self/exe: %s", LIBRARY, strerror(errno));
+		return false;
+	}
+	self[n] = '\0';
+	*strrchr(self, '/') = '\0';
+	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+		n = snprintf(path, sizeof(path), "%s%s/" LIBRARY, self, places[i]);
+		if (n < PATH_MAX && realpath(path, out) != NULL) {
+			return true;
+		}
+	}
+	cli_say("%s is neither in %s nor in %s/../lib/tlshim: nothing was started", LIBRARY, self, self);
+	return false;
+}
+
+static bool check_library(const char *library)
+{
+	if (access(library, R_OK) != 0) {
+		cli_say("%s cannot be read (%s): the program would run unprotected, so it was not started", library,
+			strerror(errno));
+		return false;
+	}
+	/* The loader splits LD_PRELOAD at these, and expands $ORIGIN and the like. */
+	if (strpbrk(library, ": \t$") != NULL) {
+		cli_say("%s: a path with a blank, a colon or a dollar sign cannot be preloaded", library);
+		return false;
+	}
+	return true;
+}
+
+/* Ours first, then what was there; other copies of our library are left out, or there would be TLS in TLS. */
+static bool set_preload(const char *library)
+{
+	const char *old = getenv("LD_PRELOAD");
+	size_t size = strlen(library) + (old != NULL ? strlen(old) : 0) + 2;
+	char *list = malloc(size);
+	bool good;
+
+	if (list == NULL) {
+		return false;
+	}
+	strcpy(list, library);
+	for (const char *at = old; at != NULL && *at != '\0';) {
+		size_t len = strcspn(at, ": ");
+		size_t name = len;
+
+		while (name > 0 && at[name - 1] != '/') {
+			name--;
+		}
+		if (len > 0 && !(len - name == strlen(LIBRARY) && memcmp(at + name, LIBRARY, len - name) == 0)) {
+			strcat(list, ":");
+			strncat(list, at, len);
+		}
+		at += len;
+		at += *at != '\0';
+	}
+	good = setenv("LD_PRELOAD", list, 1) == 0;
+	free(list);
+	return good;
+}
+
+/* Find the program and judge it. CLI_OK, or the exit status. */
+static int check_program(struct run *run, const char *name)
+{
+	const char *search_path = getenv("PATH");
+	enum elf_verdict verdict = elf_look_up(name, search_path, run->program);
+
+	if (verdict == ELF_NOT_FOUND) {
+		cli_say("%s: command not found", name);
+		return CLI_NOT_FOUND;
+	}
+	verdict = elf_check(run->program, search_path, &run->report);
+	if (verdict == ELF_FITS) {
+		return CLI_OK;
+	}
+	if (verdict == ELF_NOT_FOUND || verdict == ELF_NOT_EXECUTABLE || verdict == ELF_NOT_ELF) {
+		const char *what = run->report.program[0] != '\0' ? run->report.program : run->program;
+
+		if (strcmp(what, run->program) == 0) {
+			cli_say("%s %s", what, elf_verdict_text(verdict));
+		} else {
+			cli_say("%s: its interpreter %s %s", run->program, what, elf_verdict_text(verdict));
+		}
+		return verdict == ELF_NOT_FOUND ? CLI_NOT_FOUND : CLI_REFUSED;
+	}
+	if (run->force) {
+		cli_say("warning: %s %s; started all the same, UNPROTECTED, because of --force",
+			run->report.program, elf_verdict_text(verdict));
+		run->report.interp[0] = '\0';
+		return CLI_OK;
+	}
+	cli_say("%s %s, so it was not started (--force starts it unprotected)", run->report.program,
+		elf_verdict_text(verdict));
+	return CLI_REFUSED;
+}
+
+/* The loader is asked first, then a guard watches. Not for programs that were forced. */
+static bool prove(struct run *run, struct proof_guard *guard)
+{
+	char why[512];
+
+	if (!proof_probe(run->report.interp, run->report.program, run->library, why)) {
+		if (!run->force) {
+			cli_say("%s would run unprotected, so it was not started: %s", run->program, why);
+			return false;
+		}
+		cli_say("warning: %s runs UNPROTECTED: %s", run->program, why);
+		return true;
+	}
+	if (!proof_guard_start(guard, run->program, run->library)) {
+		cli_say("cannot watch over the start of %s: %s", run->program, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static int execute(struct run *run, char **argv)
+{
+	struct proof_guard guard = { .proof_fd = -1, .exec_fd = -1 };
+	int err;
+
+	if (!set_preload(run->library) || setenv("TLSHIM_POLICY", run->policy_path, 1) != 0 ||
+	    unsetenv(PROOF_VARIABLE) != 0) {
+		cli_say("%s", strerror(errno));
+		return CLI_REFUSED;
+	}
+	if (run->report.interp[0] != '\0' && !prove(run, &guard)) {
+		return CLI_REFUSED;
+	}
+	/* With a slash in it, it is not looked up again; text without "#!" goes to the shell. */
+	execvp(run->program, argv);
+	err = errno;
+	proof_guard_dismiss(&guard);
+	cli_say("%s: %s", run->program, strerror(err));
+	return err == ENOENT ? CLI_NOT_FOUND : CLI_REFUSED;
+}
+
+int cli_run(int argc, char **argv)
+{
+	static struct run run;
+	struct policy *policy;
+	int status = CLI_OK;
+
+	if (!parse_arguments(argc, argv, &run, &status)) {
+		return status;
+	}
+	if (!make_absolute(run.policy, run.policy_path)) {
+		cli_say("%s: %s", run.policy, strerror(errno));
+		return CLI_FAILED;
+	}
+	if (!find_library(run.library) || !check_library(run.library)) {
+		return CLI_REFUSED;
+	}
+	status = check_program(&run, argv[optind]);
+	if (status != CLI_OK) {
+		return status;
+	}
+	if (!cli_start_engine()) {
+		return CLI_FAILED;
+	}
+	policy = cli_load_policy(run.policy, true, NULL);
+	if (policy == NULL) {
+		cli_say("the policy has errors, so %s was not started", argv[optind]);
+		return CLI_FAILED;
+	}
+	/* Its keys are wiped before other processes are made. */
+	policy_unref(policy);
+	return execute(&run, argv + optind);
+}
