@@ -7,9 +7,9 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define TEXT_MAX 1024
+#define TEXT_MAX         1024
 #define DISTANCE_MAX_LEN 40
-#define DISTANCE_FAR 1000
+#define DISTANCE_FAR     1000
 
 static void report(const struct diag *diag, enum policy_severity severity, struct place at,
 		   const char *format, va_list args);

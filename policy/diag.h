@@ -21,7 +21,9 @@ struct diag {
 	const char *file;
 };
 
-/* Report and count one message. Control characters in it are shown escaped; it is cut at about 1,000 bytes. */
+/*
+ * Report and count one message. Control characters in it are shown escaped; it is cut at about 1,000 bytes.
+ */
 void diag_error(const struct diag *diag, struct place at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 void diag_warning(const struct diag *diag, struct place at, const char *format, ...)
@@ -30,8 +32,8 @@ void diag_note(const struct diag *diag, struct place at, const char *format, ...
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * Copy text to out (size bytes, at least 8) so that a terminal shows it on one line: control characters, broken
- * UTF-8 and direction overrides as \xNN; cut with "..." when too long.
+ * Copy text to out (size bytes, at least 8) so that a terminal shows it on one line: control characters,
+ * broken UTF-8 and direction overrides as \xNN; cut with "..." when too long.
  */
 void diag_escape(char *out, size_t size, const char *text);
 
@@ -46,7 +48,10 @@ void diag_nearest_try(struct diag_nearest *nearest, const char *candidate);
 /* " (did you mean 'tls'?)" or "", in out. */
 const char *diag_nearest_hint(const struct diag_nearest *nearest, char out[static 64]);
 
-/* Insertions, deletions, replacements and swaps of neighbours that turn a into b; words over 40 bytes count as far. */
+/*
+ * Insertions, deletions, replacements and swaps of neighbours that turn a into b; words over 40 bytes count
+ * as far.
+ */
 unsigned diag_distance(const char *a, const char *b);
 
 #endif

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * `tlshim explain`: which rule wins for a connection, why the earlier ones do not, and what the winner asks for.
+ * `tlshim explain`: which rule wins for a connection, why the earlier ones do not, and what the winner
+ * asks for.
  *
- * Implementation notes: nothing is looked up on the network, and the program and user are not known, so besides yes and
- * no there is "it depends". Such rules are told as what would win if; the winner is the first that is certain.
+ * Implementation notes: nothing is looked up on the network, and the program and user are not known, so
+ * besides yes and no there is "it depends". Such rules are told as what would win if; the winner is the
+ * first that is certain.
  */
 #include <arpa/inet.h>
 #include <stdarg.h>
@@ -15,15 +17,15 @@
 
 struct target {
 	char host[PATTERN_MAX_NAME + 3]; /* "" : any local address */
-	const char *name;		 /* a host name, NULL if it is an address */
+	const char *name;                /* a host name, NULL if it is an address */
 	struct pattern_subject subject;
 };
 
 static bool read_target(const char *text, enum policy_direction direction, struct target *target, char *why);
 static bool read_target_host(enum policy_direction direction, struct target *target, char *why);
 static bool explain_rule(const struct policy_rule *rule, const struct target *target, FILE *out);
-static void explain_mismatch(const struct policy_rule *rule, const struct target *target, enum pattern_match match,
-			     FILE *out);
+static void explain_mismatch(const struct policy_rule *rule, const struct target *target,
+			     enum pattern_match match, FILE *out);
 static void explain_clauses(const struct policy_rule *rule, FILE *out);
 static void explain_winner(const struct policy_rule *rule, const struct target *target, FILE *out);
 static void explain_connect(const struct policy_rule *rule, const struct target *target, FILE *out);
@@ -52,7 +54,8 @@ bool policy_explain(const struct policy *policy, enum policy_direction direction
 		}
 	}
 	if (!decided) {
-		(void)fprintf(out, "\nNo rule matches for certain: the connection is plain, tlshim does not touch it.\n");
+		(void)fprintf(out, "\nNo rule matches for certain: the connection is plain, tlshim does not "
+				   "touch it.\n");
 	}
 	return true;
 }
@@ -69,7 +72,8 @@ static bool explain_rule(const struct policy_rule *rule, const struct target *ta
 	if (match == PATTERN_NEEDS_NAME) {
 		(void)fprintf(out,
 			      "    needs a name: if the program looked up a name that %s, this rule wins%s;\n"
-			      "    without any name the connection is refused here (an unknown name never falls through\n"
+			      "    without any name the connection is refused here (an unknown name never "
+			      "falls through\n"
 			      "    to plain; put a rule by address first to decide it)\n",
 			      which->kind == PATTERN_SUFFIX ? "ends as the pattern says" : "is the pattern's",
 			      for_all ? "" : ", for its program and user");
@@ -93,18 +97,22 @@ static bool explain_rule(const struct policy_rule *rule, const struct target *ta
 	return true;
 }
 
-static void explain_mismatch(const struct policy_rule *rule, const struct target *target, enum pattern_match match,
-			     FILE *out)
+static void explain_mismatch(const struct policy_rule *rule, const struct target *target,
+			     enum pattern_match match, FILE *out)
 {
 	if (match == PATTERN_NO_PORT) {
-		(void)fprintf(out, "    does not match: port %u is in none of its patterns\n", target->subject.port);
+		(void)fprintf(out, "    does not match: port %u is in none of its patterns\n",
+			      target->subject.port);
 	} else if (match == PATTERN_NO_HOST) {
-		(void)fprintf(out, "    does not match: the port fits, but %s is in none of its patterns\n", target->host);
+		(void)fprintf(out, "    does not match: the port fits, but %s is in none of its patterns\n",
+			      target->host);
 	} else {
 		(void)fprintf(out,
-			      "    depends on the address: wins if %s is within its patterns; names are not looked\n"
+			      "    depends on the address: wins if %s is within its patterns; names are not "
+			      "looked\n"
 			      "    up here, so ask again with the address\n",
-			      target->name ? "an address of that name" : "the local address of the connection");
+			      target->name ? "an address of that name"
+					   : "the local address of the connection");
 		explain_clauses(rule, out);
 	}
 }
@@ -125,9 +133,10 @@ static void explain_winner(const struct policy_rule *rule, const struct target *
 	(void)fprintf(out, "\nResult: %s%s%s", rule_action_name(rule->action), rule->protocol ? " " : "",
 		      rule->protocol ? rule->protocol : "");
 	if (rule->action == POLICY_DENY) {
-		(void)fprintf(out, ": %s\n", rule->direction == POLICY_CONNECT ?
-						     "connect() fails with EACCES" :
-						     "the connection is closed before the program sees a byte");
+		(void)fprintf(out, ": %s\n",
+			      rule->direction == POLICY_CONNECT
+				      ? "connect() fails with EACCES"
+				      : "the connection is closed before the program sees a byte");
 		return;
 	}
 	if (rule->action == POLICY_PLAIN) {
@@ -154,16 +163,25 @@ static void explain_connect(const struct policy_rule *rule, const struct target 
 	enum engine_verify verify = policy_rule_verify(rule);
 
 	if (verify == ENGINE_VERIFY_FULL && name) {
-		(void)fprintf(out, "    verify         full: the server's certificate must be valid, lead to the trust below\n"
-				   "                   and carry the name %s (%s)\n",
-			      name, server_name ? "server-name of the rule" : "the name that the program looked up");
+		(void)fprintf(out,
+			      "    verify         full: the server's certificate must be valid, lead to the "
+			      "trust below\n"
+			      "                   and carry the name %s (%s)\n",
+			      name,
+			      server_name ? "server-name of the rule"
+					  : "the name that the program looked up");
 	} else if (verify == ENGINE_VERIFY_FULL) {
-		(void)fprintf(out, "    verify         full: the server's certificate must be valid, lead to the trust below\n"
-				   "                   and carry the name that the program looked up; when none is known (an\n"
-				   "                   address literal), the address %s itself, else the connection fails\n",
+		(void)fprintf(out,
+			      "    verify         full: the server's certificate must be valid, lead to the "
+			      "trust below\n"
+			      "                   and carry the name that the program looked up; when none "
+			      "is known (an\n"
+			      "                   address literal), the address %s itself, else the "
+			      "connection fails\n",
 			      target->host);
 	} else if (verify == ENGINE_VERIFY_CHAIN) {
-		(void)fprintf(out, "    verify         chain: the server's certificate must be valid and lead to the trust\n"
+		(void)fprintf(out, "    verify         chain: the server's certificate must be valid and "
+				   "lead to the trust\n"
 				   "                   below; its name is NOT verified\n");
 	} else {
 		(void)fprintf(out, "    verify         none: the server may be ANYONE\n");
@@ -182,7 +200,8 @@ static void explain_accept(const struct policy_rule *rule, FILE *out)
 {
 	static const char *const modes[] = {
 		[ENGINE_CLIENT_AUTH_NONE] = "none: clients are not asked for a certificate",
-		[ENGINE_CLIENT_AUTH_REQUEST] = "request: a certificate that a client shows must be valid; none is fine too",
+		[ENGINE_CLIENT_AUTH_REQUEST] =
+			"request: a certificate that a client shows must be valid; none is fine too",
 		[ENGINE_CLIENT_AUTH_REQUIRE] = "require: clients without a valid certificate are refused",
 	};
 	long mode = rule_number(rule, OPTION_CLIENT_AUTH, ENGINE_CLIENT_AUTH_NONE);
@@ -212,9 +231,10 @@ static void explain_common(const struct policy_rule *rule, FILE *out)
 	} else {
 		(void)fprintf(out, "    handshake      without time limit\n");
 	}
-	(void)fprintf(out, "    truncation     %s\n", policy_rule_truncation_is_error(rule) ?
-							    "error: an end without close_notify fails the read" :
-							    "ignore: an end without close_notify is an end of file");
+	(void)fprintf(out, "    truncation     %s\n",
+		      policy_rule_truncation_is_error(rule)
+			      ? "error: an end without close_notify fails the read"
+			      : "ignore: an end without close_notify is an end of file");
 }
 
 /* "    trust          /etc/x.pem, /etc/y.pem (default block, line 2)" */
@@ -235,7 +255,8 @@ static void print_values(const struct policy_rule *rule, enum option_id id, cons
 		separator = ", ";
 	}
 	if (id == OPTION_TRUST && (!option || strcmp(option->values->text, "system") == 0)) {
-		(void)fprintf(out, "%s (%s)", option ? "" : "system", rule_system_trust() ? rule_system_trust() : "NOT FOUND");
+		(void)fprintf(out, "%s (%s)", option ? "" : "system",
+			      rule_system_trust() ? rule_system_trust() : "NOT FOUND");
 	}
 	if (option == &rule->policy->defaults[id]) {
 		(void)fprintf(out, " (default block, line %u)", option->at.line);
@@ -250,7 +271,7 @@ static bool read_target(const char *text, enum policy_direction direction, struc
 	const char *colon = strrchr(text, ':'), *host = text, *end = colon;
 	unsigned long port = 0;
 
-	*target = (struct target){ 0 };
+	*target = (struct target){0};
 	if (!colon || (text[0] == '[' && colon[-1] != ']')) {
 		refuse(why, "found '%.80s', expected HOST:PORT", text);
 		return false;
@@ -263,7 +284,8 @@ static bool read_target(const char *text, enum policy_direction direction, struc
 		return false;
 	}
 	if (end <= host || (size_t)(end - host) >= sizeof(target->host)) {
-		refuse(why, "found '%.80s', expected HOST:PORT with a host of 1 to %d characters", text, PATTERN_MAX_NAME);
+		refuse(why, "found '%.80s', expected HOST:PORT with a host of 1 to %d characters", text,
+		       PATTERN_MAX_NAME);
 		return false;
 	}
 	memcpy(target->host, host, (size_t)(end - host));
@@ -274,7 +296,8 @@ static bool read_target(const char *text, enum policy_direction direction, struc
 		port = port ? port : load_find_service(colon + 1);
 	}
 	if (port == 0 || port > 65535) {
-		refuse(why, "found port '%.40s', expected a number from 1 to 65535 or a service name", colon + 1);
+		refuse(why, "found port '%.40s', expected a number from 1 to 65535 or a service name",
+		       colon + 1);
 		return false;
 	}
 	target->subject.port = (uint16_t)port;
@@ -283,7 +306,7 @@ static bool read_target(const char *text, enum policy_direction direction, struc
 
 static bool read_target_host(enum policy_direction direction, struct target *target, char *why)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	struct pattern_address *address = &target->subject.address;
 	struct pattern_name name;
 

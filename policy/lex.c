@@ -2,8 +2,9 @@
 /*
  * The lexer of the policy language: text to tokens with line and column.
  *
- * Implementation notes: a word is a run of bytes other than white space, { } ; , and "; a # begins a comment only where
- * a token could begin, so that a path may hold one. Lines end with LF or CR LF. Strings end on their line.
+ * Implementation notes: a word is a run of bytes other than white space, { } ; , and "; a # begins a
+ * comment only where a token could begin, so that a path may hold one. Lines end with LF or CR LF. Strings
+ * end on their line.
  */
 #include "lex.h"
 
@@ -19,7 +20,7 @@ static bool append(struct token *token, unsigned char c);
 
 void lex_init(struct lexer *lexer, const char *text, size_t len, const struct diag *diag)
 {
-	*lexer = (struct lexer){ .text = text, .len = len, .at = { 1, 1 }, .diag = diag };
+	*lexer = (struct lexer){.text = text, .len = len, .at = {1, 1}, .diag = diag};
 	if (len >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
 		lexer->pos = 3;
 	}
@@ -122,8 +123,10 @@ static bool skip_blanks(struct lexer *lexer)
 		} else if ((c < 0x20 && c != '\n') || c == 0x7f) {
 			diag_error(lexer->diag, lexer->at, "byte 0x%02x is not allowed in a policy", c);
 			/* One message for a run of them, such as a binary file has. */
-			while (lexer->pos < lexer->len && !is_word_byte((unsigned char)lexer->text[lexer->pos]) &&
-			       !strchr(" \n{};,\"", lexer->text[lexer->pos] ? lexer->text[lexer->pos] : '\1')) {
+			while (lexer->pos < lexer->len &&
+			       !is_word_byte((unsigned char)lexer->text[lexer->pos]) &&
+			       !strchr(" \n{};,\"",
+				       lexer->text[lexer->pos] ? lexer->text[lexer->pos] : '\1')) {
 				take(lexer);
 			}
 			return false;
@@ -157,7 +160,8 @@ static void read_string(struct lexer *lexer, struct token *token)
 		unsigned char c = lexer->pos < lexer->len ? (unsigned char)lexer->text[lexer->pos] : '\n';
 
 		if (c == '\n') {
-			diag_error(lexer->diag, token->at, "string is not closed: expected '\"' before the end of the line");
+			diag_error(lexer->diag, token->at,
+				   "string is not closed: expected '\"' before the end of the line");
 			good = false;
 			break;
 		}
@@ -168,8 +172,10 @@ static void read_string(struct lexer *lexer, struct token *token)
 		if (c == '\\') {
 			good = read_escape(lexer, &c) && good;
 		} else if ((c < 0x20 && c != '\t') || c == 0x7f) {
-			if (good && !(c == '\r' && lexer->pos + 1 < lexer->len && lexer->text[lexer->pos + 1] == '\n')) {
-				diag_error(lexer->diag, lexer->at, "byte 0x%02x is not allowed in a string", c);
+			if (good && !(c == '\r' && lexer->pos + 1 < lexer->len &&
+				      lexer->text[lexer->pos + 1] == '\n')) {
+				diag_error(lexer->diag, lexer->at, "byte 0x%02x is not allowed in a string",
+					   c);
 				good = false;
 			}
 			take(lexer);
@@ -226,7 +232,8 @@ static bool read_escape(struct lexer *lexer, unsigned char *out)
 		return false;
 	}
 	if (value < 0x20 || value == 0x7f) {
-		diag_error(lexer->diag, at, "'\\x%02x' is a control character, which no value may hold", value);
+		diag_error(lexer->diag, at, "'\\x%02x' is a control character, which no value may hold",
+			   value);
 		return false;
 	}
 	*out = (unsigned char)value;

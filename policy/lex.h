@@ -14,11 +14,11 @@ enum token_kind {
 	TOKEN_NEWLINE,
 	TOKEN_SEMICOLON,
 	TOKEN_COMMA,
-	TOKEN_OPEN,	/* { */
-	TOKEN_CLOSE,	/* } */
-	TOKEN_WORD,	/* keyword, pattern, path, number … */
-	TOKEN_STRING,	/* in quotes; its text is without them, escapes resolved */
-	TOKEN_BAD,	/* already reported */
+	TOKEN_OPEN,   /* { */
+	TOKEN_CLOSE,  /* } */
+	TOKEN_WORD,   /* keyword, pattern, path, number … */
+	TOKEN_STRING, /* in quotes; its text is without them, escapes resolved */
+	TOKEN_BAD,    /* already reported */
 };
 
 struct token {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What `tlshim check` finds beyond the grammar: files that cannot be used, certificates about to expire, rules that can
- * never win, and whatever weakens protection.
+ * What `tlshim check` finds beyond the grammar: files that cannot be used, certificates about to expire,
+ * rules that can never win, and whatever weakens protection.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "load.h"
 #include "rule.h"
 
-#define DAY 86400
+#define DAY            86400
 #define EXPIRY_WARNING (14 * DAY)
 
 /* Comparing every pattern with every other must end: so many comparisons and no more. */
@@ -42,14 +42,14 @@ static void tell(struct lint *lint, enum policy_severity severity, struct place 
 
 bool policy_lint(struct policy *policy, int64_t now, struct policy_diag *out)
 {
-	struct policy_diag silent = { 0 };
+	struct policy_diag silent = {0};
 	struct policy_diag *count = out ? out : &silent;
-	const struct diag diag = { count, policy->file };
-	struct lint lint = { .policy = policy, .diag = &diag, .now = now };
+	const struct diag diag = {count, policy->file};
+	struct lint lint = {.policy = policy, .diag = &diag, .now = now};
 	unsigned errors_before = count->n_errors;
 
 	if (policy->n_rules == 0) {
-		diag_warning(&diag, (struct place){ 0, 0 }, "the policy has no rules: nothing is protected");
+		diag_warning(&diag, (struct place){0, 0}, "the policy has no rules: nothing is protected");
 	}
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		lint_rule(&lint, policy->rules[i]);
@@ -57,7 +57,8 @@ bool policy_lint(struct policy *policy, int64_t now, struct policy_diag *out)
 		lint_order(&lint, i);
 	}
 	if (lint.n_comparisons > MAX_COMPARISONS) {
-		diag_note(&diag, (struct place){ 0, 0 }, "too many patterns to look for all rules that can never win");
+		diag_note(&diag, (struct place){0, 0},
+			  "too many patterns to look for all rules that can never win");
 	}
 	free(lint.told);
 	return count->n_errors == errors_before;
@@ -100,7 +101,8 @@ static void lint_files(struct lint *lint, const struct policy_rule *rule)
 
 		if (load_mode(path, &mode) && (mode & 026)) {
 			tell(lint, POLICY_WARNING, key->values->at,
-			     "key %s can be %s by others (mode %04o): chmod 600 it, and replace the key if others "
+			     "key %s can be %s by others (mode %04o): chmod 600 it, and replace the key if "
+			     "others "
 			     "were on this machine",
 			     path, mode & 022 ? "changed" : "read", mode);
 		}
@@ -121,8 +123,9 @@ static void lint_credential(struct lint *lint, const struct policy_rule *rule, s
 		tell(lint, POLICY_ERROR, file->at, "certificate %s (%s) expired %lld day%s ago", file->path,
 		     info->subject, days, days == 1 ? "" : "s");
 	} else if (info->not_before > lint->now) {
-		tell(lint, POLICY_ERROR, file->at, "certificate %s (%s) is not valid yet: it begins %lld seconds from now",
-		     file->path, info->subject, (long long)(info->not_before - lint->now));
+		tell(lint, POLICY_ERROR, file->at,
+		     "certificate %s (%s) is not valid yet: it begins %lld seconds from now", file->path,
+		     info->subject, (long long)(info->not_before - lint->now));
 	} else if (info->not_after - lint->now < EXPIRY_WARNING) {
 		long long days = (long long)(info->not_after - lint->now) / DAY;
 
@@ -137,8 +140,8 @@ static void lint_credential(struct lint *lint, const struct policy_rule *rule, s
 	}
 	if (rule->direction == POLICY_ACCEPT && !info->has_server_name) {
 		tell(lint, POLICY_WARNING, file->at,
-		     "certificate %s (%s) has no subjectAltName: clients that verify names will refuse it", file->path,
-		     info->subject);
+		     "certificate %s (%s) has no subjectAltName: clients that verify names will refuse it",
+		     file->path, info->subject);
 	}
 }
 
@@ -148,20 +151,21 @@ static void lint_weaknesses(struct lint *lint, const struct policy_rule *rule)
 	const struct option *truncation = rule_option(rule, OPTION_TRUNCATION);
 	const struct option *own_trust = &rule->own[OPTION_TRUST];
 	bool is_connect = rule->direction == POLICY_CONNECT;
-	bool asks = is_connect || rule_number(rule, OPTION_CLIENT_AUTH, ENGINE_CLIENT_AUTH_NONE) !=
-					  ENGINE_CLIENT_AUTH_NONE;
+	bool asks = is_connect ||
+		    rule_number(rule, OPTION_CLIENT_AUTH, ENGINE_CLIENT_AUTH_NONE) != ENGINE_CLIENT_AUTH_NONE;
 
 	if (verify && asks && verify->number == ENGINE_VERIFY_NONE) {
 		tell(lint, POLICY_WARNING, verify->at,
 		     "verify none: the peer may be anyone, so this protects against listeners only");
 		if (own_trust->at.line) {
-			tell(lint, POLICY_WARNING, own_trust->at, "'trust' has no effect with 'verify none' in line %u",
-			     verify->at.line);
+			tell(lint, POLICY_WARNING, own_trust->at,
+			     "'trust' has no effect with 'verify none' in line %u", verify->at.line);
 		}
 	}
 	if (verify && is_connect && verify->number == ENGINE_VERIFY_CHAIN && trusts_system(rule)) {
 		tell(lint, POLICY_WARNING, verify->at,
-		     "verify chain with the system's authorities: whoever has a certificate of any name is accepted");
+		     "verify chain with the system's authorities: whoever has a certificate of any name is "
+		     "accepted");
 	}
 	if (truncation && truncation->number == 0) {
 		tell(lint, POLICY_NOTE, truncation->at,
@@ -173,13 +177,14 @@ static void lint_clients(struct lint *lint, const struct policy_rule *rule)
 {
 	long mode = rule_number(rule, OPTION_CLIENT_AUTH, ENGINE_CLIENT_AUTH_NONE);
 	const struct option *peers = rule_option(rule, OPTION_ALLOW_PEER);
-	static const enum option_id idle[] = { OPTION_TRUST, OPTION_VERIFY };
+	static const enum option_id idle[] = {OPTION_TRUST, OPTION_VERIFY};
 
 	if (mode == ENGINE_CLIENT_AUTH_NONE) {
 		for (size_t i = 0; i < sizeof(idle) / sizeof(idle[0]); i++) {
 			if (rule->own[idle[i]].at.line) {
 				tell(lint, POLICY_WARNING, rule->own[idle[i]].at,
-				     "'%s' has no effect: without 'client-auth' no client is asked for a certificate",
+				     "'%s' has no effect: without 'client-auth' no client is asked for a "
+				     "certificate",
 				     options_keyword(options_at(idle[i])));
 			}
 		}
@@ -189,7 +194,8 @@ static void lint_clients(struct lint *lint, const struct policy_rule *rule)
 	} else if (mode == ENGINE_CLIENT_AUTH_REQUIRE && !peers && trusts_system(rule) &&
 		   policy_rule_verify(rule) != ENGINE_VERIFY_NONE) {
 		tell(lint, POLICY_WARNING, rule_option(rule, OPTION_TRUST)->at,
-		     "client certificates of any public authority are accepted: name the clients with 'allow-peer', "
+		     "client certificates of any public authority are accepted: name the clients with "
+		     "'allow-peer', "
 		     "or trust an authority of your own");
 	}
 }
@@ -211,15 +217,20 @@ static void lint_reach(struct lint *lint, size_t index)
 		}
 	}
 	if (cover && all) {
-		tell(lint, POLICY_WARNING, rule->at, "this rule can never win: the rule in line %u comes first and covers %s",
-		     cover->at.line, rule->patterns->next ? "its patterns, alone or with others" : covered->text);
+		tell(lint, POLICY_WARNING, rule->at,
+		     "this rule can never win: the rule in line %u comes first and covers %s", cover->at.line,
+		     rule->patterns->next ? "its patterns, alone or with others" : covered->text);
 	} else if (cover) {
-		tell(lint, POLICY_WARNING, covered->at, "%s can never win: the rule in line %u comes first and covers it",
-		     covered->text, cover->at.line);
+		tell(lint, POLICY_WARNING, covered->at,
+		     "%s can never win: the rule in line %u comes first and covers it", covered->text,
+		     cover->at.line);
 	}
 }
 
-/* A rule by address behind one by name: the latter refuses connections without a name before the former is asked. */
+/*
+ * A rule by address behind one by name: the latter refuses connections without a name before the former is
+ * asked.
+ */
 static void lint_order(struct lint *lint, size_t index)
 {
 	const struct policy_rule *rule = lint->policy->rules[index];
@@ -238,9 +249,11 @@ static void lint_order(struct lint *lint, size_t index)
 				if (++lint->n_comparisons > MAX_COMPARISONS) {
 					return;
 				}
-				if ((q->kind == PATTERN_NAME || q->kind == PATTERN_SUFFIX) && pattern_ports_meet(p, q)) {
+				if ((q->kind == PATTERN_NAME || q->kind == PATTERN_SUFFIX) &&
+				    pattern_ports_meet(p, q)) {
 					tell(lint, POLICY_WARNING, p->at,
-					     "connections to %s whose name is not known are refused by the rule by name "
+					     "connections to %s whose name is not known are refused by the "
+					     "rule by name "
 					     "in line %u; to decide them here, put this rule first",
 					     p->text, earlier->at.line);
 					return;
@@ -276,7 +289,8 @@ static const struct policy_rule *find_cover(struct lint *lint, size_t index, con
 /* Does every process that b is for fit a too? Globs are compared as text. */
 static bool clauses_cover(const struct policy_rule *a, const struct policy_rule *b)
 {
-	if (a->program && strcmp(a->program, "*") != 0 && (!b->program || strcmp(a->program, b->program) != 0)) {
+	if (a->program && strcmp(a->program, "*") != 0 &&
+	    (!b->program || strcmp(a->program, b->program) != 0)) {
 		return false;
 	}
 	return !a->user || (b->user && a->uid == b->uid);

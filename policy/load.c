@@ -2,8 +2,8 @@
 /*
  * Files: all that policy/ knows of the file system goes through here.
  *
- * Implementation notes: no stdio, since the host program may be in any state; no name service, since its modules open
- * sockets, which would come back into the hooks.
+ * Implementation notes: no stdio, since the host program may be in any state; no name service, since its
+ * modules open sockets, which would come back into the hooks.
  */
 #include "load.h"
 
@@ -25,13 +25,13 @@ static bool has_certificate_suffix(const char *name);
 
 struct policy *policy_load(const char *path, struct policy_diag *out)
 {
-	const struct diag diag = { out, path };
+	const struct diag diag = {out, path};
 	struct load_bytes bytes;
 	struct policy *policy;
 	char why[LOAD_WHY_MAX];
 
 	if (!load_file(path, LOAD_MAX_POLICY, &bytes, why)) {
-		diag_error(&diag, (struct place){ 0, 0 }, "cannot read the policy: %s", why);
+		diag_error(&diag, (struct place){0, 0}, "cannot read the policy: %s", why);
 		return NULL;
 	}
 	policy = policy_parse((const char *)bytes.data, bytes.len, path, out);
@@ -45,7 +45,7 @@ bool load_file(const char *path, size_t max, struct load_bytes *bytes, char why[
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	bool ok;
 
-	*bytes = (struct load_bytes){ 0 };
+	*bytes = (struct load_bytes){0};
 	if (fd < 0) {
 		explain_errno(why, errno);
 		return false;
@@ -64,7 +64,7 @@ void load_free(struct load_bytes *bytes)
 		explicit_bzero(bytes->data, bytes->len);
 		free(bytes->data);
 	}
-	*bytes = (struct load_bytes){ 0 };
+	*bytes = (struct load_bytes){0};
 }
 
 bool load_is_directory(const char *path)
@@ -95,7 +95,8 @@ bool load_directory(const char *path, bool (*each)(void *ctx, const char *path),
 		}
 		n = snprintf(file, sizeof(file), "%s/%s", path, entry->d_name);
 		if (n < 0 || (size_t)n >= sizeof(file) || ++n_files > MAX_DIRECTORY_FILES) {
-			(void)snprintf(why, LOAD_WHY_MAX, "the directory holds too many files, or too long names");
+			(void)snprintf(why, LOAD_WHY_MAX,
+				       "the directory holds too many files, or too long names");
 			ok = false;
 		} else {
 			ok = each(ctx, file);
@@ -178,7 +179,8 @@ bool load_find_user(const char *name, uint32_t *uid)
 		char *colon = strchr(line, ':'), *end;
 		unsigned long number;
 
-		if (!colon || (size_t)(colon - line) != strlen(name) || strncmp(line, name, strlen(name)) != 0) {
+		if (!colon || (size_t)(colon - line) != strlen(name) ||
+		    strncmp(line, name, strlen(name)) != 0) {
 			continue;
 		}
 		colon = strchr(colon + 1, ':');
@@ -271,7 +273,7 @@ static void explain_errno(char *why, int err)
 
 static bool has_certificate_suffix(const char *name)
 {
-	static const char *const suffixes[] = { ".pem", ".crt", ".cer" };
+	static const char *const suffixes[] = {".pem", ".crt", ".cer"};
 	size_t len = strlen(name);
 
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {

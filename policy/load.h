@@ -7,11 +7,11 @@
 
 #include "policy.h"
 
-#define LOAD_MAX_POLICY ((size_t)1 << 20)
-#define LOAD_MAX_KEY ((size_t)64 << 10)
+#define LOAD_MAX_POLICY      ((size_t)1 << 20)
+#define LOAD_MAX_KEY         ((size_t)64 << 10)
 #define LOAD_MAX_CERTIFICATE ((size_t)1 << 20)
-#define LOAD_MAX_TRUST ((size_t)16 << 20)
-#define LOAD_WHY_MAX 200
+#define LOAD_MAX_TRUST       ((size_t)16 << 20)
+#define LOAD_WHY_MAX         200
 
 struct load_bytes {
 	uint8_t *data; /* NUL-terminated, the NUL not counted */
@@ -24,8 +24,8 @@ void load_free(struct load_bytes *bytes);
 
 bool load_is_directory(const char *path);
 /*
- * Call each() for every file of a directory whose name ends in .pem, .crt or .cer. Stops when each() returns false, and
- * returns false then, or with the reason in why when the directory cannot be read.
+ * Call each() for every file of a directory whose name ends in .pem, .crt or .cer. Stops when each()
+ * returns false, and returns false then, or with the reason in why when the directory cannot be read.
  */
 bool load_directory(const char *path, bool (*each)(void *ctx, const char *path), void *ctx,
 		    char why[static LOAD_WHY_MAX]);

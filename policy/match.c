@@ -9,11 +9,12 @@
 
 static bool subject_init(struct pattern_subject *subject, const struct policy_query *query);
 
-void policy_match(const struct policy *policy, const struct policy_query *query, struct policy_verdict *verdict)
+void policy_match(const struct policy *policy, const struct policy_query *query,
+		  struct policy_verdict *verdict)
 {
 	struct pattern_subject subject;
 
-	*verdict = (struct policy_verdict){ .action = POLICY_PLAIN };
+	*verdict = (struct policy_verdict){.action = POLICY_PLAIN};
 	if (!subject_init(&subject, query)) {
 		return; /* no internet socket: AF_UNIX and the like are none of our business */
 	}
@@ -102,15 +103,17 @@ enum pattern_match match_socket(const struct policy_rule *rule, const struct pat
 	return best;
 }
 
-/* False if the address is not an internet one. Lengths as the kernel demands them, or a call that it takes would slip
- * through here: IPv6 without the scope (24 bytes) is one. */
+/*
+ * False if the address is not an internet one. Lengths as the kernel demands them, or a call that it takes
+ * would slip through here: IPv6 without the scope (24 bytes) is one.
+ */
 static bool subject_init(struct pattern_subject *subject, const struct policy_query *query)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 	struct pattern_address *address = &subject->address;
 	sa_family_t family;
 
-	*subject = (struct pattern_subject){ .has_address = true };
+	*subject = (struct pattern_subject){.has_address = true};
 	if (query->direction == POLICY_CONNECT && query->names) {
 		subject->names = query->names;
 		subject->n_names = query->n_names;
@@ -141,7 +144,7 @@ static bool subject_init(struct pattern_subject *subject, const struct policy_qu
 
 void match_settle_address(enum policy_direction direction, struct pattern_address *address)
 {
-	static const uint8_t zero[16], mapped[12] = { [10] = 0xff, [11] = 0xff };
+	static const uint8_t zero[16], mapped[12] = {[10] = 0xff, [11] = 0xff};
 
 	address->is_ipv4 = memcmp(address->bytes, mapped, 12) == 0;
 	if (direction == POLICY_CONNECT && memcmp(address->bytes + 12, zero, 4) == 0 &&

@@ -23,12 +23,12 @@ struct option_spec {
 	const char *help;
 };
 
-static option_parser parse_alpn, parse_client_auth, parse_files, parse_peers, parse_server_name, parse_timeout,
-	parse_truncation, parse_trust, parse_verify, parse_versions;
+static option_parser parse_alpn, parse_client_auth, parse_files, parse_peers, parse_server_name,
+	parse_timeout, parse_truncation, parse_trust, parse_verify, parse_versions;
 
-#define ALL (OPTION_IN_RULES | OPTION_IN_DEFAULT)
+#define ALL        (OPTION_IN_RULES | OPTION_IN_DEFAULT)
 #define ON_CONNECT (OPTION_IN_CONNECT | OPTION_IN_DEFAULT)
-#define ON_ACCEPT (OPTION_IN_ACCEPT | OPTION_IN_DEFAULT)
+#define ON_ACCEPT  (OPTION_IN_ACCEPT | OPTION_IN_DEFAULT)
 
 /* clang-format off */
 static const struct option_spec table[N_OPTIONS] = {
@@ -75,7 +75,8 @@ static const struct option_spec table[N_OPTIONS] = {
 };
 /* clang-format on */
 
-static bool bad_value(const struct option_block *block, const struct option_value *value, const char *expected);
+static bool bad_value(const struct option_block *block, const struct option_value *value,
+		      const char *expected);
 static long choose(const struct option_block *block, const struct option *option, const char *const *words,
 		   const char *expected);
 static bool resolve(const struct option_block *block, struct option_value *value);
@@ -140,7 +141,7 @@ void options_give(const struct option_block *block, const struct option_spec *sp
 	const struct diag *diag = block->diag;
 	struct option *slot = &block->options[spec - table];
 	struct option_value **end = &slot->values;
-	struct option given = { .at = at, .values = values, .n_values = n_values };
+	struct option given = {.at = at, .values = values, .n_values = n_values};
 
 	if (!(spec->where & block->where)) {
 		bool in_accept = spec->where & OPTION_IN_ACCEPT;
@@ -165,8 +166,8 @@ void options_give(const struct option_block *block, const struct option_spec *sp
 		return;
 	}
 	if (n_values + slot->n_values > spec->max_values) {
-		diag_error(diag, at, "'%s' takes at most %u value%s, found %zu", spec->keyword, spec->max_values,
-			   spec->max_values == 1 ? "" : "s", n_values + slot->n_values);
+		diag_error(diag, at, "'%s' takes at most %u value%s, found %zu", spec->keyword,
+			   spec->max_values, spec->max_values == 1 ? "" : "s", n_values + slot->n_values);
 		return;
 	}
 	if (!spec->parse(block, &given)) {
@@ -191,20 +192,24 @@ void options_check_rule(const struct policy_rule *rule, const struct diag *diag)
 	if (!rule_is_wrapped(rule)) {
 		for (size_t i = 0; i < N_OPTIONS; i++) {
 			if (rule->own[i].at.line) {
-				diag_error(diag, rule->own[i].at, "'%s' has no meaning in a rule with action %s",
-					   table[i].keyword, rule_action_name(rule->action));
+				diag_error(diag, rule->own[i].at,
+					   "'%s' has no meaning in a rule with action %s", table[i].keyword,
+					   rule_action_name(rule->action));
 			}
 		}
 		return;
 	}
 	if (certificate && !key) {
-		diag_error(diag, certificate->at, "'certificate' without 'key': expected the file of its private key");
+		diag_error(diag, certificate->at,
+			   "'certificate' without 'key': expected the file of its private key");
 	} else if (key && !certificate) {
-		diag_error(diag, key->at, "'key' without 'certificate': expected the file of its certificate");
+		diag_error(diag, key->at,
+			   "'key' without 'certificate': expected the file of its certificate");
 	}
 	if (rule->direction == POLICY_ACCEPT) {
 		if (!certificate && !key) {
-			diag_error(diag, rule->at, "an accept rule with action %s needs 'certificate' and 'key'",
+			diag_error(diag, rule->at,
+				   "an accept rule with action %s needs 'certificate' and 'key'",
 				   rule_action_name(rule->action));
 		}
 		check_accept(rule, diag);
@@ -219,7 +224,8 @@ static void check_accept(const struct policy_rule *rule, const struct diag *diag
 	const struct option *client_auth = rule_option(rule, OPTION_CLIENT_AUTH);
 	const struct option *own_peers = &rule->own[OPTION_ALLOW_PEER];
 
-	if (mode != ENGINE_CLIENT_AUTH_NONE && verify != ENGINE_VERIFY_NONE && !rule_option(rule, OPTION_TRUST)) {
+	if (mode != ENGINE_CLIENT_AUTH_NONE && verify != ENGINE_VERIFY_NONE &&
+	    !rule_option(rule, OPTION_TRUST)) {
 		bool is_own = rule->own[OPTION_CLIENT_AUTH].at.line != 0;
 
 		diag_error(diag, is_own ? client_auth->at : rule->at,
@@ -227,10 +233,12 @@ static void check_accept(const struct policy_rule *rule, const struct diag *diag
 			   client_auth->values->text);
 	}
 	if (own_peers->at.line && mode == ENGINE_CLIENT_AUTH_NONE) {
-		diag_error(diag, own_peers->at, "'allow-peer' needs 'client-auth require': nobody is asked for a "
-						"certificate, so any client would be let in");
+		diag_error(diag, own_peers->at,
+			   "'allow-peer' needs 'client-auth require': nobody is asked for a "
+			   "certificate, so any client would be let in");
 	}
-	if (verify == ENGINE_VERIFY_NONE && mode != ENGINE_CLIENT_AUTH_NONE && rule_option(rule, OPTION_ALLOW_PEER)) {
+	if (verify == ENGINE_VERIFY_NONE && mode != ENGINE_CLIENT_AUTH_NONE &&
+	    rule_option(rule, OPTION_ALLOW_PEER)) {
 		diag_error(diag, rule_option(rule, OPTION_VERIFY)->at,
 			   "'verify none' contradicts 'allow-peer' in line %u: names in certificates that "
 			   "nobody verified prove nothing",
@@ -267,7 +275,8 @@ static bool parse_alpn(const struct option_block *block, struct option *option)
 		size_t len = strlen(value->text);
 
 		if (len == 0 || len > ENGINE_ALPN_MAX) {
-			return bad_value(block, value, "a protocol name of 1 to 32 bytes, such as h2 or http/1.1");
+			return bad_value(block, value,
+					 "a protocol name of 1 to 32 bytes, such as h2 or http/1.1");
 		}
 		for (struct option_value *other = option->values; other != value; other = other->next) {
 			if (strcmp(other->text, value->text) == 0) {
@@ -289,7 +298,8 @@ static bool parse_peers(const struct option_block *block, struct option *option)
 			continue;
 		}
 		if (!pattern_read_name(&checked, name)) {
-			return bad_value(block, value, "a DNS name, *.SUFFIX or a URI such as spiffe://example.org/x");
+			return bad_value(block, value,
+					 "a DNS name, *.SUFFIX or a URI such as spiffe://example.org/x");
 		}
 		/* The engine compares DNS names in lower case without the final dot. */
 		(void)snprintf(copy, sizeof(copy), "%s%s", name == value->text ? "" : "*.", checked.text);
@@ -350,7 +360,7 @@ static bool parse_verify(const struct option_block *block, struct option *option
 
 static bool parse_truncation(const struct option_block *block, struct option *option)
 {
-	static const char *const words[] = { "ignore", "error", NULL };
+	static const char *const words[] = {"ignore", "error", NULL};
 
 	option->number = choose(block, option, words, "error or ignore");
 	return option->number >= 0;
@@ -375,8 +385,10 @@ static bool parse_versions(const struct option_block *block, struct option *opti
 	long lowest, highest;
 
 	if (!read_version(text, first_len, &lowest) ||
-	    !(dash ? read_version(dash + 1, strlen(dash + 1), &highest) : read_version(text, first_len, &highest))) {
-		return bad_value(block, option->values, "a version or a range of 1.0, 1.1, 1.2, 1.3, such as 1.2-1.3");
+	    !(dash ? read_version(dash + 1, strlen(dash + 1), &highest)
+		   : read_version(text, first_len, &highest))) {
+		return bad_value(block, option->values,
+				 "a version or a range of 1.0, 1.1, 1.2, 1.3, such as 1.2-1.3");
 	}
 	if (lowest > highest) {
 		return bad_value(block, option->values, "the lower version first, such as 1.2-1.3");
@@ -387,9 +399,11 @@ static bool parse_versions(const struct option_block *block, struct option *opti
 
 /* ---- helpers ---- */
 
-static bool bad_value(const struct option_block *block, const struct option_value *value, const char *expected)
+static bool bad_value(const struct option_block *block, const struct option_value *value,
+		      const char *expected)
 {
-	diag_error(block->diag, value->at, "found '%.80s', expected %s", value->text ? value->text : "", expected);
+	diag_error(block->diag, value->at, "found '%.80s', expected %s", value->text ? value->text : "",
+		   expected);
 	return false;
 }
 
@@ -479,7 +493,8 @@ static bool is_uri(const char *text)
 		}
 	}
 	for (const char *s = colon; *s; s++) {
-		if (*s <= 0x20 || *s == 0x7f) { /* char may be signed: other bytes above 0x7f are refused too */
+		if (*s <= 0x20 ||
+		    *s == 0x7f) { /* char may be signed: other bytes above 0x7f are refused too */
 			return false;
 		}
 	}

@@ -34,11 +34,11 @@ enum option_id {
 
 /* Kinds of block, as bits. */
 #define OPTION_IN_CONNECT 1u
-#define OPTION_IN_ACCEPT 2u
+#define OPTION_IN_ACCEPT  2u
 #define OPTION_IN_DEFAULT 4u
-#define OPTION_IN_RULES (OPTION_IN_CONNECT | OPTION_IN_ACCEPT)
+#define OPTION_IN_RULES   (OPTION_IN_CONNECT | OPTION_IN_ACCEPT)
 
-#define OPTION_MAX_VALUES 32
+#define OPTION_MAX_VALUES           32
 #define OPTION_DEFAULT_HANDSHAKE_MS 30000
 
 struct option_value {
@@ -80,17 +80,19 @@ bool options_may_stand(enum option_id id, unsigned where);
 struct option_block {
 	struct policy *policy;
 	const struct diag *diag;
-	struct option *options;	/* N_OPTIONS of them */
-	unsigned where;		/* the kind of block; several bits when it is not known */
+	struct option *options; /* N_OPTIONS of them */
+	unsigned where;         /* the kind of block; several bits when it is not known */
 };
 /*
- * Take one option with its values into the block: may it stand here, is it the first of its kind, are the values
- * right? Every mistake is reported.
+ * Take one option with its values into the block: may it stand here, is it the first of its kind, are the
+ * values right? Every mistake is reported.
  */
 void options_give(const struct option_block *block, const struct option_spec *spec, struct place at,
 		  struct option_value *values, size_t n_values);
 
-/* Report what is missing in, or contradicts itself in, the options in force for a rule. After all is parsed. */
+/*
+ * Report what is missing in, or contradicts itself in, the options in force for a rule. After all is parsed.
+ */
 void options_check_rule(const struct policy_rule *rule, const struct diag *diag);
 
 #endif

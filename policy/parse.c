@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The parser of the policy language: recursive descent, reports every error and goes on at the next line or block.
+ * The parser of the policy language: recursive descent, reports every error and goes on at the next line or
+ * block.
  *
  *	policy    := { default | rule }
  *	default   := "default" block
- *	rule      := ("connect" | "accept") PATTERN {"," PATTERN} ["program" GLOB] ["user" NAME] ACTION [block]
+ *	rule      := ("connect" | "accept") PATTERN {"," PATTERN} ["program" GLOB] ["user" NAME]
+ *	             ACTION [block]
  *	PATTERN   := HOST ":" PORT
  *	HOST      := "*" | name | "*.suffix" | IPv4 | "[" IPv6 "]" | CIDR
  *	PORT      := number | lo "-" hi | service name | "*"
@@ -12,9 +14,9 @@
  *	block     := "{" { option (newline | ";") } "}"
  *	option    := KEYWORD VALUE {VALUE}
  *
- * Implementation notes: a newline ends an option, and a rule once its action is there; elsewhere in a rule it is white
- * space. A rule with errors is kept until the end, so that its block is checked too; the policy as a whole is then
- * thrown away.
+ * Implementation notes: a newline ends an option, and a rule once its action is there; elsewhere in a rule
+ * it is white space. A rule with errors is kept until the end, so that its block is checked too; the policy
+ * as a whole is then thrown away.
  */
 #include <stdarg.h>
 #include <stdlib.h>
@@ -40,11 +42,11 @@ struct text {
 	char raw[1024], escaped[1100];
 };
 
-static const char *const actions[] = { "tls", "starttls", "permissive", "plain", "deny" };
+static const char *const actions[] = {"tls", "starttls", "permissive", "plain", "deny"};
 static const enum policy_action action_values[] = {
 	POLICY_TLS, POLICY_STARTTLS, POLICY_PERMISSIVE, POLICY_PLAIN, POLICY_DENY,
 };
-static const char *const statements[] = { "accept", "connect", "default" };
+static const char *const statements[] = {"accept", "connect", "default"};
 static const char *const protocols[] = {
 	"ftp", "imap", "irc", "ldap", "mysql", "nntp", "pop3", "postgres", "sieve", "smtp", "xmpp",
 };
@@ -148,8 +150,8 @@ static void unexpected_word(struct parser *parser, const char *expected, const c
 		}
 		diag_nearest_hint(&nearest, hint);
 	}
-	diag_error(parser->diag, parser->token.at, "found %s, expected %s%s", lex_describe(&parser->token, found),
-		   expected, hint);
+	diag_error(parser->diag, parser->token.at, "found %s, expected %s%s",
+		   lex_describe(&parser->token, found), expected, hint);
 }
 
 static void *need(struct parser *parser, void *ptr)
@@ -165,10 +167,10 @@ static void *need(struct parser *parser, void *ptr)
 
 struct policy *policy_parse(const char *text, size_t len, const char *file, struct policy_diag *out)
 {
-	struct policy_diag silent = { 0 };
+	struct policy_diag silent = {0};
 	struct policy_diag *count = out ? out : &silent;
-	const struct diag diag = { count, file ? file : "policy" };
-	const struct place whole_file = { 0, 0 };
+	const struct diag diag = {count, file ? file : "policy"};
+	const struct place whole_file = {0, 0};
 	struct parser *parser = calloc(1, sizeof(*parser)); /* its token is too large for a small stack */
 	char *directory = load_directory_of(diag.file);
 	unsigned errors_before = count->n_errors;
@@ -180,7 +182,8 @@ struct policy *policy_parse(const char *text, size_t len, const char *file, stru
 	if (!policy) {
 		diag_error(&diag, whole_file, "out of memory, or the working directory is gone");
 	} else if (len > LOAD_MAX_POLICY) {
-		diag_error(&diag, whole_file, "the policy is larger than the limit of %zu bytes", LOAD_MAX_POLICY);
+		diag_error(&diag, whole_file, "the policy is larger than the limit of %zu bytes",
+			   LOAD_MAX_POLICY);
 	} else {
 		parser->policy = policy;
 		parser->diag = &diag;
@@ -221,13 +224,14 @@ static void parse_default(struct parser *parser)
 {
 	struct policy *policy = parser->policy;
 	struct place at = parser->token.at;
-	const struct option_block block = { policy, parser->diag, policy->defaults, OPTION_IN_DEFAULT };
+	const struct option_block block = {policy, parser->diag, policy->defaults, OPTION_IN_DEFAULT};
 	unsigned errors_before = parser->count->n_errors;
 
 	next(parser);
 	skip_newlines(parser);
 	if (policy->defaults_at.line) {
-		diag_error(parser->diag, at, "there is already a default block in line %u; put all defaults there",
+		diag_error(parser->diag, at,
+			   "there is already a default block in line %u; put all defaults there",
 			   policy->defaults_at.line);
 	} else {
 		policy->defaults_at = at;
@@ -302,7 +306,8 @@ static bool parse_patterns(struct parser *parser, struct policy_rule *rule)
 	for (unsigned n = 1;; n++) {
 		skip_newlines(parser);
 		if (!is_kind(parser, TOKEN_WORD)) {
-			unexpected(parser, is_kind(parser, TOKEN_STRING) ? "HOST:PORT without quotes" : "HOST:PORT");
+			unexpected(parser,
+				   is_kind(parser, TOKEN_STRING) ? "HOST:PORT without quotes" : "HOST:PORT");
 			return false;
 		}
 		if (is_statement(parser)) {
@@ -314,8 +319,8 @@ static bool parse_patterns(struct parser *parser, struct policy_rule *rule)
 			return false;
 		}
 		if (n > RULE_MAX_PATTERNS) {
-			diag_error(parser->diag, parser->token.at, "too many patterns: a rule holds at most %d",
-				   RULE_MAX_PATTERNS);
+			diag_error(parser->diag, parser->token.at,
+				   "too many patterns: a rule holds at most %d", RULE_MAX_PATTERNS);
 			return false;
 		}
 		if (pattern_read(&reader, parser->token.at, parser->token.text, pattern)) {
@@ -354,8 +359,8 @@ static bool parse_clauses(struct parser *parser, struct policy_rule *rule)
 		next(parser);
 		skip_newlines(parser);
 		if (!is_value(parser) || !parser->token.text[0]) {
-			unexpected(parser, is_program ? "the name of a program after 'program'" :
-							"the name or number of a user after 'user'");
+			unexpected(parser, is_program ? "the name of a program after 'program'"
+						      : "the name or number of a user after 'user'");
 			return false;
 		}
 		if (is_program) {
@@ -381,8 +386,8 @@ static bool parse_user(struct parser *parser, struct policy_rule *rule)
 			uid = uid * 10 + (uint64_t)(*s - '0');
 		}
 		if (uid >= UINT32_MAX) {
-			diag_error(parser->diag, parser->token.at, "found user '%.40s', expected a number below %u", text,
-				   UINT32_MAX);
+			diag_error(parser->diag, parser->token.at,
+				   "found user '%.40s', expected a number below %u", text, UINT32_MAX);
 			return false;
 		}
 		rule->uid = (uint32_t)uid;
@@ -399,7 +404,8 @@ static bool parse_user(struct parser *parser, struct policy_rule *rule)
 static bool parse_action(struct parser *parser, struct policy_rule *rule)
 {
 	static const char expected[] = "an action: tls, starttls PROTOCOL, permissive, plain or deny";
-	static const char *const words[] = { "tls", "starttls", "permissive", "plain", "deny", "program", "user" };
+	static const char *const words[] = {"tls",  "starttls", "permissive", "plain",
+					    "deny", "program",  "user"};
 	size_t i = 0;
 
 	while (i < COUNT(actions) && !is_word(parser, actions[i])) {
@@ -422,7 +428,8 @@ static bool parse_action(struct parser *parser, struct policy_rule *rule)
 		}
 	}
 	unexpected_word(parser,
-			"a protocol after starttls: smtp, imap, pop3, ftp, ldap, xmpp, postgres, mysql, nntp, sieve or irc",
+			"a protocol after starttls: smtp, imap, pop3, ftp, ldap, xmpp, postgres, mysql, "
+			"nntp, sieve or irc",
 			protocols, COUNT(protocols));
 	return false;
 }
@@ -430,8 +437,8 @@ static bool parse_action(struct parser *parser, struct policy_rule *rule)
 /* After a rule's action: a block, which may begin on the next line, or the end of the line. */
 static void end_statement(struct parser *parser)
 {
-	if (!is_kind(parser, TOKEN_OPEN) && !is_kind(parser, TOKEN_NEWLINE) && !is_kind(parser, TOKEN_SEMICOLON) &&
-	    !is_kind(parser, TOKEN_END) && !is_statement(parser)) {
+	if (!is_kind(parser, TOKEN_OPEN) && !is_kind(parser, TOKEN_NEWLINE) &&
+	    !is_kind(parser, TOKEN_SEMICOLON) && !is_kind(parser, TOKEN_END) && !is_statement(parser)) {
 		unexpected(parser, "'{' or the end of the line after the action");
 		next(parser);
 		skip_line(parser);
@@ -452,7 +459,8 @@ static void parse_block(struct parser *parser, const struct option_block *block)
 		}
 		if (is_kind(parser, TOKEN_END)) {
 			diag_error(parser->diag, parser->token.at,
-				   "found the end of the file, expected '}' for the block opened in line %u, column %u",
+				   "found the end of the file, expected '}' for the block opened in line %u, "
+				   "column %u",
 				   open_at.line, open_at.column);
 			return;
 		}
@@ -460,11 +468,13 @@ static void parse_block(struct parser *parser, const struct option_block *block)
 			char found[96];
 
 			diag_error(parser->diag, parser->token.at,
-				   "found %s, expected an option or '}': the block opened in line %u is not closed",
+				   "found %s, expected an option or '}': the block opened in line %u is not "
+				   "closed",
 				   lex_describe(&parser->token, found), open_at.line);
 			return; /* what follows is read as a statement again */
 		}
-		if (is_kind(parser, TOKEN_NEWLINE) || is_kind(parser, TOKEN_SEMICOLON) || is_kind(parser, TOKEN_BAD)) {
+		if (is_kind(parser, TOKEN_NEWLINE) || is_kind(parser, TOKEN_SEMICOLON) ||
+		    is_kind(parser, TOKEN_BAD)) {
 			next(parser);
 		} else {
 			parse_option(parser, block);
@@ -475,7 +485,8 @@ static void parse_block(struct parser *parser, const struct option_block *block)
 /* KEYWORD VALUE {VALUE} */
 static void parse_option(struct parser *parser, const struct option_block *block)
 {
-	const struct option_spec *spec = is_kind(parser, TOKEN_WORD) ? options_find(parser->token.text) : NULL;
+	const struct option_spec *spec =
+		is_kind(parser, TOKEN_WORD) ? options_find(parser->token.text) : NULL;
 	struct place at = parser->token.at;
 	struct option_value *values = NULL, **end = &values;
 	size_t n_values = 0;
@@ -494,7 +505,8 @@ static void parse_option(struct parser *parser, const struct option_block *block
 	while (is_value(parser)) {
 		struct option_value *value = need(parser, rule_alloc(parser->policy, sizeof(*value)));
 
-		if (!value || !(value->text = need(parser, rule_strdup(parser->policy, parser->token.text)))) {
+		if (!value ||
+		    !(value->text = need(parser, rule_strdup(parser->policy, parser->token.text)))) {
 			return;
 		}
 		value->at = parser->token.at;
@@ -562,7 +574,7 @@ static void unknown_statement(struct parser *parser)
 /* What policy_rule_text() gives: "FILE:LINE: accept *:8443 tls". */
 static bool write_text(struct policy_rule *rule)
 {
-	struct text text = { .len = 0 };
+	struct text text = {.len = 0};
 	unsigned n = 0;
 
 	add_text(&text, "%s:%u: %s", rule->policy->file, rule->at.line,

@@ -2,8 +2,8 @@
 /*
  * HOST:PORT patterns of rules: reading them, and matching a socket against one.
  *
- * Implementation notes: reading may allocate and report; what matching calls is async-signal-safe and keeps off the
- * locale, so it brings its own comparison of names and its own glob.
+ * Implementation notes: reading may allocate and report; what matching calls is async-signal-safe and
+ * keeps off the locale, so it brings its own comparison of names and its own glob.
  */
 #include "pattern.h"
 
@@ -15,7 +15,8 @@
 #define HOST_MAX 300
 
 static bool read_host(const struct pattern_reader *reader, struct pattern *pattern, const char *host);
-static bool read_network(const struct pattern_reader *reader, struct pattern *pattern, const char *text, bool is_ipv4);
+static bool read_network(const struct pattern_reader *reader, struct pattern *pattern, const char *text,
+			 bool is_ipv4);
 static bool read_port(const struct pattern_reader *reader, struct pattern *pattern, const char *text);
 static bool read_decimal(const char *text, size_t len, unsigned long max, unsigned long *value);
 static bool looks_numeric(const char *host);
@@ -28,31 +29,32 @@ static bool settle_network(const struct pattern_reader *reader, struct pattern *
 
 /* RFC 6761 6.3 */
 static const struct pattern v4_loopback = {
-	.address = { true, { [10] = 0xff, [11] = 0xff, [12] = 127 } },
+	.address = {true, {[10] = 0xff, [11] = 0xff, [12] = 127}},
 	.prefix_len = 104,
 };
 static const struct pattern v6_loopback = {
-	.address = { false, { [15] = 1 } },
+	.address = {false, {[15] = 1}},
 	.prefix_len = 128,
 };
 
+/* clang-format off */
 /* Names that policies use and /etc/services may lack in a container. */
 static const struct {
 	const char *name;
 	uint16_t port;
 } services[] = {
-	{ "amqp", 5672 },     { "amqps", 5671 },       { "domain", 53 },	{ "ftp", 21 },
-	{ "ftps", 990 },      { "http", 80 },	       { "https", 443 },	{ "imap", 143 },
-	{ "imap2", 143 },     { "imaps", 993 },	       { "ircd", 6667 },	{ "ircs-u", 6697 },
-	{ "ldap", 389 },      { "ldaps", 636 },	       { "memcache", 11211 },	{ "mongodb", 27017 },
-	{ "mqtt", 1883 },     { "mysql", 3306 },       { "nntp", 119 },		{ "nntps", 563 },
-	{ "pop3", 110 },      { "pop3s", 995 },	       { "postgresql", 5432 },	{ "redis", 6379 },
-	{ "secure-mqtt", 8883 }, { "sieve", 4190 },    { "smtp", 25 },		{ "smtps", 465 },
-	{ "ssh", 22 },	      { "submission", 587 },   { "submissions", 465 },	{ "telnet", 23 },
+	{ "amqp", 5672 }, { "amqps", 5671 }, { "domain", 53 }, { "ftp", 21 }, { "ftps", 990 }, { "http", 80 },
+	{ "https", 443 }, { "imap", 143 }, { "imap2", 143 }, { "imaps", 993 }, { "ircd", 6667 }, { "ircs-u", 6697 },
+	{ "ldap", 389 }, { "ldaps", 636 }, { "memcache", 11211 }, { "mongodb", 27017 }, { "mqtt", 1883 },
+	{ "mysql", 3306 }, { "nntp", 119 }, { "nntps", 563 }, { "pop3", 110 }, { "pop3s", 995 },
+	{ "postgresql", 5432 }, { "redis", 6379 }, { "secure-mqtt", 8883 }, { "sieve", 4190 }, { "smtp", 25 },
+	{ "smtps", 465 }, { "ssh", 22 }, { "submission", 587 }, { "submissions", 465 }, { "telnet", 23 },
 	{ "xmpp-client", 5222 }, { "xmpp-server", 5269 },
 };
+/* clang-format on */
 
-bool pattern_read(const struct pattern_reader *reader, struct place at, const char *text, struct pattern *pattern)
+bool pattern_read(const struct pattern_reader *reader, struct place at, const char *text,
+		  struct pattern *pattern)
 {
 	char host[HOST_MAX];
 	const char *colon;
@@ -60,8 +62,10 @@ bool pattern_read(const struct pattern_reader *reader, struct place at, const ch
 
 	pattern->at = at;
 	colon = strrchr(text, ':');
-	if (!colon || (text[0] == '[' && !strchr(text, ']')) || (text[0] == '[' && colon < strchr(text, ']'))) {
-		const char *problem = text[0] == '[' && !strchr(text, ']') ? "']' is missing" : "the port is missing";
+	if (!colon || (text[0] == '[' && !strchr(text, ']')) ||
+	    (text[0] == '[' && colon < strchr(text, ']'))) {
+		const char *problem =
+			text[0] == '[' && !strchr(text, ']') ? "']' is missing" : "the port is missing";
 
 		diag_error(reader->diag, at, "found '%.80s', expected HOST:PORT: %s%s", text, problem,
 			   text[0] == '[' && !strchr(text, ']') ? "" : " (':*' means any port)");
@@ -104,7 +108,8 @@ bool pattern_read_name(struct pattern_name *name, const char *text)
 				return false;
 			}
 			label = 0;
-		} else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || (c == '-' && label > 0)) {
+		} else if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
+			   (c == '-' && label > 0)) {
 			label++;
 		} else {
 			return false;
@@ -145,9 +150,10 @@ enum pattern_match pattern_match(const struct pattern *pattern, const struct pat
 		if (!subject->has_address) {
 			return PATTERN_NEEDS_ADDRESS;
 		}
-		return network_holds(&v4_loopback, &subject->address) || network_holds(&v6_loopback, &subject->address) ?
-			       PATTERN_YES :
-			       PATTERN_NO_HOST;
+		return network_holds(&v4_loopback, &subject->address) ||
+				       network_holds(&v6_loopback, &subject->address)
+			       ? PATTERN_YES
+			       : PATTERN_NO_HOST;
 	default:
 		break;
 	}
@@ -174,7 +180,10 @@ bool pattern_is_usable_name(const char *name)
 	if (len == 0 || strchr(name, ':')) {
 		return false;
 	}
-	/* Resolvers read 10.1, 0x7f000001 and 2130706433 as addresses: a last label in digits is no top-level domain. */
+	/*
+	 * Resolvers read 10.1, 0x7f000001 and 2130706433 as addresses: a last label in digits is no top-level
+	 * domain.
+	 */
 	for (start = len; start > 0 && name[start - 1] != '.'; start--) {
 	}
 	if (name[start] == '0' && lower(name[start + 1]) == 'x') {
@@ -200,15 +209,17 @@ bool pattern_covers(const struct pattern *a, const struct pattern *b)
 		return b->kind == PATTERN_NAME && strcmp(a->name, b->name) == 0;
 	case PATTERN_SUFFIX:
 		return (b->kind == PATTERN_NAME && name_fits(a, b->name)) ||
-		       (b->kind == PATTERN_SUFFIX && (strcmp(a->name, b->name) == 0 || name_fits(a, b->name)));
+		       (b->kind == PATTERN_SUFFIX &&
+			(strcmp(a->name, b->name) == 0 || name_fits(a, b->name)));
 	case PATTERN_NETWORK:
-		return b->kind == PATTERN_NETWORK && a->prefix_len <= b->prefix_len && network_holds(a, &b->address);
+		return b->kind == PATTERN_NETWORK && a->prefix_len <= b->prefix_len &&
+		       network_holds(a, &b->address);
 	case PATTERN_LOOPBACK:
 		return b->kind == PATTERN_LOOPBACK ||
 		       (b->kind == PATTERN_NETWORK &&
-			(network_holds(&v4_loopback, &b->address) ? b->prefix_len >= v4_loopback.prefix_len :
-								    b->prefix_len == 128 &&
-									    network_holds(&v6_loopback, &b->address)));
+			(network_holds(&v4_loopback, &b->address)
+				 ? b->prefix_len >= v4_loopback.prefix_len
+				 : b->prefix_len == 128 && network_holds(&v6_loopback, &b->address)));
 	}
 	return false;
 }
@@ -218,7 +229,10 @@ bool pattern_ports_meet(const struct pattern *a, const struct pattern *b)
 	return a->low_port <= b->high_port && b->low_port <= a->high_port;
 }
 
-/* Only the last * is ever tried again: whatever an earlier one matched may stay as it is. So no text takes long. */
+/*
+ * Only the last * is ever tried again: whatever an earlier one matched may stay as it is. So no text takes
+ * long.
+ */
 bool pattern_glob(const char *glob, const char *text)
 {
 	const char *star = NULL, *resume = NULL;
@@ -367,7 +381,8 @@ static bool read_host(const struct pattern_reader *reader, struct pattern *patte
 			}
 		}
 		diag_error(reader->diag, pattern->at,
-			   "found host '%.80s', expected *, a name, *.SUFFIX, an address or a network: %s", host, help);
+			   "found host '%.80s', expected *, a name, *.SUFFIX, an address or a network: %s",
+			   host, help);
 		return false;
 	}
 	if (is_accept) {
@@ -376,7 +391,8 @@ static bool read_host(const struct pattern_reader *reader, struct pattern *patte
 			return true;
 		}
 		diag_error(reader->diag, pattern->at,
-			   "found name '%.80s', but accept rules are matched by local address: expected *, localhost, "
+			   "found name '%.80s', but accept rules are matched by local address: expected *, "
+			   "localhost, "
 			   "an address or a network",
 			   host);
 		return false;
@@ -387,7 +403,8 @@ static bool read_host(const struct pattern_reader *reader, struct pattern *patte
 }
 
 /* 10.1.2.3, 10.1.0.0/16, [fd00::1], [fd00::]/8, [fd00::/8] */
-static bool read_network(const struct pattern_reader *reader, struct pattern *pattern, const char *text, bool is_ipv4)
+static bool read_network(const struct pattern_reader *reader, struct pattern *pattern, const char *text,
+			 bool is_ipv4)
 {
 	struct pattern_address *address = &pattern->address;
 	char copy[HOST_MAX];
@@ -400,7 +417,8 @@ static bool read_network(const struct pattern_reader *reader, struct pattern *pa
 		close = strchr(copy, ']');
 		if (!close || (close[1] && close + 1 != slash) || (slash && slash < close && close[1])) {
 			diag_error(reader->diag, pattern->at,
-				   "found host '%.80s', expected [ADDRESS], [ADDRESS]/BITS or [ADDRESS/BITS]", text);
+				   "found host '%.80s', expected [ADDRESS], [ADDRESS]/BITS or [ADDRESS/BITS]",
+				   text);
 			return false;
 		}
 		*close = 0;
@@ -408,18 +426,21 @@ static bool read_network(const struct pattern_reader *reader, struct pattern *pa
 	if (slash) {
 		*slash = 0;
 		if (!read_decimal(slash + 1, strlen(slash + 1), bits, &bits)) {
-			diag_error(reader->diag, pattern->at, "found host '%.80s', expected 0 to %d bits after '/'", text,
+			diag_error(reader->diag, pattern->at,
+				   "found host '%.80s', expected 0 to %d bits after '/'", text,
 				   is_ipv4 ? 32 : 128);
 			return false;
 		}
 	}
 	pattern->kind = PATTERN_NETWORK;
-	*address = (struct pattern_address){ .is_ipv4 = is_ipv4, .bytes = { [10] = 0xff, [11] = 0xff } };
-	if (inet_pton(is_ipv4 ? AF_INET : AF_INET6, copy, is_ipv4 ? address->bytes + 12 : address->bytes) != 1) {
+	*address = (struct pattern_address){.is_ipv4 = is_ipv4, .bytes = {[10] = 0xff, [11] = 0xff}};
+	if (inet_pton(is_ipv4 ? AF_INET : AF_INET6, copy, is_ipv4 ? address->bytes + 12 : address->bytes) !=
+	    1) {
 		diag_error(reader->diag, pattern->at, "found host '%.80s', expected an IPv%d address%s", text,
 			   is_ipv4 ? 4 : 6,
-			   strchr(copy, '%') ? " without a zone; give the port of the socket instead" :
-			   is_ipv4	     ? " of four numbers from 0 to 255" : "");
+			   strchr(copy, '%') ? " without a zone; give the port of the socket instead"
+			   : is_ipv4         ? " of four numbers from 0 to 255"
+					     : "");
 		return false;
 	}
 	pattern->prefix_len = (unsigned)bits + (is_ipv4 ? 96 : 0);
@@ -429,12 +450,13 @@ static bool read_network(const struct pattern_reader *reader, struct pattern *pa
 /* What the kernel makes of some addresses, and bits beyond the prefix. */
 static bool settle_network(const struct pattern_reader *reader, struct pattern *pattern, bool is_cidr)
 {
-	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff }, zero[16];
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff}, zero[16];
 	struct pattern_address *address = &pattern->address;
 	bool cut = false;
 
 	if (!address->is_ipv4 && pattern->prefix_len >= 96 && memcmp(address->bytes, mapped, 12) == 0) {
-		address->is_ipv4 = true; /* IPv4-mapped: the same connection as the IPv4 address, RFC 4291 2.5.5.2 */
+		address->is_ipv4 =
+			true; /* IPv4-mapped: the same connection as the IPv4 address, RFC 4291 2.5.5.2 */
 	}
 	for (unsigned i = 0; i < 16; i++) {
 		unsigned keep = pattern->prefix_len > i * 8 ? pattern->prefix_len - i * 8 : 0;
@@ -444,7 +466,8 @@ static bool settle_network(const struct pattern_reader *reader, struct pattern *
 		address->bytes[i] &= mask;
 	}
 	if (cut) {
-		diag_warning(reader->diag, pattern->at, "the address has bits beyond its prefix of %u; they are ignored",
+		diag_warning(reader->diag, pattern->at,
+			     "the address has bits beyond its prefix of %u; they are ignored",
 			     pattern->prefix_len - (address->is_ipv4 ? 96 : 0));
 	}
 	if (is_cidr || memcmp(address->bytes + 12, zero, 4) != 0 ||
@@ -480,8 +503,9 @@ static bool read_port(const struct pattern_reader *reader, struct pattern *patte
 	if (read_decimal(text, first_len, 65535, &low) &&
 	    (dash ? read_decimal(dash + 1, strlen(dash + 1), 65535, &high) : (high = low, true)) && low > 0) {
 		if (low > high) {
-			diag_error(reader->diag, pattern->at, "found ports '%.40s', expected the lower port first: %lu-%lu",
-				   text, high, low);
+			diag_error(reader->diag, pattern->at,
+				   "found ports '%.40s', expected the lower port first: %lu-%lu", text, high,
+				   low);
 			return false;
 		}
 		pattern->low_port = (uint16_t)low;
@@ -489,8 +513,8 @@ static bool read_port(const struct pattern_reader *reader, struct pattern *patte
 		return true;
 	}
 	if (text[0] && strspn(text, "0123456789-") == strlen(text)) {
-		diag_error(reader->diag, pattern->at, "found port '%.40s', expected a number from 1 to 65535 or a range LOW-HIGH",
-			   text);
+		diag_error(reader->diag, pattern->at,
+			   "found port '%.40s', expected a number from 1 to 65535 or a range LOW-HIGH", text);
 		return false;
 	}
 	service = pattern_builtin_service(text);
@@ -505,8 +529,9 @@ static bool read_port(const struct pattern_reader *reader, struct pattern *patte
 		for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
 			diag_nearest_try(&nearest, services[i].name);
 		}
-		diag_error(reader->diag, pattern->at, "found port '%.40s', expected a number, LOW-HIGH, * or a service name%s",
-			   text, diag_nearest_hint(&nearest, hint));
+		diag_error(reader->diag, pattern->at,
+			   "found port '%.40s', expected a number, LOW-HIGH, * or a service name%s", text,
+			   diag_nearest_hint(&nearest, hint));
 		return false;
 	}
 	pattern->low_port = service;

@@ -10,9 +10,9 @@
 #define PATTERN_MAX_NAME 253
 
 enum pattern_kind {
-	PATTERN_ANY,	  /* * */
-	PATTERN_NAME,	  /* example.org */
-	PATTERN_SUFFIX,	  /* *.example.org: one label or more in front */
+	PATTERN_ANY,      /* * */
+	PATTERN_NAME,     /* example.org */
+	PATTERN_SUFFIX,   /* *.example.org: one label or more in front */
 	PATTERN_NETWORK,  /* an address or a CIDR */
 	PATTERN_LOOPBACK, /* localhost in accept rules: 127.0.0.0/8 and ::1 */
 };
@@ -26,11 +26,11 @@ struct pattern_address {
 struct pattern {
 	struct pattern *next;
 	struct place at;
-	const char *text;	/* as written */
+	const char *text; /* as written */
 	enum pattern_kind kind;
-	const char *name;	/* of NAME and SUFFIX (without "*."): lower case, no final dot */
+	const char *name; /* of NAME and SUFFIX (without "*."): lower case, no final dot */
 	struct pattern_address address;
-	unsigned prefix_len;	/* in bits of the 16 bytes */
+	unsigned prefix_len; /* in bits of the 16 bytes */
 	uint16_t low_port, high_port;
 };
 
@@ -43,14 +43,15 @@ bool pattern_read_name(struct pattern_name *name, const char *text);
 
 /* What reading a pattern needs from outside. */
 struct pattern_reader {
-	struct policy *policy;	/* owns what is made */
+	struct policy *policy; /* owns what is made */
 	const struct diag *diag;
 	enum policy_direction direction;
 	/* Port of a service name, 0 if unknown. */
 	uint16_t (*find_service)(const char *name);
 };
 /* Read text as a pattern into *pattern; false after reporting what is wrong. */
-bool pattern_read(const struct pattern_reader *reader, struct place at, const char *text, struct pattern *pattern);
+bool pattern_read(const struct pattern_reader *reader, struct place at, const char *text,
+		  struct pattern *pattern);
 
 /* Port of a service that every tlshim knows, whatever /etc/services says; 0 if it is none of those. */
 uint16_t pattern_builtin_service(const char *name);
@@ -64,14 +65,15 @@ struct pattern_subject {
 	size_t n_names;
 };
 enum pattern_match {
-	PATTERN_NO_PORT,	/* the port is another */
-	PATTERN_NO_HOST,	/* the host is another */
-	PATTERN_NEEDS_NAME,	/* it asks for a name, and none is known */
-	PATTERN_NEEDS_ADDRESS,	/* it asks for an address, and none is known (never with has_address) */
+	PATTERN_NO_PORT,       /* the port is another */
+	PATTERN_NO_HOST,       /* the host is another */
+	PATTERN_NEEDS_NAME,    /* it asks for a name, and none is known */
+	PATTERN_NEEDS_ADDRESS, /* it asks for an address, and none is known (never with has_address) */
 	PATTERN_YES,
 };
 /*
- * Does the subject fit? *name: the name that it fits by, untouched otherwise. Async-signal-safe, allocates nothing.
+ * Does the subject fit? *name: the name that it fits by, untouched otherwise. Async-signal-safe, allocates
+ * nothing.
  */
 enum pattern_match pattern_match(const struct pattern *pattern, const struct pattern_subject *subject,
 				 const char **name);

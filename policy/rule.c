@@ -48,8 +48,8 @@ void policy_unref(struct policy *policy)
 		return;
 	}
 	for (size_t i = 0; i < policy->n_rules; i++) {
-		struct engine_config *config = policy->rules[i]->cache ?
-						       atomic_load(&policy->rules[i]->cache->config) : NULL;
+		struct engine_config *config =
+			policy->rules[i]->cache ? atomic_load(&policy->rules[i]->cache->config) : NULL;
 
 		if (config) {
 			engine_config_unref(config);
@@ -173,13 +173,14 @@ long rule_number(const struct policy_rule *rule, enum option_id id, long fallbac
 
 bool rule_is_wrapped(const struct policy_rule *rule)
 {
-	return rule->action == POLICY_TLS || rule->action == POLICY_STARTTLS || rule->action == POLICY_PERMISSIVE;
+	return rule->action == POLICY_TLS || rule->action == POLICY_STARTTLS ||
+	       rule->action == POLICY_PERMISSIVE;
 }
 
 const char *rule_action_name(enum policy_action action)
 {
 	static const char *const names[] = {
-		[POLICY_PLAIN] = "plain",	    [POLICY_TLS] = "tls",   [POLICY_STARTTLS] = "starttls",
+		[POLICY_PLAIN] = "plain",           [POLICY_TLS] = "tls",   [POLICY_STARTTLS] = "starttls",
 		[POLICY_PERMISSIVE] = "permissive", [POLICY_DENY] = "deny",
 	};
 
@@ -189,10 +190,12 @@ const char *rule_action_name(enum policy_action action)
 const char *rule_unavailable(const struct policy_rule *rule)
 {
 	if (rule->action == POLICY_STARTTLS) {
-		return "starttls is not available in this version of tlshim: connections that match this rule are refused";
+		return "starttls is not available in this version of tlshim: connections that match this "
+		       "rule are refused";
 	}
 	if (rule->action == POLICY_PERMISSIVE) {
-		return "permissive is not available in this version of tlshim: connections that match this rule are refused";
+		return "permissive is not available in this version of tlshim: connections that match this "
+		       "rule are refused";
 	}
 	return NULL;
 }

@@ -2,8 +2,9 @@
 /*
  * The inside of a policy snapshot: rules, the options given to them, and the memory they live in.
  *
- * Implementation notes: everything that parsing makes lies in the snapshot's own blocks and is freed with it; nothing
- * but the two caches (engine configurations and trust sets, under policy->lock) changes after policy_parse().
+ * Implementation notes: everything that parsing makes lies in the snapshot's own blocks and is freed with
+ * it; nothing but the two caches (engine configurations and trust sets, under policy->lock) changes after
+ * policy_parse().
  */
 #ifndef POLICY_RULE_H
 #define POLICY_RULE_H
@@ -14,7 +15,7 @@
 #include "pattern.h"
 #include "policy.h"
 
-#define RULE_MAX_RULES 4096
+#define RULE_MAX_RULES    4096
 #define RULE_MAX_PATTERNS 256
 
 /* Where a rule's engine configuration is kept once it is loaded. */
@@ -25,16 +26,16 @@ struct rule_cache {
 struct policy_rule {
 	struct policy *policy;
 	struct place at;
-	bool is_broken;			/* errors were reported in it; such a policy is never handed out */
-	const char *text;		/* for policy_rule_text() */
+	bool is_broken;   /* errors were reported in it; such a policy is never handed out */
+	const char *text; /* for policy_rule_text() */
 	enum policy_direction direction;
 	enum policy_action action;
-	const char *protocol;		/* of starttls, else NULL */
+	const char *protocol;           /* of starttls, else NULL */
 	const struct pattern *patterns; /* a list in the order written */
-	const char *program;		/* glob, NULL: any */
-	const char *user;		/* as written, NULL: any */
+	const char *program;            /* glob, NULL: any */
+	const char *user;               /* as written, NULL: any */
 	uint32_t uid;
-	struct option own[N_OPTIONS];	/* what its own block says */
+	struct option own[N_OPTIONS]; /* what its own block says */
 	struct rule_cache *cache;
 };
 
@@ -49,14 +50,14 @@ struct rule_block;
 
 struct policy {
 	_Atomic unsigned refs;
-	const char *file;	/* as given, for messages */
-	const char *directory;	/* absolute, for relative paths */
+	const char *file;      /* as given, for messages */
+	const char *directory; /* absolute, for relative paths */
 	struct policy_rule **rules;
 	size_t n_rules, rules_room;
 	struct option defaults[N_OPTIONS];
 	struct place defaults_at; /* line 0: there is no default block */
 	struct rule_block *blocks;
-	pthread_mutex_t lock;	/* guards trusts and the filling of rule caches */
+	pthread_mutex_t lock; /* guards trusts and the filling of rule caches */
 	struct rule_trust *trusts;
 };
 
@@ -69,8 +70,8 @@ char *rule_strdup(struct policy *policy, const char *text);
 struct policy_rule *rule_add(struct policy *policy);
 
 /*
- * The option in force for rule: its own, else the default block's where it may stand in this kind of rule, else
- * NULL. A rule with a certificate or key of its own inherits neither.
+ * The option in force for rule: its own, else the default block's where it may stand in this kind of rule,
+ * else NULL. A rule with a certificate or key of its own inherits neither.
  */
 const struct option *rule_option(const struct policy_rule *rule, enum option_id id);
 /* Its number (see options.c), or fallback if the option is not in force. */

@@ -2,9 +2,9 @@
 /*
  * From a rule's options to the engine's configuration: reads the files when a rule first becomes live.
  *
- * Implementation notes: a configuration is looked up without the lock and made under it. While the lock is held the
- * thread can neither be cancelled nor take a signal, since a handler that connects would come back here. Rules that
- * name the same trust share one set of anchors.
+ * Implementation notes: a configuration is looked up without the lock and made under it. While the lock is
+ * held the thread can neither be cancelled nor take a signal, since a handler that connects would come
+ * back here. Rules that name the same trust share one set of anchors.
  */
 #include <signal.h>
 #include <stdarg.h>
@@ -16,21 +16,25 @@
 #include "rule.h"
 
 static const char *const system_stores[] = {
-	"/etc/ssl/certs/ca-certificates.crt",	/* Debian, Ubuntu, Alpine, Arch */
-	"/etc/pki/tls/certs/ca-bundle.crt",	/* Fedora, RHEL */
-	"/etc/ssl/cert.pem",			/* Alpine, BSD */
+	"/etc/ssl/certs/ca-certificates.crt", /* Debian, Ubuntu, Alpine, Arch */
+	"/etc/pki/tls/certs/ca-bundle.crt",   /* Fedora, RHEL */
+	"/etc/ssl/cert.pem",                  /* Alpine, BSD */
 };
 
 static struct engine_config *build(const struct policy_rule *rule, struct rule_complaints *complaints);
-static void set_options(const struct policy_rule *rule, struct engine_config *config, struct rule_complaints *complaints);
-static void set_names(const struct policy_rule *rule, struct engine_config *config, struct rule_complaints *complaints);
+static void set_options(const struct policy_rule *rule, struct engine_config *config,
+			struct rule_complaints *complaints);
+static void set_names(const struct policy_rule *rule, struct engine_config *config,
+		      struct rule_complaints *complaints);
 static void add_credential(const struct policy_rule *rule, struct engine_config *config,
 			   struct rule_complaints *complaints);
-static void set_trust(const struct policy_rule *rule, struct engine_config *config, struct rule_complaints *complaints);
+static void set_trust(const struct policy_rule *rule, struct engine_config *config,
+		      struct rule_complaints *complaints);
 static size_t list_texts(const struct option *option, const char *texts[static OPTION_MAX_VALUES]);
 static struct engine_trust *find_trust(const struct policy_rule *rule, struct rule_complaints *complaints);
 static char *trust_key(const struct option_value *values);
-static bool add_source(struct engine_trust *trust, const struct option_value *value, struct rule_complaints *complaints);
+static bool add_source(struct engine_trust *trust, const struct option_value *value,
+		       struct rule_complaints *complaints);
 static void complain(struct rule_complaints *complaints, struct place at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
@@ -92,7 +96,7 @@ static struct engine_config *build(const struct policy_rule *rule, struct rule_c
 
 	if (!rule_is_wrapped(rule)) {
 		complain(complaints, rule->at, "a rule with action %s has no credentials",
-			       rule_action_name(rule->action));
+			 rule_action_name(rule->action));
 		return NULL;
 	}
 	if (rule_unavailable(rule)) {
@@ -128,13 +132,17 @@ static void set_options(const struct policy_rule *rule, struct engine_config *co
 		engine_config_set_client_auth(config, (enum engine_client_auth)mode);
 	}
 	if (versions) {
-		uint16_t min = (uint16_t)(versions->number >> 16), max = (uint16_t)(versions->number & 0xffff);
+		uint16_t min = (uint16_t)(versions->number >> 16),
+			 max = (uint16_t)(versions->number & 0xffff);
 
-		/* Older versions are in no engine: a range that begins there begins with the oldest that is. */
+		/*
+		 * Older versions are in no engine: a range that begins there begins with the oldest that is.
+		 */
 		min = min < ENGINE_TLS12 ? ENGINE_TLS12 : min;
 		if (max < ENGINE_TLS12 || !engine_config_set_versions(config, min, max)) {
 			complain(complaints, versions->values->at,
-				 "'versions %s' holds no version that this tlshim speaks: expected a range that "
+				 "'versions %s' holds no version that this tlshim speaks: expected a range "
+				 "that "
 				 "includes 1.3",
 				 versions->values->text);
 		}
@@ -144,7 +152,8 @@ static void set_options(const struct policy_rule *rule, struct engine_config *co
 static void set_names(const struct policy_rule *rule, struct engine_config *config,
 		      struct rule_complaints *complaints)
 {
-	const struct option *alpn = rule_option(rule, OPTION_ALPN), *peers = rule_option(rule, OPTION_ALLOW_PEER);
+	const struct option *alpn = rule_option(rule, OPTION_ALPN),
+			    *peers = rule_option(rule, OPTION_ALLOW_PEER);
 	const char *texts[OPTION_MAX_VALUES];
 	size_t n = list_texts(alpn, texts);
 
@@ -161,8 +170,8 @@ static size_t list_texts(const struct option *option, const char *texts[static O
 {
 	size_t n = 0;
 
-	for (const struct option_value *value = option ? option->values : NULL; value && n < OPTION_MAX_VALUES;
-	     value = value->next) {
+	for (const struct option_value *value = option ? option->values : NULL;
+	     value && n < OPTION_MAX_VALUES; value = value->next) {
 		texts[n++] = value->text;
 	}
 	return n;
@@ -171,7 +180,8 @@ static size_t list_texts(const struct option *option, const char *texts[static O
 static void add_credential(const struct policy_rule *rule, struct engine_config *config,
 			   struct rule_complaints *complaints)
 {
-	const struct option *certificate = rule_option(rule, OPTION_CERTIFICATE), *key = rule_option(rule, OPTION_KEY);
+	const struct option *certificate = rule_option(rule, OPTION_CERTIFICATE),
+			    *key = rule_option(rule, OPTION_KEY);
 	struct load_bytes chain_pem, key_pem;
 	char why[LOAD_WHY_MAX], reason[ENGINE_REASON_MAX] = "";
 	bool have_chain, have_key;
@@ -189,12 +199,13 @@ static void add_credential(const struct policy_rule *rule, struct engine_config 
 		complain(complaints, key->values->at, "cannot read key %s: %s", key->values->path, why);
 	}
 	if (have_chain && have_key) {
-		enum engine_err err = engine_config_add_credential(config, chain_pem.data, chain_pem.len, key_pem.data,
-								   key_pem.len, reason);
+		enum engine_err err = engine_config_add_credential(config, chain_pem.data, chain_pem.len,
+								   key_pem.data, key_pem.len, reason);
 
 		if (err != ENGINE_OK) {
-			complain(complaints, certificate->values->at, "cannot use certificate %s with key %s: %s",
-				 certificate->values->path, key->values->path, reason[0] ? reason : engine_err_name(err));
+			complain(complaints, certificate->values->at,
+				 "cannot use certificate %s with key %s: %s", certificate->values->path,
+				 key->values->path, reason[0] ? reason : engine_err_name(err));
 		}
 	}
 	load_free(&chain_pem);
@@ -222,7 +233,7 @@ static void set_trust(const struct policy_rule *rule, struct engine_config *conf
 /* The set for the rule's `trust`, from the snapshot's list or read now. Borrowed; NULL after complaining. */
 static struct engine_trust *find_trust(const struct policy_rule *rule, struct rule_complaints *complaints)
 {
-	const struct option_value system_value = { .text = "system", .at = rule->at };
+	const struct option_value system_value = {.text = "system", .at = rule->at};
 	const struct option *option = rule_option(rule, OPTION_TRUST);
 	const struct option_value *value = option ? option->values : &system_value;
 	struct policy *policy = rule->policy;
@@ -283,7 +294,8 @@ struct source {
 	const struct option_value *value;
 	struct rule_complaints *complaints;
 	size_t n_added;
-	bool skip_bad; /* where others put certificates, an odd one must not stop us: it is just not trusted */
+	bool skip_bad; /* where others put certificates, an odd one must not stop us: it is just not trusted
+			*/
 	bool complained;
 };
 
@@ -296,15 +308,16 @@ static bool add_file(void *ctx, const char *path)
 	size_t n_added = 0;
 
 	if (!load_file(path, LOAD_MAX_TRUST, &pem, why)) {
-		complain(source->complaints, source->value->at, "cannot read trusted certificates %s: %s", path, why);
+		complain(source->complaints, source->value->at, "cannot read trusted certificates %s: %s",
+			 path, why);
 		source->complained = true;
 		return false;
 	}
 	err = engine_trust_add_pem(source->trust, pem.data, pem.len, source->skip_bad, &n_added, reason);
 	load_free(&pem);
 	if (err != ENGINE_OK) {
-		complain(source->complaints, source->value->at, "cannot use trusted certificates %s: %s", path,
-			 reason[0] ? reason : engine_err_name(err));
+		complain(source->complaints, source->value->at, "cannot use trusted certificates %s: %s",
+			 path, reason[0] ? reason : engine_err_name(err));
 		source->complained = true;
 		return false;
 	}
@@ -315,7 +328,7 @@ static bool add_file(void *ctx, const char *path)
 static bool add_source(struct engine_trust *trust, const struct option_value *value,
 		       struct rule_complaints *complaints)
 {
-	struct source source = { .trust = trust, .value = value, .complaints = complaints };
+	struct source source = {.trust = trust, .value = value, .complaints = complaints};
 	const char *path = value->path ? value->path : rule_system_trust();
 	bool is_directory = path && load_is_directory(path);
 	char why[LOAD_WHY_MAX];
@@ -345,17 +358,21 @@ static bool add_source(struct engine_trust *trust, const struct option_value *va
 	return true;
 }
 
+/* Add to the list, which is kept in the order of the lines. */
 static void complain(struct rule_complaints *complaints, struct place at, const char *format, ...)
 {
-	struct rule_complaint *complaint = &complaints->list[complaints->n];
+	struct rule_complaint *slot = &complaints->list[complaints->n];
 	va_list args;
 
 	if (complaints->n == RULE_MAX_COMPLAINTS) {
 		return;
 	}
-	complaint->at = at;
+	for (; slot > complaints->list && slot[-1].at.line > at.line; slot--) {
+		*slot = slot[-1];
+	}
+	slot->at = at;
 	va_start(args, format);
-	(void)vsnprintf(complaint->text, sizeof(complaint->text), format, args);
+	(void)vsnprintf(slot->text, sizeof(slot->text), format, args);
 	va_end(args);
 	complaints->n++;
 }
