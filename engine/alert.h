@@ -50,5 +50,39 @@ enum alert {
 
 /* The error that a handshake ends with when we send this alert. */
 enum engine_err alert_to_err(uint8_t alert);
+/* "the peer ended the connection with the alert bad_certificate" */
+const char *alert_from_peer_text(uint8_t alert);
+
+/*
+ * What can be wrong with records and with messages after the handshake. A number, so that a connection in shared
+ * memory can hold it.
+ */
+enum reason {
+	REASON_NONE,
+	REASON_PEER_ALERT,
+	REASON_INTERNAL,
+	REASON_RECORD_TYPE,
+	REASON_RECORD_VERSION,
+	REASON_RECORD_OVERFLOW,
+	REASON_RECORD_MAC,
+	REASON_RECORD_NUMBER,
+	REASON_RECORD_PADDING_ONLY,
+	REASON_RECORD_INNER_TYPE,
+	REASON_EMPTY_HANDSHAKE,
+	REASON_ALERT_LENGTH,
+	REASON_INTERLEAVED,
+	REASON_FLOOD,
+	REASON_POST_HANDSHAKE_TYPE,
+	REASON_POST_HANDSHAKE_LENGTH,
+	REASON_KEY_UPDATE_LENGTH,
+	REASON_KEY_UPDATE_VALUE,
+	REASON_KEY_UPDATE_BOUNDARY,
+	REASON_WIPED,
+	REASON_COUNT,
+};
+
+/* The alert that we owe for it, and a sentence on it. */
+uint8_t reason_alert(enum reason reason);
+const char *reason_text(enum reason reason);
 
 #endif

@@ -276,6 +276,11 @@ void wr_bytes(struct wr *out, const void *data, size_t len)
 	}
 }
 
+void wr_text(struct wr *out, const char *text)
+{
+	wr_bytes(out, text, strlen(text));
+}
+
 static size_t wr_open(struct wr *out, size_t n_bytes)
 {
 	size_t mark = out->len;

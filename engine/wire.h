@@ -71,6 +71,8 @@ void wr_u16(struct wr *out, uint16_t value);
 void wr_u24(struct wr *out, uint32_t value);
 void wr_u32(struct wr *out, uint32_t value);
 void wr_bytes(struct wr *out, const void *data, size_t len);
+/* The characters of a string, without its end. */
+void wr_text(struct wr *out, const char *text);
 /* Room for len bytes that the caller fills at once; NULL if there is none. Counted as written. */
 uint8_t *wr_room(struct wr *out, size_t len);
 /* Take back the last n bytes. */

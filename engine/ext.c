@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The table of extensions and messages, RFC 8446 4.2, and the parsers of extension bodies.
+ */
+#include "ext.h"
+
+#include <string.h>
+
+struct ext_row {
+	uint16_t type;
+	uint8_t where; /* bits of enum ext_message */
+};
+
+#define CH EXT_IN_CLIENT_HELLO
+#define SH EXT_IN_SERVER_HELLO
+#define HRR EXT_IN_HELLO_RETRY_REQUEST
+#define EE EXT_IN_ENCRYPTED_EXTENSIONS
+#define CT EXT_IN_CERTIFICATE
+#define CR EXT_IN_CERTIFICATE_REQUEST
+
+/* clang-format off */
+static const struct ext_row rows[EXT_COUNT] = {
+	[EXT_SERVER_NAME]			= { 0,	CH | EE },
+	[EXT_MAX_FRAGMENT_LENGTH]		= { 1,	CH | EE },
+	[EXT_STATUS_REQUEST]			= { 5,	CH | CR | CT },
+	[EXT_SUPPORTED_GROUPS]			= { 10,	CH | EE },
+	[EXT_SIGNATURE_ALGORITHMS]		= { 13,	CH | CR },
+	[EXT_USE_SRTP]				= { 14,	CH | EE },
+	[EXT_HEARTBEAT]				= { 15,	CH | EE },
+	[EXT_ALPN]				= { 16,	CH | EE },
+	[EXT_SIGNED_CERTIFICATE_TIMESTAMP]	= { 18,	CH | CR | CT },
+	[EXT_CLIENT_CERTIFICATE_TYPE]		= { 19,	CH | EE },
+	[EXT_SERVER_CERTIFICATE_TYPE]		= { 20,	CH | EE },
+	[EXT_PADDING]				= { 21,	CH },
+	[EXT_PRE_SHARED_KEY]			= { 41,	CH | SH },
+	[EXT_EARLY_DATA]			= { 42,	CH | EE },
+	[EXT_SUPPORTED_VERSIONS]		= { 43,	CH | SH | HRR },
+	[EXT_COOKIE]				= { 44,	CH | HRR },
+	[EXT_PSK_KEY_EXCHANGE_MODES]		= { 45,	CH },
+	[EXT_CERTIFICATE_AUTHORITIES]		= { 47,	CH | CR },
+	[EXT_OID_FILTERS]			= { 48,	CR },
+	[EXT_POST_HANDSHAKE_AUTH]		= { 49,	CH },
+	[EXT_SIGNATURE_ALGORITHMS_CERT]		= { 50,	CH | CR },
+	[EXT_KEY_SHARE]				= { 51,	CH | SH | HRR },
+};
+/* clang-format on */
+
+_Static_assert(EXT_COUNT <= 32, "a bit for every extension");
+
+static bool ext_find(uint16_t type, enum ext_index *index)
+{
+	for (size_t i = 0; i < EXT_COUNT; i++) {
+		if (rows[i].type == type) {
+			*index = (enum ext_index)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* A set of all 65,536 types: duplicates are found in one pass, however many extensions a peer thinks up. */
+struct seen {
+	uint64_t bits[65536 / 64];
+};
+
+static bool seen_before(struct seen *seen, uint16_t type)
+{
+	const uint64_t bit = UINT64_C(1) << (type % 64);
+	const bool before = (seen->bits[type / 64] & bit) != 0;
+
+	seen->bits[type / 64] |= bit;
+	return before;
+}
+
+/* May this extension stand here? */
+static bool judge(struct engine_hs *hs, enum ext_message message, bool known, enum ext_index index, uint32_t offered)
+{
+	const bool is_request = message == EXT_IN_CLIENT_HELLO || message == EXT_IN_CERTIFICATE_REQUEST;
+
+	if (!known) {
+		return is_request || hs_fail(hs, ALERT_UNSUPPORTED_EXTENSION,
+					     "the peer answered an extension that was never offered");
+	}
+	if ((rows[index].where & message) == 0) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "an extension in a message where it does not belong");
+	}
+	/* the cookie of a HelloRetryRequest is the one answer that comes unasked */
+	if (!is_request && (offered & EXT_BIT(index)) == 0 && index != EXT_COOKIE) {
+		return hs_fail(hs, ALERT_UNSUPPORTED_EXTENSION,
+			       "the peer answered an extension that was never offered");
+	}
+	return true;
+}
+
+bool ext_parse(struct engine_hs *hs, enum ext_message message, struct rd in, uint32_t offered, struct ext_block *block)
+{
+	struct seen seen;
+
+	memset(&seen, 0, sizeof(seen));
+	memset(block, 0, sizeof(*block));
+	while (!rd_end(&in)) {
+		enum ext_index index = EXT_COUNT;
+		struct rd body;
+		uint16_t type;
+		bool known;
+
+		if (!rd_u16(&in, &type) || !rd_vec16(&in, &body, 0, UINT16_MAX)) {
+			return hs_fail(hs, ALERT_DECODE_ERROR, "malformed extensions");
+		}
+		if (seen_before(&seen, type)) {
+			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "an extension appears twice");
+		}
+		known = ext_find(type, &index);
+		if (!judge(hs, message, known, index, offered)) {
+			return false;
+		}
+		block->psk_is_last = known && index == EXT_PRE_SHARED_KEY;
+		if (known) {
+			block->present |= EXT_BIT(index);
+			block->body[index] = body;
+		}
+	}
+	return true;
+}
+
+size_t ext_begin(struct wr *out, enum ext_index index, uint32_t *offered)
+{
+	wr_u16(out, rows[index].type);
+	if (offered != NULL) {
+		*offered |= EXT_BIT(index);
+	}
+	return wr_open16(out);
+}
+
+void ext_end(struct wr *out, size_t mark)
+{
+	wr_close16(out, mark);
+}
+
+/* ---- wire forms ---- */
+
+bool ext_parse_server_name(struct rd in, struct rd *host)
+{
+	struct rd list;
+	uint8_t name_type;
+
+	/* RFC 6066 3: one name of each type at most, and host_name is the only type there is */
+	return rd_vec16(&in, &list, 1, UINT16_MAX) && rd_end(&in) && rd_u8(&list, &name_type) && name_type == 0 &&
+	       rd_vec16(&list, host, 1, UINT16_MAX) && rd_end(&list);
+}
+
+bool ext_parse_u16_list(struct rd in, struct rd *list)
+{
+	return rd_vec16(&in, list, 2, UINT16_MAX - 1) && list->left % 2 == 0 && rd_end(&in);
+}
+
+bool ext_parse_alpn(struct rd in, struct rd *list)
+{
+	struct rd walk;
+	struct rd name;
+
+	if (!rd_vec16(&in, list, 2, UINT16_MAX) || !rd_end(&in)) {
+		return false;
+	}
+	for (walk = *list; !rd_end(&walk);) {
+		if (!rd_vec8(&walk, &name, 1, UINT8_MAX)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool ext_parse_supported_versions(struct rd in, struct rd *list)
+{
+	return rd_vec8(&in, list, 2, 254) && list->left % 2 == 0 && rd_end(&in);
+}
+
+bool ext_parse_key_shares(struct rd in, struct rd *entries)
+{
+	return rd_vec16(&in, entries, 0, UINT16_MAX) && rd_end(&in);
+}
+
+bool ext_next_key_share(struct rd *entries, uint16_t *group, struct rd *key_exchange)
+{
+	return rd_u16(entries, group) && rd_vec16(entries, key_exchange, 1, UINT16_MAX);
+}
+
+bool ext_parse_u16(struct rd in, uint16_t *value)
+{
+	return rd_u16(&in, value) && rd_end(&in);
+}
+
+bool ext_parse_cookie(struct rd in, struct rd *cookie)
+{
+	return rd_vec16(&in, cookie, 1, UINT16_MAX) && rd_end(&in);
+}
+
+bool ext_parse_psk_modes(struct rd in, struct rd *modes)
+{
+	return rd_vec8(&in, modes, 1, UINT8_MAX) && rd_end(&in);
+}
+
+bool ext_parse_offered_psks(struct rd in, size_t *n_identities, size_t *n_binders)
+{
+	struct rd identities;
+	struct rd binders;
+	struct rd view;
+	uint32_t obfuscated_ticket_age;
+
+	*n_identities = 0;
+	*n_binders = 0;
+	if (!rd_vec16(&in, &identities, 7, UINT16_MAX) || !rd_vec16(&in, &binders, 33, UINT16_MAX) || !rd_end(&in)) {
+		return false;
+	}
+	for (; !rd_end(&identities); ++*n_identities) {
+		if (!rd_vec16(&identities, &view, 1, UINT16_MAX) || !rd_u32(&identities, &obfuscated_ticket_age)) {
+			return false;
+		}
+	}
+	for (; !rd_end(&binders); ++*n_binders) {
+		if (!rd_vec8(&binders, &view, 32, UINT8_MAX)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+void ext_build_signature_algorithms(struct wr *out, uint32_t *offered)
+{
+	uint16_t schemes[SCHEMES_MAX];
+	size_t n = schemes_offered(schemes);
+	size_t ext = ext_begin(out, EXT_SIGNATURE_ALGORITHMS, offered);
+	size_t list = wr_open16(out);
+
+	for (size_t i = 0; i < n; i++) {
+		wr_u16(out, schemes[i]);
+	}
+	wr_close16(out, list);
+	ext_end(out, ext);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What handlers build on: transcript, sending messages in flights, changing keys, Finished, failing.
+ *
+ * Implementation notes
+ *
+ *   Messages are built into hs->flight and put into records by hs_flush(), which is called before every change of
+ *   the send keys and at the end of a flight: so a flight takes as few records as possible, and no message crosses
+ *   a key change. Sealed bytes wait in hs->out until the caller has sent them.
+ */
+#include <string.h>
+
+#include "handshake.h"
+
+/* ---- failing ---- */
+
+static void copy_text(char *out, size_t size, size_t at, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (at >= size) {
+		return;
+	}
+	if (len > size - 1 - at) {
+		len = size - 1 - at;
+	}
+	memcpy(out + at, text, len);
+	out[at + len] = '\0';
+}
+
+bool hs_fail_detail(struct engine_hs *hs, uint8_t alert, const char *why, const char *detail)
+{
+	if (hs->err == ENGINE_OK) {
+		hs->err = alert_to_err(alert);
+		hs->alert = alert;
+		copy_text(hs->reason, sizeof(hs->reason), 0, why);
+		if (detail != NULL) {
+			copy_text(hs->reason, sizeof(hs->reason), strlen(hs->reason), ": ");
+			copy_text(hs->reason, sizeof(hs->reason), strlen(hs->reason), detail);
+		}
+	}
+	return false;
+}
+
+bool hs_fail(struct engine_hs *hs, uint8_t alert, const char *why)
+{
+	return hs_fail_detail(hs, alert, why, NULL);
+}
+
+bool hs_fail_internal(struct engine_hs *hs, const char *what)
+{
+	return hs_fail_detail(hs, ALERT_INTERNAL_ERROR, "out of memory, or a primitive failed", what);
+}
+
+/* ---- transcript ---- */
+
+bool hs_transcript_add(struct engine_hs *hs, struct rd message)
+{
+	if (hs->transcript.live) {
+		if (!crypto_hash_update(&hs->transcript, message.p, message.left)) {
+			return hs_fail_internal(hs, "transcript");
+		}
+		return true;
+	}
+	wr_bytes(&hs->held, message.p, message.left);
+	return !hs->held.failed || hs_fail_internal(hs, "transcript");
+}
+
+bool hs_transcript_start(struct engine_hs *hs, enum crypto_hash hash)
+{
+	bool ok = crypto_hash_init(&hs->transcript, hash) &&
+		  crypto_hash_update(&hs->transcript, hs->held.data, hs->held.len);
+
+	wr_free(&hs->held);
+	return ok || hs_fail_internal(hs, "transcript");
+}
+
+bool hs_transcript_hash(struct engine_hs *hs, uint8_t out[static CRYPTO_MAX_HASH_LEN])
+{
+	return crypto_hash_peek(&hs->transcript, out) || hs_fail_internal(hs, "transcript");
+}
+
+/* RFC 8446 4.4.1: ClientHello1 becomes message_hash || 00 00 Hash.length || Hash(ClientHello1). */
+bool hs_transcript_retry(struct engine_hs *hs)
+{
+	enum crypto_hash hash = hs->transcript.hash;
+	uint8_t digest[CRYPTO_MAX_HASH_LEN];
+	uint8_t header[HS_HEADER_LEN] = { HS_MESSAGE_HASH, 0, 0, (uint8_t)crypto_hash_len(hash) };
+
+	if (!hs_transcript_hash(hs, digest)) {
+		return false;
+	}
+	if (!crypto_hash_init(&hs->transcript, hash)) {
+		return hs_fail_internal(hs, "transcript");
+	}
+	return hs_transcript_add(hs, rd_of(header, sizeof(header))) &&
+	       hs_transcript_add(hs, rd_of(digest, crypto_hash_len(hash)));
+}
+
+/* ---- sending ---- */
+
+struct wr *hs_begin(struct engine_hs *hs, uint8_t type)
+{
+	hs->flight_mark = hs->flight.len;
+	wr_u8(&hs->flight, type);
+	(void)wr_open24(&hs->flight);
+	return &hs->flight;
+}
+
+bool hs_end(struct engine_hs *hs)
+{
+	wr_close24(&hs->flight, hs->flight_mark + 1);
+	if (hs->flight.failed) {
+		return hs_fail_internal(hs, "building a message");
+	}
+	return hs_transcript_add(hs, rd_of(hs->flight.data + hs->flight_mark, hs->flight.len - hs->flight_mark));
+}
+
+/* One record of the flight. */
+static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
+{
+	/* RFC 8446 5.1: an initial ClientHello may say 1.0 for the sake of old servers */
+	const uint16_t version = hs->role == ENGINE_CLIENT && !hs->got_record ? 0x0301 : RECORD_VERSION;
+	const struct engine_slice slice = { data, len };
+	size_t size = len + RECORD13_OVERHEAD;
+	size_t out_len = 0;
+	uint8_t *out;
+
+	if (hs->send_cipher == NULL) {
+		uint8_t header[ENGINE_RECORD_HEADER_LEN];
+
+		record_build_header(header, CONTENT_HANDSHAKE, version, len);
+		wr_bytes(&hs->out, header, sizeof(header));
+		wr_bytes(&hs->out, data, len);
+		return !hs->out.failed || hs_fail_internal(hs, "sending");
+	}
+	out = wr_room(&hs->out, size);
+	if (out == NULL || !record13_seal(hs->suite, &hs->send, hs->send_cipher, CONTENT_HANDSHAKE, &slice, 1, out,
+					  size, &out_len)) {
+		return hs_fail_internal(hs, "sealing");
+	}
+	wr_unroom(&hs->out, size - out_len);
+	return true;
+}
+
+bool hs_flush(struct engine_hs *hs)
+{
+	struct rd left = rd_of(hs->flight.data, hs->flight.len);
+	struct rd piece;
+
+	while (!rd_end(&left)) {
+		if (!rd_bytes(&left, &piece,
+			      left.left < ENGINE_MAX_PLAINTEXT ? left.left : ENGINE_MAX_PLAINTEXT) ||
+		    !flush_record(hs, piece.p, piece.left)) {
+			return hs_fail_internal(hs, "sending");
+		}
+	}
+	wr_free(&hs->flight);
+	return true;
+}
+
+bool hs_send_ccs(struct engine_hs *hs)
+{
+	static const uint8_t record[] = { CONTENT_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1 };
+
+	if (!hs->sent_ccs) {
+		hs->sent_ccs = true;
+		wr_bytes(&hs->out, record, sizeof(record));
+	}
+	return !hs->out.failed || hs_fail_internal(hs, "sending");
+}
+
+/* ---- keys ---- */
+
+static bool set_secret(struct engine_hs *hs, const struct secret *traffic_secret, struct engine_keys *keys,
+		       struct engine_cipher **cipher)
+{
+	if (*cipher == NULL) {
+		*cipher = engine_cipher_new();
+	}
+	if (*cipher == NULL || !keysched13_traffic_keys(hs->suite, traffic_secret->data, keys)) {
+		return hs_fail_internal(hs, "traffic keys");
+	}
+	return true;
+}
+
+bool hs_set_recv_secret(struct engine_hs *hs, const struct secret *traffic_secret)
+{
+	return set_secret(hs, traffic_secret, &hs->recv, &hs->recv_cipher);
+}
+
+bool hs_set_send_secret(struct engine_hs *hs, const struct secret *traffic_secret)
+{
+	return set_secret(hs, traffic_secret, &hs->send, &hs->send_cipher);
+}
+
+bool hs_enter_handshake_keys(struct engine_hs *hs, const uint8_t *shared, size_t shared_len)
+{
+	const struct secret *client = &hs->ks.client_handshake_traffic_secret;
+	const struct secret *server = &hs->ks.server_handshake_traffic_secret;
+	const bool is_client = hs->role == ENGINE_CLIENT;
+	uint8_t hash[CRYPTO_MAX_HASH_LEN];
+
+	if (!hs_transcript_hash(hs, hash)) {
+		return false;
+	}
+	if (!keysched13_init(&hs->ks, hs->suite, NULL, 0) ||
+	    !keysched13_derive_handshake(&hs->ks, shared, shared_len, hash)) {
+		return hs_fail_internal(hs, "key schedule");
+	}
+	return hs_set_recv_secret(hs, is_client ? server : client) &&
+	       hs_set_send_secret(hs, is_client ? client : server);
+}
+
+bool hs_send_finished(struct engine_hs *hs)
+{
+	const struct secret *base_key = hs->role == ENGINE_CLIENT ? &hs->ks.client_handshake_traffic_secret :
+								    &hs->ks.server_handshake_traffic_secret;
+	uint8_t hash[CRYPTO_MAX_HASH_LEN];
+	uint8_t verify_data[CRYPTO_MAX_HASH_LEN];
+	struct wr *out;
+
+	if (!hs_transcript_hash(hs, hash)) {
+		return false;
+	}
+	if (!keysched13_finished(hs->suite, base_key, hash, verify_data)) {
+		return hs_fail_internal(hs, "Finished");
+	}
+	out = hs_begin(hs, HS_FINISHED);
+	wr_bytes(out, verify_data, crypto_hash_len(hs->suite->hash));
+	return hs_end(hs);
+}
+
+bool hs_check_finished(struct engine_hs *hs, const struct hs_message *msg)
+{
+	const struct secret *base_key = hs->role == ENGINE_CLIENT ? &hs->ks.server_handshake_traffic_secret :
+								    &hs->ks.client_handshake_traffic_secret;
+	const size_t hash_len = crypto_hash_len(hs->suite->hash);
+	uint8_t hash[CRYPTO_MAX_HASH_LEN];
+	uint8_t verify_data[CRYPTO_MAX_HASH_LEN];
+
+	if (!hs_transcript_hash(hs, hash)) {
+		return false;
+	}
+	if (!keysched13_finished(hs->suite, base_key, hash, verify_data)) {
+		return hs_fail_internal(hs, "Finished");
+	}
+	if (msg->body.left != hash_len) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "Finished of wrong length");
+	}
+	if (!secret_equal(msg->body.p, verify_data, hash_len)) {
+		return hs_fail(hs, ALERT_DECRYPT_ERROR,
+			       "Finished is wrong: the two sides have not seen the same handshake");
+	}
+	return hs_transcript_add(hs, msg->whole);
+}
+
+void hs_complete(struct engine_hs *hs)
+{
+	struct engine_conn *conn = hs->conn;
+
+	conn->suite = hs->suite->id;
+	conn->group = hs->group->id;
+	conn->scheme = hs->peer_scheme;
+	conn->role = (uint8_t)hs->role;
+	conn->alpn_len = hs->alpn_len;
+	memcpy(conn->alpn, hs->alpn, sizeof(conn->alpn));
+	conn->recv = hs->recv;
+	conn->send = hs->send;
+	conn->version = ENGINE_TLS13;
+}

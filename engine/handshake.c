@@ -1,0 +1,589 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The handshake's outer half: bytes to records, records to messages, messages to the role's table.
+ *
+ * Implementation notes
+ *
+ *   A record is collected in memory of exactly its size, decrypted in place and given back at once; a message that
+ *   lies in one record is handled there, without a copy. A message that is split over records is collected in
+ *   hs->message, which grows with what has come, not with what the peer announces, and only for a type that the
+ *   present state allows.
+ */
+#include "handshake.h"
+
+#include <string.h>
+
+#include "secret.h"
+
+/* Records in a row that move nothing (ChangeCipherSpec, user_canceled, empty) and are borne. */
+#define FLOOD_LIMIT 32
+/* Bytes of a peer that does not speak TLS that go to the reason. */
+#define QUOTE_MAX 16
+
+/* ---- dispatch ---- */
+
+static const struct hs_row *row_find(const struct engine_hs *hs, uint8_t type)
+{
+	for (size_t i = 0; i < hs->n_rows; i++) {
+		if (hs->rows[i].state == hs->state && hs->rows[i].type == type) {
+			return &hs->rows[i];
+		}
+	}
+	return NULL;
+}
+
+/* What can be said when a message's four bytes of header are there. */
+static const struct hs_row *judge_message(struct engine_hs *hs, uint8_t type, size_t len)
+{
+	const struct hs_row *row = row_find(hs, type);
+
+	if (row == NULL) {
+		hs_fail(hs, ALERT_UNEXPECTED_MESSAGE, "a handshake message out of order");
+		return NULL;
+	}
+	if (len > row->max_len) {
+		hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a handshake message larger than any that makes sense");
+		return NULL;
+	}
+	return row;
+}
+
+static bool dispatch(struct engine_hs *hs, const struct hs_row *row, struct rd whole, bool at_record_end)
+{
+	enum hs_state next = HS_FAILED;
+	struct hs_message msg = { .type = row->type, .whole = whole };
+	struct rd in = whole;
+	struct rd header;
+
+	if (row->ends_record && !at_record_end) {
+		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE,
+			       "a handshake message behind one that ends its record");
+	}
+	if (!rd_bytes(&in, &header, HS_HEADER_LEN) || !rd_bytes(&in, &msg.body, in.left)) {
+		return hs_fail_internal(hs, "dispatch");
+	}
+	if (!row->on(hs, &msg, &next)) {
+		return hs_fail_internal(hs, "handler");
+	}
+	if ((row->next & TO(next)) == 0) {
+		return hs_fail_internal(hs, "state");
+	}
+	hs->state = next;
+	hs->flood = 0;
+	return true;
+}
+
+/* Type and body length of the message that starts here; false if its header is not there in full. */
+static bool peek_header(struct rd in, uint8_t *type, uint32_t *len)
+{
+	return rd_u8(&in, type) && rd_u24(&in, len);
+}
+
+/* Add to the split message what is still missing up to want bytes. */
+static bool collect(struct engine_hs *hs, struct rd *in, size_t want)
+{
+	struct rd piece;
+	size_t missing = want > hs->message.len ? want - hs->message.len : 0;
+
+	if (!rd_bytes(in, &piece, missing < in->left ? missing : in->left)) {
+		return hs_fail_internal(hs, "reassembly");
+	}
+	wr_bytes(&hs->message, piece.p, piece.left);
+	return !hs->message.failed || hs_fail_internal(hs, "reassembly");
+}
+
+/* Go on with a message of which a part has come before. */
+static bool on_split_message(struct engine_hs *hs, struct rd *in)
+{
+	const struct hs_row *row;
+	struct wr message;
+	uint8_t type;
+	uint32_t len;
+	bool ok;
+
+	if (hs->message.len < HS_HEADER_LEN && !collect(hs, in, HS_HEADER_LEN)) {
+		return false;
+	}
+	if (!peek_header(rd_of(hs->message.data, hs->message.len), &type, &len)) {
+		return true;
+	}
+	row = judge_message(hs, type, len);
+	if (row == NULL || !collect(hs, in, HS_HEADER_LEN + (size_t)len)) {
+		return false;
+	}
+	if (hs->message.len < HS_HEADER_LEN + (size_t)len) {
+		return true;
+	}
+	message = hs->message;
+	wr_init_heap(&hs->message);
+	ok = dispatch(hs, row, rd_of(message.data, message.len), rd_end(in));
+	wr_free(&message);
+	return ok;
+}
+
+/* The content of a handshake record. RFC 8446 5.1 */
+static bool on_handshake(struct engine_hs *hs, struct rd in)
+{
+	if (rd_end(&in)) {
+		return hs_fail(hs, reason_alert(REASON_EMPTY_HANDSHAKE), reason_text(REASON_EMPTY_HANDSHAKE));
+	}
+	while (!rd_end(&in)) {
+		const struct hs_row *row;
+		struct rd whole;
+		uint8_t type;
+		uint32_t len;
+
+		if (hs->message.len == 0 && peek_header(in, &type, &len)) {
+			row = judge_message(hs, type, len);
+			if (row == NULL) {
+				return false;
+			}
+			if (rd_bytes(&in, &whole, HS_HEADER_LEN + (size_t)len)) {
+				if (!dispatch(hs, row, whole, rd_end(&in))) {
+					return false;
+				}
+				continue;
+			}
+		}
+		if (!on_split_message(hs, &in)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* ---- records ---- */
+
+static bool fail_reason(struct engine_hs *hs, enum reason reason)
+{
+	return hs_fail(hs, reason_alert(reason), reason_text(reason));
+}
+
+static bool count_flood(struct engine_hs *hs)
+{
+	return ++hs->flood <= FLOOD_LIMIT || fail_reason(hs, REASON_FLOOD);
+}
+
+/* RFC 8446 6 */
+static bool on_alert(struct engine_hs *hs, struct rd in)
+{
+	uint8_t level;
+	uint8_t code;
+
+	if (!rd_u8(&in, &level) || !rd_u8(&in, &code) || !rd_end(&in)) {
+		return fail_reason(hs, REASON_ALERT_LENGTH);
+	}
+	if (code == ALERT_USER_CANCELED) {
+		return count_flood(hs);
+	}
+	(void)hs_fail(hs, code, alert_from_peer_text(code));
+	hs->err = ENGINE_ERR_PEER_ALERT;
+	return false;
+}
+
+/* RFC 8446 5, D.4 */
+static bool on_change_cipher_spec(struct engine_hs *hs, struct rd in)
+{
+	uint8_t value;
+
+	if (hs->state == HS_WAIT_CLIENT_HELLO || !rd_u8(&in, &value) || !rd_end(&in) || value != 1) {
+		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE, "a ChangeCipherSpec that TLS 1.3 does not allow");
+	}
+	return count_flood(hs);
+}
+
+/* A record of early data that cannot be read: has the peer said that it would come? RFC 8446 4.2.10 */
+static bool skip_early_data(struct engine_hs *hs)
+{
+	if (hs->early_data_left == 0) {
+		return false;
+	}
+	hs->early_data_left = hs->record_len < hs->early_data_left ?
+				      hs->early_data_left - (uint32_t)hs->record_len : 0;
+	return hs->early_data_left != 0;
+}
+
+static bool on_protected_record(struct engine_hs *hs)
+{
+	struct record_opened in;
+	enum reason reason;
+
+	if (hs->recv_cipher == NULL) {
+		/* behind a HelloRetryRequest, early data is known by its type alone */
+		return (hs->state == HS_WAIT_CLIENT_HELLO_AGAIN && skip_early_data(hs)) ||
+		       fail_reason(hs, REASON_RECORD_TYPE);
+	}
+	reason = record13_open(hs->suite, &hs->recv, hs->recv_cipher, hs->record, hs->record_len, NULL, &in);
+	if (reason == REASON_RECORD_MAC && !hs->got_opened && skip_early_data(hs)) {
+		return true;
+	}
+	if (reason != REASON_NONE) {
+		return fail_reason(hs, reason);
+	}
+	hs->got_opened = true;
+	hs->early_data_left = 0;
+	if (hs->message.len != 0 && in.type != CONTENT_HANDSHAKE) {
+		return fail_reason(hs, REASON_INTERLEAVED);
+	}
+	switch (in.type) {
+	case CONTENT_HANDSHAKE:
+		return on_handshake(hs, rd_of(in.data, in.len));
+	case CONTENT_ALERT:
+		return on_alert(hs, rd_of(in.data, in.len));
+	default:
+		return fail_reason(hs, REASON_RECORD_INNER_TYPE);
+	}
+}
+
+static bool on_record(struct engine_hs *hs)
+{
+	struct rd in = rd_of(hs->record + ENGINE_RECORD_HEADER_LEN, hs->record_len - ENGINE_RECORD_HEADER_LEN);
+
+	if (hs->record[0] == CONTENT_APPLICATION_DATA) {
+		return on_protected_record(hs);
+	}
+	if (hs->message.len != 0 && hs->record[0] != CONTENT_HANDSHAKE) {
+		return fail_reason(hs, REASON_INTERLEAVED);
+	}
+	switch (hs->record[0]) {
+	case CONTENT_CHANGE_CIPHER_SPEC:
+		return on_change_cipher_spec(hs, in);
+	case CONTENT_ALERT:
+		/* a client that cannot read our ServerHello says so in clear, RFC 8446 6 */
+		if (hs->recv_cipher == NULL || (hs->role == ENGINE_SERVER && !hs->got_opened)) {
+			return on_alert(hs, in);
+		}
+		return fail_reason(hs, REASON_RECORD_TYPE);
+	default:
+		return hs->recv_cipher == NULL ? on_handshake(hs, in) : fail_reason(hs, REASON_RECORD_TYPE);
+	}
+}
+
+/* RFC 8446 5.1: of the version in a plaintext record only the major number is looked at. */
+static bool judge_record_header(struct engine_hs *hs)
+{
+	struct record_header header;
+	bool is_protected;
+
+	record_parse_header(hs->header, &header);
+	is_protected = header.type == CONTENT_APPLICATION_DATA;
+	if (header.type < CONTENT_CHANGE_CIPHER_SPEC || header.type > CONTENT_APPLICATION_DATA) {
+		return fail_reason(hs, REASON_RECORD_TYPE);
+	}
+	if (header.version >> 8 != RECORD_VERSION >> 8 || (is_protected && header.version != RECORD_VERSION)) {
+		return fail_reason(hs, REASON_RECORD_VERSION);
+	}
+	if (header.length > (is_protected ? RECORD13_MAX_CIPHERTEXT : ENGINE_MAX_PLAINTEXT)) {
+		return fail_reason(hs, REASON_RECORD_OVERFLOW);
+	}
+	hs->record_len = ENGINE_RECORD_HEADER_LEN + header.length;
+	hs->record = engine_alloc(hs->record_len);
+	if (hs->record == NULL) {
+		return hs_fail_internal(hs, "record");
+	}
+	memcpy(hs->record, hs->header, ENGINE_RECORD_HEADER_LEN);
+	hs->record_got = ENGINE_RECORD_HEADER_LEN;
+	return true;
+}
+
+static void record_release(struct engine_hs *hs)
+{
+	if (hs->record != NULL) {
+		secret_wipe(hs->record, hs->record_len);
+		engine_release(hs->record);
+		hs->record = NULL;
+	}
+	hs->header_len = 0;
+}
+
+/* Do these first bytes start a TLS record? One byte is enough to say no. */
+static bool looks_like_tls(const uint8_t *start, size_t len)
+{
+	return start[0] >= CONTENT_CHANGE_CIPHER_SPEC && start[0] <= CONTENT_APPLICATION_DATA &&
+	       (len < 2 || start[1] == RECORD_VERSION >> 8);
+}
+
+/* ENGINE_ERR_NOT_TLS, with the peer's first bytes in the reason as far as they can be printed. */
+static bool fail_not_tls(struct engine_hs *hs, struct rd more)
+{
+	char quote[ENGINE_RECORD_HEADER_LEN + QUOTE_MAX + 1];
+	size_t len = 0;
+
+	for (size_t i = 0; i < hs->header_len; i++) {
+		quote[len++] = (char)hs->header[i];
+	}
+	while (len < QUOTE_MAX) {
+		uint8_t byte;
+
+		if (!rd_u8(&more, &byte)) {
+			break;
+		}
+		quote[len++] = (char)byte;
+	}
+	for (size_t i = 0; i < len; i++) {
+		if (quote[i] < 0x20 || quote[i] > 0x7e) {
+			quote[i] = '.';
+		}
+	}
+	quote[len] = '\0';
+	(void)hs_fail_detail(hs, ALERT_UNEXPECTED_MESSAGE, "the peer does not speak TLS; its first bytes are", quote);
+	hs->err = ENGINE_ERR_NOT_TLS;
+	return false;
+}
+
+/* Take a piece of the record that is coming in. False when the handshake has failed. */
+static bool take(struct engine_hs *hs, struct rd *in)
+{
+	struct rd piece;
+	size_t missing;
+	bool ok;
+
+	if (hs->header_len < ENGINE_RECORD_HEADER_LEN) {
+		if (!rd_u8(in, &hs->header[hs->header_len])) {
+			return hs_fail_internal(hs, "header");
+		}
+		hs->header_len++;
+		if (!hs->got_record && !looks_like_tls(hs->header, hs->header_len)) {
+			return fail_not_tls(hs, *in);
+		}
+		if (hs->header_len < ENGINE_RECORD_HEADER_LEN) {
+			return true;
+		}
+		if (!judge_record_header(hs)) {
+			return false;
+		}
+	}
+	missing = hs->record_len - hs->record_got;
+	if (!rd_bytes(in, &piece, missing < in->left ? missing : in->left)) {
+		return hs_fail_internal(hs, "record");
+	}
+	if (piece.left != 0) {
+		memcpy(hs->record + hs->record_got, piece.p, piece.left);
+		hs->record_got += piece.left;
+	}
+	if (hs->record_got < hs->record_len) {
+		return true;
+	}
+	hs->got_record = true;
+	ok = on_record(hs);
+	record_release(hs);
+	return ok;
+}
+
+/* Put the alert that we owe behind what is pending. RFC 8446 6.2 */
+static void send_alert(struct engine_hs *hs)
+{
+	const uint8_t body[ALERT_LEN] = { ALERT_LEVEL_FATAL, hs->alert };
+	const struct engine_slice slice = { body, sizeof(body) };
+	uint8_t record[RECORD13_OVERHEAD + ALERT_LEN];
+	size_t len = 0;
+
+	if (hs->send_cipher != NULL) {
+		if (!record13_seal(hs->suite, &hs->send, hs->send_cipher, CONTENT_ALERT, &slice, 1, record,
+				   sizeof(record), &len)) {
+			return;
+		}
+	} else {
+		record_build_header(record, CONTENT_ALERT, RECORD_VERSION, ALERT_LEN);
+		memcpy(record + ENGINE_RECORD_HEADER_LEN, body, sizeof(body));
+		len = ENGINE_RECORD_HEADER_LEN + ALERT_LEN;
+	}
+	wr_bytes(&hs->out, record, len);
+}
+
+/* Nothing but the sealed bytes and the error outlives a failure or the end. */
+static void wipe_secrets(struct engine_hs *hs)
+{
+	record_release(hs);
+	wr_free(&hs->message);
+	wr_free(&hs->flight);
+	wr_free(&hs->held);
+	wr_free(&hs->cookie);
+	crypto_hash_wipe(&hs->transcript);
+	keysched13_wipe(&hs->ks);
+	secret_wipe(&hs->recv, sizeof(hs->recv));
+	secret_wipe(&hs->send, sizeof(hs->send));
+	engine_cipher_free(hs->recv_cipher);
+	engine_cipher_free(hs->send_cipher);
+	hs->recv_cipher = NULL;
+	hs->send_cipher = NULL;
+	crypto_kex_free(hs->kex);
+	hs->kex = NULL;
+	public_key_free(hs->peer_key);
+	hs->peer_key = NULL;
+}
+
+static enum engine_err fail_finally(struct engine_hs *hs)
+{
+	hs->state = HS_FAILED;
+	hs->out.failed = false; /* an alert may still find room where a message did not */
+	if (hs->err != ENGINE_ERR_PEER_ALERT && hs->err != ENGINE_ERR_NOT_TLS) {
+		send_alert(hs);
+	}
+	wipe_secrets(hs);
+	return hs->err;
+}
+
+/* ---- the surface ---- */
+
+enum engine_err engine_hs_recv(struct engine_hs *hs, const uint8_t *wire, size_t len, size_t *used)
+{
+	struct rd in = rd_of(wire, len);
+
+	*used = 0;
+	if (hs->err != ENGINE_OK) {
+		return hs->err;
+	}
+	hs->got_any = hs->got_any || len != 0;
+	while (hs->state != HS_DONE && !rd_end(&in)) {
+		bool ok = take(hs, &in);
+
+		*used = len - in.left;
+		if (!ok) {
+			return fail_finally(hs);
+		}
+	}
+	if (hs->state == HS_DONE) {
+		wipe_secrets(hs);
+	}
+	return ENGINE_OK;
+}
+
+const uint8_t *engine_hs_pending(const struct engine_hs *hs, size_t *len)
+{
+	*len = hs->out.len - hs->out_sent;
+	return *len != 0 ? hs->out.data + hs->out_sent : NULL;
+}
+
+void engine_hs_sent(struct engine_hs *hs, size_t n)
+{
+	size_t pending = hs->out.len - hs->out_sent;
+
+	hs->out_sent += n < pending ? n : pending;
+	if (hs->out_sent == hs->out.len) {
+		wr_free(&hs->out);
+		hs->out_sent = 0;
+	}
+}
+
+bool engine_hs_is_done(const struct engine_hs *hs)
+{
+	return hs->state == HS_DONE;
+}
+
+bool engine_hs_is_fresh(const struct engine_hs *hs)
+{
+	return !hs->got_any;
+}
+
+enum engine_err engine_hs_error(const struct engine_hs *hs)
+{
+	return hs->err;
+}
+
+uint8_t engine_hs_alert(const struct engine_hs *hs)
+{
+	return hs->alert;
+}
+
+const char *engine_hs_reason(const struct engine_hs *hs)
+{
+	return hs->reason;
+}
+
+const char *engine_hs_server_name(const struct engine_hs *hs)
+{
+	return hs->server_name;
+}
+
+const char *engine_hs_peer_subject(const struct engine_hs *hs)
+{
+	return hs->peer_subject;
+}
+
+/* Can a handshake with these parameters come to a good end? NULL, or why not. */
+static const char *judge_params(const struct engine_hs_params *params, const struct engine_conn *conn)
+{
+	const struct engine_config *config = params->config;
+	const char *name = params->server_name;
+
+	if (conn->id == 0) {
+		return "the connection has no identity";
+	}
+	if (config->max_version < ENGINE_TLS13) {
+		return "no version is left that the engine speaks";
+	}
+	if (config->role == ENGINE_SERVER) {
+		if (config->n_credentials == 0) {
+			return "a server needs a certificate and its key";
+		}
+		if (name != NULL) {
+			return "only clients ask for a server name";
+		}
+		if (config->client_auth != ENGINE_CLIENT_AUTH_NONE && config->verify != ENGINE_VERIFY_NONE &&
+		    config->trust == NULL) {
+			return "client certificates are asked for, but nothing is trusted";
+		}
+		return NULL;
+	}
+	if (config->verify == ENGINE_VERIFY_FULL && (name == NULL || name[0] == '\0')) {
+		return "the server's name must be known to verify its certificate";
+	}
+	if (name != NULL && strlen(name) > HS_SERVER_NAME_MAX) {
+		return "the server's name is too long";
+	}
+	return NULL;
+}
+
+struct engine_hs *engine_hs_new(const struct engine_hs_params *params, struct engine_conn *conn,
+				char why[static ENGINE_REASON_MAX])
+{
+	const char *wrong = judge_params(params, conn);
+	struct engine_hs *hs = wrong == NULL ? engine_alloc(sizeof(*hs)) : NULL;
+
+	if (hs == NULL) {
+		wrong = wrong != NULL ? wrong : "out of memory";
+		memcpy(why, wrong, strlen(wrong) + 1);
+		return NULL;
+	}
+	memset(hs, 0, sizeof(*hs));
+	hs->config = params->config;
+	engine_config_ref(hs->config);
+	hs->conn = conn;
+	hs->role = hs->config->role;
+	wr_init_heap(&hs->message);
+	wr_init_heap(&hs->flight);
+	wr_init_heap(&hs->out);
+	wr_init_heap(&hs->held);
+	wr_init_heap(&hs->cookie);
+	if (hs->role == ENGINE_SERVER) {
+		hs->state = HS_WAIT_CLIENT_HELLO;
+		hs->rows = server13_rows;
+		hs->n_rows = server13_n_rows;
+		return hs;
+	}
+	if (params->server_name != NULL) {
+		memcpy(hs->server_name, params->server_name, strlen(params->server_name) + 1);
+	}
+	hs->state = HS_WAIT_SERVER_HELLO;
+	hs->rows = client13_rows;
+	hs->n_rows = client13_n_rows;
+	if (!client13_start(hs)) {
+		memcpy(why, hs->reason, sizeof(hs->reason));
+		engine_hs_free(hs);
+		return NULL;
+	}
+	return hs;
+}
+
+void engine_hs_free(struct engine_hs *hs)
+{
+	if (hs == NULL) {
+		return;
+	}
+	wipe_secrets(hs);
+	wr_free(&hs->out);
+	engine_config_unref(hs->config);
+	secret_wipe(hs, sizeof(*hs));
+	engine_release(hs);
+}

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A handshake in flight: its state, the tables that drive it, and what the roles' handlers build on.  RFC 8446 4
+ *
+ *   client13.c, server13.c   the tables and handlers of a role
+ *   handshake.c              records in and out, reassembly, dispatch, transcript, the engine_hs_*() surface
+ *   ext.c, cert.c            extensions, Certificate and CertificateVerify: parts that both roles share
+ */
+#ifndef ENGINE_HANDSHAKE_H
+#define ENGINE_HANDSHAKE_H
+
+#include "config.h"
+#include "keysched13.h"
+#include "record.h"
+#include "wire.h"
+#include "x509.h"
+
+enum handshake_type {
+	HS_CLIENT_HELLO = 1,
+	HS_SERVER_HELLO = 2,
+	HS_NEW_SESSION_TICKET = 4,
+	HS_END_OF_EARLY_DATA = 5,
+	HS_ENCRYPTED_EXTENSIONS = 8,
+	HS_CERTIFICATE = 11,
+	HS_CERTIFICATE_REQUEST = 13,
+	HS_CERTIFICATE_VERIFY = 15,
+	HS_FINISHED = 20,
+	HS_KEY_UPDATE = 24,
+	HS_MESSAGE_HASH = 254,
+};
+
+/* What is waited for. Both roles and, later, versions share the numbers. */
+enum hs_state {
+	/* client */
+	HS_WAIT_SERVER_HELLO,
+	HS_WAIT_SERVER_HELLO_AGAIN, /* behind HelloRetryRequest */
+	HS_WAIT_ENCRYPTED_EXTENSIONS,
+	HS_WAIT_CERTIFICATE_OR_REQUEST,
+	HS_WAIT_SERVER_CERTIFICATE,
+	HS_WAIT_SERVER_CERTIFICATE_VERIFY,
+	HS_WAIT_SERVER_FINISHED,
+	/* server */
+	HS_WAIT_CLIENT_HELLO,
+	HS_WAIT_CLIENT_HELLO_AGAIN, /* behind HelloRetryRequest */
+	HS_WAIT_CLIENT_CERTIFICATE,
+	HS_WAIT_CLIENT_CERTIFICATE_VERIFY,
+	HS_WAIT_CLIENT_FINISHED,
+	/* both */
+	HS_DONE,
+	HS_FAILED,
+	HS_STATE_COUNT,
+};
+
+#define HS_HEADER_LEN 4
+#define HS_RANDOM_LEN 32
+#define HS_SESSION_ID_MAX 32
+#define HS_SERVER_NAME_MAX 255
+
+/* Longest bodies that are borne. ClientHello: all its vectors at their maxima. */
+#define HS_MAX_HELLO 131396
+#define HS_MAX_CERTIFICATE 65536
+#define HS_MAX_OTHER 16384
+
+struct hs_message {
+	uint8_t type;
+	struct rd whole; /* with header, as the transcript wants it */
+	struct rd body;
+};
+
+/* One legal (state, message) pair. What has no row is unexpected_message. */
+struct hs_row {
+	enum hs_state state;
+	uint8_t type;
+	bool ends_record; /* a key change may follow: nothing may stand behind it in its record, RFC 8446 5.1 */
+	uint32_t max_len;
+	/* Judge and act; name the next state. False after hs_fail(). */
+	bool (*on)(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
+	uint32_t next; /* TO() of each state that may follow */
+};
+#define TO(state) (UINT32_C(1) << (state))
+
+extern const struct hs_row client13_rows[];
+extern const size_t client13_n_rows;
+extern const struct hs_row server13_rows[];
+extern const size_t server13_n_rows;
+
+struct engine_hs {
+	struct engine_config *config;
+	struct engine_conn *conn;
+	enum engine_role role;
+	enum hs_state state;
+	const struct hs_row *rows;
+	size_t n_rows;
+
+	/* how it failed, if it did */
+	enum engine_err err;
+	uint8_t alert;
+	char reason[ENGINE_REASON_MAX];
+
+	char server_name[HS_SERVER_NAME_MAX + 1];
+	char peer_subject[128];
+
+	/* receiving: bytes -> record -> messages */
+	uint8_t header[ENGINE_RECORD_HEADER_LEN];
+	size_t header_len;
+	uint8_t *record;   /* header and body of the record that is coming in; NULL between records */
+	size_t record_len; /* full length */
+	size_t record_got;
+	struct wr message; /* a message that is split over records */
+	struct engine_keys recv;
+	struct engine_cipher *recv_cipher; /* NULL: records are not protected yet */
+	bool got_any;	   /* a byte has come */
+	bool got_record;   /* a record has been taken */
+	bool got_opened;   /* a protected record was authentic */
+	uint32_t flood;	   /* records that moved nothing */
+	uint32_t early_data_left; /* bytes of the peer's early data that are still skipped; 0: none expected */
+
+	/* sending: messages -> flight -> records in out */
+	struct wr flight;
+	size_t flight_mark; /* start of the message being built */
+	struct wr out;
+	size_t out_sent;
+	struct engine_keys send;
+	struct engine_cipher *send_cipher; /* NULL: not protected yet */
+	bool sent_ccs;
+
+	/* transcript: messages are held until the hash is known */
+	struct crypto_hash_ctx transcript;
+	struct wr held;
+	struct keysched13 ks;
+
+	/* negotiated */
+	const struct suite *suite;
+	const struct group *group;
+	uint16_t peer_scheme; /* of the peer's CertificateVerify */
+	uint8_t alpn_len;
+	char alpn[ENGINE_ALPN_MAX];
+	bool retried; /* HelloRetryRequest was sent or received */
+	uint8_t session_id[HS_SESSION_ID_MAX];
+	size_t session_id_len;
+	struct public_key *peer_key; /* of the peer's certificate, until its CertificateVerify */
+
+	/* our own certificate, if it is wanted */
+	const struct credential *credential;
+	uint16_t credential_scheme;
+	bool certificate_wanted; /* a CertificateRequest was received (client) or sent (server) */
+
+	/* client */
+	uint8_t random[HS_RANDOM_LEN];
+	struct crypto_kex *kex;
+	uint8_t share[CRYPTO_MAX_SHARE_LEN];
+	uint32_t offered; /* extensions of our ClientHello, bits by enum ext_index */
+	struct wr cookie; /* of HelloRetryRequest, to be echoed */
+
+	/* server */
+	uint8_t hello_digest[CRYPTO_MAX_HASH_LEN]; /* of what may not change in the second ClientHello */
+};
+
+/* ---- failing: always false, so that handlers can return it; the first failure counts ---- */
+
+/* We refuse: alert for the peer, sentence for the log. */
+bool hs_fail(struct engine_hs *hs, uint8_t alert, const char *why);
+/* The same with a detail: "why: detail". */
+bool hs_fail_detail(struct engine_hs *hs, uint8_t alert, const char *why, const char *detail);
+/* A primitive failed or memory ran out: alert internal_error. */
+bool hs_fail_internal(struct engine_hs *hs, const char *what);
+
+/* ---- transcript, RFC 8446 4.4.1 ---- */
+
+/* The hash is known: take what was held. */
+must_check bool hs_transcript_start(struct engine_hs *hs, enum crypto_hash hash);
+must_check bool hs_transcript_add(struct engine_hs *hs, struct rd message);
+/* Hash of all messages so far. */
+must_check bool hs_transcript_hash(struct engine_hs *hs, uint8_t out[static CRYPTO_MAX_HASH_LEN]);
+/* Replace ClientHello1 by its message_hash; the hash must have been started. */
+must_check bool hs_transcript_retry(struct engine_hs *hs);
+
+/* ---- sending ---- */
+
+/* Begin a message of the flight; write its body to the result. */
+struct wr *hs_begin(struct engine_hs *hs, uint8_t type);
+/* End it and add it to the transcript. */
+must_check bool hs_end(struct engine_hs *hs);
+/* Put the flight into records, as few as possible, under the present send keys. */
+must_check bool hs_flush(struct engine_hs *hs);
+/* The record of middlebox compatibility, once.  RFC 8446 D.4 */
+must_check bool hs_send_ccs(struct engine_hs *hs);
+
+/* ---- keys ---- */
+
+must_check bool hs_set_recv_secret(struct engine_hs *hs, const struct secret *traffic_secret);
+must_check bool hs_set_send_secret(struct engine_hs *hs, const struct secret *traffic_secret);
+/* Compute the handshake secrets behind ServerHello and set both directions. */
+must_check bool hs_enter_handshake_keys(struct engine_hs *hs, const uint8_t *shared, size_t shared_len);
+/* Build our Finished. */
+must_check bool hs_send_finished(struct engine_hs *hs);
+/* Check the peer's Finished and add it to the transcript. */
+must_check bool hs_check_finished(struct engine_hs *hs, const struct hs_message *msg);
+/* All is proven: hand the application keys and the negotiated values to conn. */
+void hs_complete(struct engine_hs *hs);
+
+/* client13.c: build the first ClientHello into hs->out. */
+must_check bool client13_start(struct engine_hs *hs);
+
+#endif

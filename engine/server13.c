@@ -1,0 +1,574 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The server of TLS 1.3: its table and its handlers.  RFC 8446 A.2
+ *
+ *   WAIT_CLIENT_HELLO --HelloRetryRequest sent--> WAIT_CLIENT_HELLO_AGAIN
+ *          |                                              |
+ *          +----------ServerHello...Finished sent---------+
+ *                               v
+ *   [WAIT_CLIENT_CERTIFICATE -> [WAIT_CLIENT_CERTIFICATE_VERIFY] ->] WAIT_CLIENT_FINISHED -> DONE
+ *
+ * Choices: suites in our order, which AES hardware on this side decides, but ChaCha20-Poly1305 for a client that puts
+ * it before AES (it has no AES hardware). The first group of ours that the client sent a share for, then one that it
+ * merely supports, by HelloRetryRequest. Tickets are not taken yet: a pre_shared_key is checked for its form only,
+ * early data is skipped.
+ */
+#include <string.h>
+
+#include "cert.h"
+#include "ext.h"
+#include "hello.h"
+#include "secret.h"
+
+/* Early data that is skipped at most, RFC 8446 4.2.10. Servers allow 16 KiB as a rule. */
+#define EARLY_DATA_SKIP 131072
+/* Key shares in one ClientHello at most: more than there are groups worth sending. */
+#define KEY_SHARES_MAX 64
+
+static bool on_client_hello(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
+static bool on_certificate(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
+static bool on_certificate_verify(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
+static bool on_finished(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
+
+/* clang-format off */
+const struct hs_row server13_rows[] = {
+	{ HS_WAIT_CLIENT_HELLO, HS_CLIENT_HELLO, true, HS_MAX_HELLO, on_client_hello,
+	  TO(HS_WAIT_CLIENT_HELLO_AGAIN) | TO(HS_WAIT_CLIENT_CERTIFICATE) | TO(HS_WAIT_CLIENT_FINISHED) },
+	{ HS_WAIT_CLIENT_HELLO_AGAIN, HS_CLIENT_HELLO, true, HS_MAX_HELLO, on_client_hello,
+	  TO(HS_WAIT_CLIENT_CERTIFICATE) | TO(HS_WAIT_CLIENT_FINISHED) },
+	{ HS_WAIT_CLIENT_CERTIFICATE, HS_CERTIFICATE, false, HS_MAX_CERTIFICATE, on_certificate,
+	  TO(HS_WAIT_CLIENT_CERTIFICATE_VERIFY) | TO(HS_WAIT_CLIENT_FINISHED) },
+	{ HS_WAIT_CLIENT_CERTIFICATE_VERIFY, HS_CERTIFICATE_VERIFY, false, HS_MAX_OTHER, on_certificate_verify,
+	  TO(HS_WAIT_CLIENT_FINISHED) },
+	{ HS_WAIT_CLIENT_FINISHED, HS_FINISHED, true, HS_MAX_OTHER, on_finished,
+	  TO(HS_DONE) },
+};
+/* clang-format on */
+const size_t server13_n_rows = sizeof(server13_rows) / sizeof(server13_rows[0]);
+
+/* ---- judging a ClientHello ---- */
+
+/* The newest version that the client offers, of those that ever were; for the log. */
+static uint16_t newest_version(const struct client_hello *hello, struct rd versions)
+{
+	uint16_t newest = 0;
+	uint16_t version;
+
+	while (rd_u16(&versions, &version)) {
+		if (version >= 0x0300 && version <= ENGINE_TLS13 && version > newest) {
+			newest = version;
+		}
+	}
+	if (newest == 0) {
+		newest = hello->legacy_version < ENGINE_TLS12 ? hello->legacy_version : ENGINE_TLS12;
+	}
+	return newest;
+}
+
+/* RFC 8446 4.2.1, D.2 */
+static bool judge_version(struct engine_hs *hs, const struct client_hello *hello, const struct ext_block *block)
+{
+	struct rd versions = rd_of(NULL, 0);
+	char text[ENGINE_REASON_MAX];
+	struct wr out;
+
+	if (ext_has(block, EXT_SUPPORTED_VERSIONS)) {
+		if (!ext_parse_supported_versions(block->body[EXT_SUPPORTED_VERSIONS], &versions)) {
+			return hs_fail(hs, ALERT_DECODE_ERROR, "malformed supported_versions");
+		}
+		if (rd_has_u16(versions, ENGINE_TLS13)) {
+			/* D.5: SSL 3.0 and what came before it must not be negotiated, nor hinted at */
+			return hello->legacy_version > 0x0300 ||
+			       hs_fail(hs, ALERT_PROTOCOL_VERSION, "a ClientHello with a legacy_version of SSL");
+		}
+	}
+	wr_init(&out, (uint8_t *)text, sizeof(text) - 1);
+	wr_text(&out, "the peer offers at most ");
+	wr_text(&out, engine_version_name(newest_version(hello, versions)));
+	wr_text(&out, ", the policy wants TLS 1.3");
+	text[out.len] = '\0';
+	return hs_fail(hs, ALERT_PROTOCOL_VERSION, text);
+}
+
+/* RFC 8446 4.1.2, 9.2 */
+static bool judge_form(struct engine_hs *hs, const struct client_hello *hello, const struct ext_block *block)
+{
+	struct rd methods = hello->legacy_compression_methods;
+	size_t n_identities;
+	size_t n_binders;
+	struct rd modes;
+	uint8_t method;
+
+	if (!rd_u8(&methods, &method) || !rd_end(&methods) || method != 0) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a ClientHello of TLS 1.3 that offers compression");
+	}
+	if (ext_has(block, EXT_PSK_KEY_EXCHANGE_MODES) &&
+	    !ext_parse_psk_modes(block->body[EXT_PSK_KEY_EXCHANGE_MODES], &modes)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed psk_key_exchange_modes");
+	}
+	if (ext_has(block, EXT_PRE_SHARED_KEY)) {
+		if (!block->psk_is_last) {
+			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "pre_shared_key is not the last extension");
+		}
+		if (!ext_has(block, EXT_PSK_KEY_EXCHANGE_MODES)) {
+			return hs_fail(hs, ALERT_MISSING_EXTENSION, "pre_shared_key without psk_key_exchange_modes");
+		}
+		if (!ext_parse_offered_psks(block->body[EXT_PRE_SHARED_KEY], &n_identities, &n_binders)) {
+			return hs_fail(hs, ALERT_DECODE_ERROR, "malformed pre_shared_key");
+		}
+		if (n_identities != n_binders) {
+			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "pre_shared_key without a binder for each identity");
+		}
+	}
+	if (ext_has(block, EXT_EARLY_DATA) && block->body[EXT_EARLY_DATA].left != 0) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed early_data");
+	}
+	/* no ticket is ever taken, so every handshake needs the extensions of a full one */
+	if (!ext_has(block, EXT_SUPPORTED_GROUPS) || !ext_has(block, EXT_KEY_SHARE) ||
+	    !ext_has(block, EXT_SIGNATURE_ALGORITHMS)) {
+		return hs_fail(hs, ALERT_MISSING_EXTENSION,
+			       "a ClientHello without supported_groups, key_share or signature_algorithms");
+	}
+	return true;
+}
+
+/* RFC 8446 4.1.2: what the second ClientHello may change. */
+static bool judge_repetition(struct engine_hs *hs, const struct client_hello *hello, const struct ext_block *block)
+{
+	uint8_t digest[CRYPTO_MAX_HASH_LEN];
+
+	if (!hello_digest(hello, digest)) {
+		return hs_fail_internal(hs, "digest");
+	}
+	if (!hs->retried) {
+		memcpy(hs->hello_digest, digest, sizeof(digest));
+		hs->early_data_left = ext_has(block, EXT_EARLY_DATA) ? EARLY_DATA_SKIP : 0;
+		return true;
+	}
+	if (!secret_equal(digest, hs->hello_digest, crypto_hash_len(CRYPTO_SHA256))) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the second ClientHello differs from the first");
+	}
+	if (ext_has(block, EXT_EARLY_DATA)) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the second ClientHello still offers early data");
+	}
+	hs->early_data_left = 0;
+	return true;
+}
+
+/* A host name that may go to logs and into comparisons. */
+static bool is_plain_name(struct rd host)
+{
+	uint8_t byte;
+
+	while (rd_u8(&host, &byte)) {
+		const bool is_alnum = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+				      (byte >= 'A' && byte <= 'Z');
+
+		if (!is_alnum && byte != '-' && byte != '.' && byte != '_' && byte != ':') {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* RFC 6066 3 */
+static bool take_server_name(struct engine_hs *hs, const struct ext_block *block)
+{
+	struct rd host;
+
+	if (!ext_has(block, EXT_SERVER_NAME)) {
+		return true;
+	}
+	if (!ext_parse_server_name(block->body[EXT_SERVER_NAME], &host)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed server_name");
+	}
+	if (host.left > HS_SERVER_NAME_MAX || !is_plain_name(host)) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a server_name that is no host name");
+	}
+	memcpy(hs->server_name, host.p, host.left);
+	hs->server_name[host.left] = '\0';
+	return true;
+}
+
+/* RFC 7301 3.2: our order decides. */
+static bool choose_alpn(struct engine_hs *hs, const struct ext_block *block)
+{
+	const struct engine_config *config = hs->config;
+	struct rd list;
+
+	if (!ext_has(block, EXT_ALPN)) {
+		return true;
+	}
+	if (!ext_parse_alpn(block->body[EXT_ALPN], &list)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed application_layer_protocol_negotiation");
+	}
+	for (size_t i = 0; i < config->n_alpn; i++) {
+		const struct rd ours = rd_of((const uint8_t *)config->alpn[i], strlen(config->alpn[i]));
+		struct rd walk = list;
+		struct rd name;
+
+		while (rd_vec8(&walk, &name, 1, UINT8_MAX)) {
+			if (rd_equal(name, ours)) {
+				memcpy(hs->alpn, ours.p, ours.left);
+				hs->alpn_len = (uint8_t)ours.left;
+				return true;
+			}
+		}
+	}
+	return config->n_alpn == 0 || hs_fail(hs, ALERT_NO_APPLICATION_PROTOCOL,
+					      "no application protocol in common with the client");
+}
+
+/* Does the client put ChaCha20-Poly1305 before every AES suite? */
+static bool prefers_chacha(struct rd ids)
+{
+	uint16_t id;
+
+	while (rd_u16(&ids, &id)) {
+		const struct suite *suite = suite_find(id);
+
+		if (suite != NULL && suite->version == ENGINE_TLS13) {
+			return suite->aead == CRYPTO_CHACHA20_POLY1305;
+		}
+	}
+	return false;
+}
+
+static bool choose_suite(struct engine_hs *hs, const struct client_hello *hello)
+{
+	const struct suite *suites[SUITES_MAX];
+	const size_t n = suites_preferred(ENGINE_TLS13, prefers_chacha(hello->cipher_suites), suites);
+
+	for (size_t i = 0; i < n; i++) {
+		if (rd_has_u16(hello->cipher_suites, suites[i]->id)) {
+			hs->suite = suites[i];
+			return true;
+		}
+	}
+	return hs_fail(hs, ALERT_HANDSHAKE_FAILURE, "no cipher suite in common with the client");
+}
+
+static bool choose_credential(struct engine_hs *hs, const struct ext_block *block)
+{
+	struct rd schemes;
+
+	if (!ext_parse_u16_list(block->body[EXT_SIGNATURE_ALGORITHMS], &schemes)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed signature_algorithms");
+	}
+	if (ext_has(block, EXT_SIGNATURE_ALGORITHMS_CERT)) {
+		struct rd for_certs;
+
+		if (!ext_parse_u16_list(block->body[EXT_SIGNATURE_ALGORITHMS_CERT], &for_certs)) {
+			return hs_fail(hs, ALERT_DECODE_ERROR, "malformed signature_algorithms_cert");
+		}
+	}
+	hs->credential = NULL;
+	return cert_choose(hs, schemes, hs->server_name) ||
+	       hs_fail(hs, ALERT_HANDSHAKE_FAILURE, "no signature scheme in common with the client for our key");
+}
+
+/* ---- groups ---- */
+
+/* What the client said on groups. */
+struct shares {
+	struct rd groups;
+	const struct group *group; /* our choice */
+	struct rd key_exchange;	   /* the client's share of it; empty: none */
+};
+
+/* Where does a group stand in our preference? Low is better, GROUPS_MAX: nowhere. */
+static size_t rank(const struct group *const *ours, size_t n, uint16_t id)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (ours[i]->id == id) {
+			return i;
+		}
+	}
+	return GROUPS_MAX;
+}
+
+/* Has an entry for this group come before? Peers send two or three; the loop is bounded by the record anyway. */
+static bool is_repeated(struct rd entries, const struct rd *until, uint16_t wanted)
+{
+	struct rd key_exchange;
+	uint16_t group;
+
+	while (entries.left > until->left && ext_next_key_share(&entries, &group, &key_exchange)) {
+		if (entries.left > until->left && group == wanted) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* RFC 8446 4.2.8: each share for a supported group, none twice. */
+static bool walk_shares(struct engine_hs *hs, struct rd entries, struct shares *shares, size_t *n_shares)
+{
+	const struct group *ours[GROUPS_MAX];
+	const size_t n = groups_preferred(ours);
+	const struct rd all = entries;
+	size_t best = GROUPS_MAX;
+
+	for (*n_shares = 0; !rd_end(&entries); ++*n_shares) {
+		struct rd key_exchange;
+		uint16_t id;
+
+		if (!ext_next_key_share(&entries, &id, &key_exchange)) {
+			return hs_fail(hs, ALERT_DECODE_ERROR, "malformed key_share");
+		}
+		if (*n_shares >= KEY_SHARES_MAX) {
+			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "more key shares than there are groups");
+		}
+		if (!rd_has_u16(shares->groups, id) || is_repeated(all, &entries, id)) {
+			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+				       "a key share twice, or for a group that is not in supported_groups");
+		}
+		if (rank(ours, n, id) < best) {
+			best = rank(ours, n, id);
+			shares->group = ours[best];
+			shares->key_exchange = key_exchange;
+		}
+	}
+	return true;
+}
+
+/* Choose the group; shares->key_exchange stays empty if a HelloRetryRequest has to ask for a share. */
+static bool choose_group(struct engine_hs *hs, const struct ext_block *block, struct shares *shares)
+{
+	const struct group *ours[GROUPS_MAX];
+	const size_t n = groups_preferred(ours);
+	struct rd entries;
+	size_t n_shares;
+
+	*shares = (struct shares){ .group = NULL };
+	if (!ext_parse_u16_list(block->body[EXT_SUPPORTED_GROUPS], &shares->groups)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed supported_groups");
+	}
+	if (!ext_parse_key_shares(block->body[EXT_KEY_SHARE], &entries)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed key_share");
+	}
+	if (!walk_shares(hs, entries, shares, &n_shares)) {
+		return false;
+	}
+	if (hs->retried && (n_shares != 1 || shares->group != hs->group)) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+			       "the second ClientHello does not bring the share that was asked for");
+	}
+	for (size_t i = 0; i < n && shares->group == NULL; i++) {
+		if (rd_has_u16(shares->groups, ours[i]->id)) {
+			shares->group = ours[i];
+		}
+	}
+	if (shares->group == NULL) {
+		return hs_fail(hs, ALERT_HANDSHAKE_FAILURE, "no group in common with the client");
+	}
+	hs->group = shares->group;
+	return true;
+}
+
+/* ---- our flights ---- */
+
+/* ServerHello up to its extensions; a HelloRetryRequest is one with a random of its own. */
+static struct wr *begin_server_hello(struct engine_hs *hs, const uint8_t random[static HS_RANDOM_LEN])
+{
+	struct wr *out = hs_begin(hs, HS_SERVER_HELLO);
+	size_t mark;
+
+	wr_u16(out, RECORD_VERSION); /* legacy_version */
+	wr_bytes(out, random, HS_RANDOM_LEN);
+	mark = wr_open8(out); /* legacy_session_id_echo */
+	wr_bytes(out, hs->session_id, hs->session_id_len);
+	wr_close8(out, mark);
+	wr_u16(out, hs->suite->id);
+	wr_u8(out, 0); /* legacy_compression_method */
+	return out;
+}
+
+static void build_selected_version(struct wr *out)
+{
+	const size_t ext = ext_begin(out, EXT_SUPPORTED_VERSIONS, NULL);
+
+	wr_u16(out, ENGINE_TLS13);
+	ext_end(out, ext);
+}
+
+/* The record of middlebox compatibility stands behind our first message. RFC 8446 D.4 */
+static bool send_ccs_if_asked(struct engine_hs *hs)
+{
+	return hs->session_id_len == 0 || hs_send_ccs(hs);
+}
+
+/* RFC 8446 4.1.4 */
+static bool send_hello_retry_request(struct engine_hs *hs)
+{
+	struct wr *out;
+	size_t extensions;
+	size_t ext;
+
+	hs->retried = true;
+	if (!hs_transcript_retry(hs)) {
+		return false;
+	}
+	out = begin_server_hello(hs, hello_retry_request_random);
+	extensions = wr_open16(out);
+	build_selected_version(out);
+	ext = ext_begin(out, EXT_KEY_SHARE, NULL);
+	wr_u16(out, hs->group->id);
+	ext_end(out, ext);
+	wr_close16(out, extensions);
+	return hs_end(hs) && hs_flush(hs) && send_ccs_if_asked(hs);
+}
+
+/* RFC 8446 4.1.3; the secret that the key schedule wants goes to shared. */
+static bool send_server_hello(struct engine_hs *hs, const struct shares *shares, uint8_t *shared, size_t *shared_len)
+{
+	uint8_t share[CRYPTO_MAX_SHARE_LEN];
+	struct wr *out;
+	size_t extensions;
+	size_t ext;
+	size_t mark;
+
+	if (!engine_random(hs->random, sizeof(hs->random))) {
+		return hs_fail_internal(hs, "random numbers");
+	}
+	if (!crypto_kex_answer(hs->group->group, shares->key_exchange.p, shares->key_exchange.left, share, shared,
+			       shared_len)) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the client's key share is no valid point");
+	}
+	out = begin_server_hello(hs, hs->random);
+	extensions = wr_open16(out);
+	build_selected_version(out);
+	ext = ext_begin(out, EXT_KEY_SHARE, NULL);
+	wr_u16(out, hs->group->id);
+	mark = wr_open16(out);
+	wr_bytes(out, share, crypto_group_share_len(hs->group->group));
+	wr_close16(out, mark);
+	ext_end(out, ext);
+	wr_close16(out, extensions);
+	return hs_end(hs) && hs_flush(hs) && send_ccs_if_asked(hs);
+}
+
+/* RFC 8446 4.3.1 */
+static bool send_encrypted_extensions(struct engine_hs *hs)
+{
+	struct wr *out = hs_begin(hs, HS_ENCRYPTED_EXTENSIONS);
+	const size_t extensions = wr_open16(out);
+
+	if (hs->server_name[0] != '\0') {
+		ext_end(out, ext_begin(out, EXT_SERVER_NAME, NULL));
+	}
+	if (hs->alpn_len != 0) {
+		const size_t ext = ext_begin(out, EXT_ALPN, NULL);
+		const size_t list = wr_open16(out);
+		const size_t name = wr_open8(out);
+
+		wr_bytes(out, hs->alpn, hs->alpn_len);
+		wr_close8(out, name);
+		wr_close16(out, list);
+		ext_end(out, ext);
+	}
+	wr_close16(out, extensions);
+	return hs_end(hs);
+}
+
+/* From EncryptedExtensions to Finished; then we send under the application key. */
+static bool send_protected_flight(struct engine_hs *hs)
+{
+	uint8_t hash[CRYPTO_MAX_HASH_LEN];
+
+	if (!send_encrypted_extensions(hs)) {
+		return false;
+	}
+	if (hs->config->client_auth != ENGINE_CLIENT_AUTH_NONE && !cert_send_request(hs)) {
+		return false;
+	}
+	if (!cert_send_certificate(hs) || !cert_send_verify(hs) || !hs_send_finished(hs) || !hs_flush(hs) ||
+	    !hs_transcript_hash(hs, hash)) {
+		return false;
+	}
+	if (!keysched13_derive_application(&hs->ks, hash)) {
+		return hs_fail_internal(hs, "key schedule");
+	}
+	return hs_set_send_secret(hs, &hs->ks.server_application_traffic_secret);
+}
+
+/* ---- handlers ---- */
+
+/* All choices that a ClientHello leads to. */
+static bool negotiate(struct engine_hs *hs, const struct client_hello *hello, struct shares *shares)
+{
+	const struct suite *retried_with = hs->suite;
+	struct ext_block block;
+
+	if (!ext_parse(hs, EXT_IN_CLIENT_HELLO, hello->extensions, 0, &block)) {
+		return false;
+	}
+	if (!judge_version(hs, hello, &block) || !judge_form(hs, hello, &block) ||
+	    !judge_repetition(hs, hello, &block) || !choose_suite(hs, hello) ||
+	    !choose_group(hs, &block, shares) || !take_server_name(hs, &block) || !choose_alpn(hs, &block) ||
+	    !choose_credential(hs, &block)) {
+		return false;
+	}
+	return retried_with == NULL || retried_with == hs->suite || hs_fail_internal(hs, "cipher suite");
+}
+
+static bool on_client_hello(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next)
+{
+	uint8_t shared[CRYPTO_MAX_SHARED_LEN];
+	size_t shared_len = 0;
+	struct client_hello hello;
+	struct shares shares;
+	bool ok;
+
+	if (!hello_parse_client(msg->body, &hello)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed ClientHello");
+	}
+	if (!negotiate(hs, &hello, &shares)) {
+		return false;
+	}
+	hs->session_id_len = hello.legacy_session_id.left;
+	if (!rd_copy(&hello.legacy_session_id, hs->session_id, hs->session_id_len) ||
+	    (!hs->retried && !hs_transcript_start(hs, hs->suite->hash)) || !hs_transcript_add(hs, msg->whole)) {
+		return hs_fail_internal(hs, "ClientHello");
+	}
+	if (shares.key_exchange.left == 0) {
+		*next = HS_WAIT_CLIENT_HELLO_AGAIN;
+		return send_hello_retry_request(hs);
+	}
+	ok = send_server_hello(hs, &shares, shared, &shared_len) &&
+	     hs_enter_handshake_keys(hs, shared, shared_len) && send_protected_flight(hs);
+	secret_wipe(shared, sizeof(shared));
+	*next = hs->certificate_wanted ? HS_WAIT_CLIENT_CERTIFICATE : HS_WAIT_CLIENT_FINISHED;
+	return ok;
+}
+
+static bool on_certificate(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next)
+{
+	bool is_empty;
+
+	if (!cert_check_certificate(hs, msg, &is_empty)) {
+		return false;
+	}
+	/* RFC 8446 4.4.2.4 */
+	if (is_empty && hs->config->client_auth == ENGINE_CLIENT_AUTH_REQUIRE) {
+		return hs_fail(hs, ALERT_CERTIFICATE_REQUIRED, "the client sent no certificate, the policy requires one");
+	}
+	*next = is_empty ? HS_WAIT_CLIENT_FINISHED : HS_WAIT_CLIENT_CERTIFICATE_VERIFY;
+	return hs_transcript_add(hs, msg->whole);
+}
+
+static bool on_certificate_verify(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next)
+{
+	*next = HS_WAIT_CLIENT_FINISHED;
+	return cert_check_verify(hs, msg) && hs_transcript_add(hs, msg->whole);
+}
+
+static bool on_finished(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next)
+{
+	if (!hs_check_finished(hs, msg) || !hs_set_recv_secret(hs, &hs->ks.client_application_traffic_secret)) {
+		return false;
+	}
+	hs_complete(hs);
+	*next = HS_DONE;
+	return true;
+}
