@@ -40,6 +40,16 @@ void policy_match(const struct policy *policy, const struct policy_query *query,
 	}
 }
 
+static bool fits_port(const struct policy_rule *rule, uint16_t port)
+{
+	for (const struct pattern *p = rule->patterns; p; p = p->next) {
+		if (p->low_port <= port && port <= p->high_port) {
+			return true;
+		}
+	}
+	return false;
+}
+
 bool policy_may_match(const struct policy *policy, enum policy_direction direction, uint16_t port)
 {
 	for (size_t i = 0; i < policy->n_rules; i++) {
@@ -48,13 +58,29 @@ bool policy_may_match(const struct policy *policy, enum policy_direction directi
 		if (rule->direction != direction) {
 			continue;
 		}
-		for (const struct pattern *p = rule->patterns; p; p = p->next) {
-			if (p->low_port <= port && port <= p->high_port) {
-				return true;
-			}
+		if (fits_port(rule, port)) {
+			return true;
 		}
 	}
 	return false;
+}
+
+bool policy_preload(const struct policy *policy, enum policy_direction direction, uint16_t port,
+		    const char *program, char why[static 512])
+{
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		const struct policy_rule *rule = policy->rules[i];
+
+		/* The user may change between listen() and accept(): its clause does not count here. */
+		if (rule->direction != direction || !rule_is_wrapped(rule) || rule_unavailable(rule) ||
+		    !fits_port(rule, port) || !match_process(rule, program, rule->uid)) {
+			continue;
+		}
+		if (!policy_rule_config(rule, why)) {
+			return false;
+		}
+	}
+	return true;
 }
 
 bool policy_has(const struct policy *policy, enum policy_direction direction)

@@ -40,6 +40,12 @@ void session_release(int fd);
 /* newfd now shares oldfd's socket: dup, F_DUPFD, dup2 (after session_release(newfd) where that was wrapped). */
 void session_dup(int oldfd, int newfd);
 
+/*
+ * At the start of a program image: if fd is a connection that the arena knows, take it over. config_for: called when its handshake
+ * has not begun yet, to find the configuration for it (NULL: it fails).
+ */
+void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct policy_verdict *verdict));
+
 /* ---- connecting ---- */
 
 /*
@@ -51,6 +57,10 @@ int session_connect(int fd, int result, int err);
 int session_connect_again(int fd);
 /* Take the pending error as getsockopt(SO_ERROR) does; 0 if none. */
 int session_take_error(int fd);
+/* Is there one? */
+bool session_error_pending(int fd);
+/* Undo session_attach() of a socket that is to be connected anew: kernel and session forget the connection. */
+void session_dissolve(int fd);
 
 /* ---- data ---- */
 
@@ -100,6 +110,14 @@ uint64_t session_id(int fd);
 void session_fork_prepare(void);       /* before fork: the child will hold everything too */
 void session_fork_parent(bool failed); /* after it, in the parent; failed: there is no child */
 void session_fork_child(void);
+/*
+ * Before exec: the new image takes over what it inherits, so the arena becomes inheritable, and handshakes that only this image can
+ * finish are finished. After a failed exec: undo.
+ */
+void session_exec_prepare(void);
+void session_exec_failed(void);
+/* In the new image, after all session_adopt() calls: let go of what this process held before and did not get. */
+void session_exec_arrived(void);
 /* At exit: release all that this process holds. Async-signal-safe. */
 void session_exit(void);
 

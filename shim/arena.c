@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The arena of connection records and buffers in a memfd.
+ *
+ * Implementation notes: free slots and free buffers are two stacks; a head is (tag << 32 | number + 1), and the tag, which changes
+ * with every push, keeps a slow popper from being fooled by a number that came back (ABA). Buffer numbers start at 1.
+ */
+#include "arena.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include "log.h"
+#include "sys.h"
+
+#define HEADER_LEN 4096
+#define MAX_SLOTS (1u << 20)
+#define MAX_BUFFERS (1u << 16)
+#define HIGH_FD_GAP 16
+/* Free buffers that keep their pages, so that a busy connection does not fault them in each time. */
+#define WARM_BUFFERS 16
+
+struct arena_header {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t n_slots, n_buffers;
+	_Atomic uint32_t slots_used, buffers_used;
+	_Atomic uint64_t free_slots, free_buffers;
+	_Atomic uint32_t n_free_buffers;
+};
+
+static uint8_t *base;
+static struct arena_header *header;
+static size_t map_len;
+static int memfd = -1;
+
+static size_t arena_len(uint32_t n_slots, uint32_t n_buffers)
+{
+	return HEADER_LEN + (size_t)n_slots * ARENA_RECORD_LEN + (size_t)n_buffers * ARENA_BUFFER_LEN;
+}
+
+/* Move fd to the upper end of what this process may use, close-on-exec; -1 on failure (fd stays open then). */
+static int move_high(int fd)
+{
+	struct rlimit limit = { 1024, 1024 };
+	int high;
+
+	sys_call6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0);
+	if (limit.rlim_cur > (1u << 20)) {
+		limit.rlim_cur = 1u << 20;
+	}
+	for (rlim_t n = limit.rlim_cur; n > 64; n /= 2) {
+		high = sys_fcntl(fd, F_DUPFD_CLOEXEC, (long)(n - HIGH_FD_GAP));
+		if (high >= 0) {
+			sys_close(fd);
+			return high;
+		}
+	}
+	return -1;
+}
+
+static bool map(int fd, size_t len)
+{
+	base = sys_mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	if (!base) {
+		return false;
+	}
+	sys_madvise(base, len, MADV_DONTDUMP);
+	map_len = len;
+	memfd = fd;
+	header = (struct arena_header *)base;
+	return true;
+}
+
+static bool create(uint32_t n_slots, uint32_t n_buffers)
+{
+	size_t len = arena_len(n_slots, n_buffers);
+	struct rlimit limit;
+	int fd, high;
+
+	/* Growing a file beyond RLIMIT_FSIZE raises SIGXFSZ: ask first. */
+	if (sys_call6(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&limit, 0, 0) == 0 && limit.rlim_cur < len) {
+		return false;
+	}
+	fd = (int)sys_call(SYS_memfd_create, "tlshim-arena", 1 /* MFD_CLOEXEC */, 0);
+	if (fd < 0) {
+		return false;
+	}
+	high = move_high(fd);
+	fd = high >= 0 ? high : fd;
+	if (sys_call(SYS_ftruncate, fd, len, 0) < 0 || !map(fd, len)) {
+		sys_close(fd);
+		return false;
+	}
+	header->version = ARENA_VERSION;
+	header->n_slots = n_slots;
+	header->n_buffers = n_buffers;
+	header->magic = ARENA_MAGIC;
+	return true;
+}
+
+bool arena_open(void)
+{
+	static _Atomic int lock;
+	bool ok = true;
+
+	if (base) {
+		return true;
+	}
+	while (atomic_exchange(&lock, 1)) {
+		sys_call(SYS_sched_yield, 0, 0, 0);
+	}
+	if (!base) {
+		ok = false;
+		/* Under tight RLIMIT_AS or RLIMIT_FSIZE a smaller arena is better than none. */
+		for (uint32_t shift = 0; shift <= 12 && !ok; shift += 3) {
+			ok = create(MAX_SLOTS >> shift, MAX_BUFFERS >> shift);
+		}
+	}
+	atomic_store(&lock, 0);
+	return ok;
+}
+
+bool arena_is_open(void)
+{
+	return base != NULL;
+}
+
+/* Open the memfd fd of process pid (0: our own) and check that it is the arena with that inode number. */
+static int open_arena(long pid, long fd, unsigned long long inode)
+{
+	char path[64];
+	struct stat st;
+	int got;
+
+	if (pid == 0) {
+		got = sys_fcntl((int)fd, F_DUPFD_CLOEXEC, 3);
+	} else {
+		char *p = path;
+		const char *const parts[] = { "/proc/", NULL, "/fd/", NULL };
+		const long numbers[] = { 0, pid, 0, fd };
+		for (int i = 0; i < 4; i++) {
+			char digits[24];
+			int n = 0;
+			if (parts[i]) {
+				memcpy(p, parts[i], strlen(parts[i]));
+				p += strlen(parts[i]);
+				continue;
+			}
+			for (long v = numbers[i]; v > 0 || n == 0; v /= 10) {
+				digits[n++] = (char)('0' + v % 10);
+			}
+			while (n > 0) {
+				*p++ = digits[--n];
+			}
+		}
+		*p = '\0';
+		got = (int)sys_call6(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC, 0, 0, 0);
+	}
+	if (got < 0) {
+		return -1;
+	}
+	if (fstat(got, &st) != 0 || (unsigned long long)st.st_ino != inode || st.st_size < HEADER_LEN) {
+		sys_close(got);
+		return -1;
+	}
+	return got;
+}
+
+bool arena_inherit(const char *value)
+{
+	struct arena_header *seen;
+	unsigned long long inode;
+	char *end;
+	long fd, pid;
+	size_t len;
+	int got, high;
+
+	/* FD:PID:INODE, see arena_env() */
+	fd = strtol(value, &end, 10);
+	if (base || *end != ':' || fd < 0) {
+		return false;
+	}
+	pid = strtol(end + 1, &end, 10);
+	if (*end != ':' || pid <= 0) {
+		return false;
+	}
+	inode = strtoull(end + 1, &end, 10);
+	got = open_arena(0, fd, inode);
+	if (got < 0) {
+		/* The program closed everything before it started us: whoever started it may still have it. */
+		got = open_arena(pid, fd, inode);
+	} else {
+		sys_close((int)fd);
+	}
+	if (got < 0) {
+		return false;
+	}
+	high = move_high(got);
+	got = high >= 0 ? high : got;
+	seen = sys_mmap(NULL, HEADER_LEN, PROT_READ, MAP_SHARED, got, 0);
+	if (!seen) {
+		sys_close(got);
+		return false;
+	}
+	len = arena_len(seen->n_slots, seen->n_buffers);
+	if (seen->magic != ARENA_MAGIC || seen->version != ARENA_VERSION || seen->n_slots > MAX_SLOTS ||
+	    seen->n_buffers > MAX_BUFFERS) {
+		len = 0;
+	}
+	sys_munmap(seen, HEADER_LEN);
+	if (len == 0 || !map(got, len)) {
+		sys_close(got);
+		return false;
+	}
+	return true;
+}
+
+static char *put_number(char *p, unsigned long long value)
+{
+	char digits[24];
+	int n = 0;
+
+	do {
+		digits[n++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	while (n > 0) {
+		*p++ = digits[--n];
+	}
+	return p;
+}
+
+const char *arena_env(void)
+{
+	static char value[80];
+	struct stat st;
+	char *p = value;
+
+	if (memfd < 0 || fstat(memfd, &st) != 0) {
+		return NULL;
+	}
+	p = put_number(p, (unsigned long long)memfd);
+	*p++ = ':';
+	p = put_number(p, (unsigned long long)sys_getpid());
+	*p++ = ':';
+	p = put_number(p, (unsigned long long)st.st_ino);
+	*p = '\0';
+	return value;
+}
+
+void arena_set_inheritable(bool on)
+{
+	if (memfd >= 0) {
+		sys_fcntl(memfd, F_SETFD, on ? 0 : FD_CLOEXEC);
+	}
+}
+
+int arena_fd(void)
+{
+	return memfd;
+}
+
+void arena_move_fd(void)
+{
+	int fd = sys_fcntl(memfd, F_DUPFD_CLOEXEC, memfd > 128 ? memfd - 64 : 3);
+
+	if (fd >= 0) {
+		memfd = fd;
+	}
+}
+
+/* Pop a number (>= 1) from a stack whose links next() finds; 0 if it is empty. */
+static uint32_t pop(_Atomic uint64_t *head, uint32_t *(*link)(uint32_t))
+{
+	uint64_t seen = atomic_load(head);
+
+	while ((uint32_t)seen != 0) {
+		uint64_t tag = (seen >> 32) + 1;
+		uint32_t next = *link((uint32_t)seen);
+		if (atomic_compare_exchange_weak(head, &seen, tag << 32 | next)) {
+			return (uint32_t)seen;
+		}
+	}
+	return 0;
+}
+
+static void push(_Atomic uint64_t *head, uint32_t *(*link)(uint32_t), uint32_t number)
+{
+	uint64_t seen = atomic_load(head);
+
+	do {
+		*link(number) = (uint32_t)seen;
+	} while (!atomic_compare_exchange_weak(head, &seen, ((seen >> 32) + 1) << 32 | number));
+}
+
+/* A number never used before, 1..max; 0 if there is none. */
+static uint32_t fresh(_Atomic uint32_t *used, uint32_t max)
+{
+	uint32_t n = atomic_load(used);
+
+	while (n < max) {
+		if (atomic_compare_exchange_weak(used, &n, n + 1)) {
+			return n + 1;
+		}
+	}
+	return 0;
+}
+
+struct conn_record *arena_record(uint32_t slot)
+{
+	return (struct conn_record *)(base + HEADER_LEN + (size_t)slot * ARENA_RECORD_LEN);
+}
+
+uint32_t arena_slot(const struct conn_record *rec)
+{
+	return (uint32_t)(((const uint8_t *)rec - base - HEADER_LEN) / ARENA_RECORD_LEN);
+}
+
+uint32_t arena_n_slots(void)
+{
+	return base ? atomic_load(&header->slots_used) : 0;
+}
+
+static uint32_t *slot_link(uint32_t number)
+{
+	return &arena_record(number - 1)->next_free;
+}
+
+static void init_lock(pthread_mutex_t *lock)
+{
+	pthread_mutexattr_t attr;
+
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	pthread_mutexattr_settype(&attr, PTHREAD_MUTEX_ERRORCHECK);
+	pthread_mutex_init(lock, &attr);
+	pthread_mutexattr_destroy(&attr);
+}
+
+struct conn_record *arena_alloc(void)
+{
+	uint32_t number = pop(&header->free_slots, slot_link);
+	struct conn_record *rec;
+	uint32_t gen;
+
+	if (!number) {
+		number = fresh(&header->slots_used, header->n_slots);
+	}
+	if (!number) {
+		return NULL;
+	}
+	rec = arena_record(number - 1);
+	gen = atomic_load(&rec->gen);
+	memset(rec, 0, sizeof(*rec));
+	atomic_store(&rec->gen, gen);
+	init_lock(&rec->recv_lock);
+	init_lock(&rec->send_lock);
+	return rec;
+}
+
+void arena_free(struct conn_record *rec, uint32_t gen)
+{
+	if (atomic_compare_exchange_strong(&rec->gen, &gen, gen + 1)) {
+		atomic_store(&rec->phase, PHASE_FREE);
+		atomic_store(&rec->cookie, 0);
+		push(&header->free_slots, slot_link, arena_slot(rec) + 1);
+	}
+}
+
+uint8_t *arena_buffer(uint32_t number)
+{
+	return base + HEADER_LEN + (size_t)header->n_slots * ARENA_RECORD_LEN + (size_t)(number - 1) * ARENA_BUFFER_LEN;
+}
+
+static uint32_t *buffer_link(uint32_t number)
+{
+	return (uint32_t *)(void *)arena_buffer(number);
+}
+
+uint32_t arena_buffer_alloc(void)
+{
+	uint32_t number = pop(&header->free_buffers, buffer_link);
+
+	if (number) {
+		atomic_fetch_sub(&header->n_free_buffers, 1);
+		return number;
+	}
+	return fresh(&header->buffers_used, header->n_buffers);
+}
+
+void arena_buffer_free(uint32_t number, size_t used)
+{
+	uint8_t *buffer = arena_buffer(number);
+
+	if (atomic_fetch_add(&header->n_free_buffers, 1) >= WARM_BUFFERS) {
+		/* Gives the pages back and leaves zeros. */
+		if (sys_madvise(buffer, ARENA_BUFFER_LEN, MADV_REMOVE) == 0) {
+			used = 0;
+		}
+	}
+	explicit_bzero(buffer, used);
+	push(&header->free_buffers, buffer_link, number);
+}

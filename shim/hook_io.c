@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Hooks on data: read, write, recv, send and their families. Each checks what the kernel would check of the arguments and hands over to
+ * session_recv() or session_send().
+ */
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "connect.h"
+#include "fdtab.h"
+#include "log.h"
+#include "real.h"
+#include "session.h"
+#include "shim.h"
+
+/* Most bytes that one call transfers, as the kernel's MAX_RW_COUNT. */
+#define MAX_COUNT 0x7ffff000u
+#ifndef MSG_FASTOPEN
+#define MSG_FASTOPEN 0x20000000
+#endif
+#ifndef RWF_NOWAIT
+#define RWF_NOWAIT 0x00000008
+#endif
+#define RWF_KNOWN 0x1f
+
+static ssize_t fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+/* ---- receiving ---- */
+
+static ssize_t recv_one(int fd, void *buf, size_t len, int flags)
+{
+	struct iovec iov = { buf, len < MAX_COUNT ? len : MAX_COUNT };
+
+	if (!buf && len > 0 && !(flags & MSG_TRUNC)) {
+		return fail(EFAULT);
+	}
+	if (len == 0 && !(flags & MSG_PEEK) && session_phase(fd) == SESSION_OPEN && !session_recv_ready(fd) &&
+	    ((flags & MSG_DONTWAIT) || !session_is_blocking(fd))) {
+		return fail(EAGAIN);
+	}
+	return session_recv(fd, &iov, 1, flags);
+}
+
+static ssize_t hook_read(int fd, void *buf, size_t len)
+{
+	return len == 0 ? 0 : recv_one(fd, buf, len, 0);
+}
+
+EXPORT ssize_t read(int fd, void *buf, size_t len)
+{
+	return fdtab_is_wrapped(fd) ? hook_read(fd, buf, len) : real.read(fd, buf, len);
+}
+
+EXPORT ssize_t __read(int fd, void *buf, size_t len)
+{
+	return fdtab_is_wrapped(fd) ? hook_read(fd, buf, len) : real.__read(fd, buf, len);
+}
+
+EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t buf_size)
+{
+	/* Too small a buffer: libc's own function ends the program. */
+	return fdtab_is_wrapped(fd) && len <= buf_size ? hook_read(fd, buf, len) :
+							 REAL(__read_chk)(fd, buf, len, buf_size);
+}
+
+/* Check iovecs as the kernel does and cut their total to MAX_COUNT: the usable number of them, or -1 with errno. */
+static int check_iov(const struct iovec *iov, size_t n_iov, int too_many, struct iovec *copy)
+{
+	size_t total = 0;
+
+	if (n_iov > IOV_MAX) {
+		return (int)fail(too_many);
+	}
+	if (n_iov > 0 && !iov) {
+		return (int)fail(EFAULT);
+	}
+	for (size_t i = 0; i < n_iov; i++) {
+		if ((ssize_t)iov[i].iov_len < 0) {
+			return (int)fail(EINVAL);
+		}
+		if (iov[i].iov_len > 0 && !iov[i].iov_base) {
+			return (int)fail(EFAULT);
+		}
+		copy[i] = iov[i];
+		if (copy[i].iov_len > MAX_COUNT - total) {
+			copy[i].iov_len = MAX_COUNT - total;
+		}
+		total += copy[i].iov_len;
+	}
+	return (int)n_iov;
+}
+
+static ssize_t recv_iov(int fd, const struct iovec *iov, size_t n_iov, int flags, int too_many)
+{
+	struct iovec copy[IOV_MAX];
+	int n = check_iov(iov, n_iov, too_many, copy);
+
+	return n < 0 ? -1 : session_recv(fd, copy, n, flags);
+}
+
+static ssize_t send_iov(int fd, const struct iovec *iov, size_t n_iov, int flags, int too_many)
+{
+	struct iovec copy[IOV_MAX];
+	int n = check_iov(iov, n_iov, too_many, copy);
+
+	return n < 0 ? -1 : session_send(fd, copy, n, flags);
+}
+
+EXPORT ssize_t readv(int fd, const struct iovec *iov, int n_iov)
+{
+	return fdtab_is_wrapped(fd) ? recv_iov(fd, iov, (size_t)n_iov, 0, EINVAL) : REAL(readv)(fd, iov, n_iov);
+}
+
+/* preadv2 and pwritev2 on a socket: without an offset they are readv and writev. 0, or an errno. */
+static int check_offset(off64_t offset, int flags)
+{
+	if (flags & ~RWF_KNOWN) {
+		return EOPNOTSUPP;
+	}
+	return offset == -1 ? 0 : ESPIPE;
+}
+
+static ssize_t hook_preadv2(int fd, const struct iovec *iov, int n_iov, off64_t offset, int flags)
+{
+	int err = check_offset(offset, flags);
+
+	return err ? fail(err) : recv_iov(fd, iov, (size_t)n_iov, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, EINVAL);
+}
+
+static ssize_t hook_pwritev2(int fd, const struct iovec *iov, int n_iov, off64_t offset, int flags)
+{
+	int err = check_offset(offset, flags);
+
+	return err ? fail(err) : send_iov(fd, iov, (size_t)n_iov, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, EINVAL);
+}
+
+EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int n_iov, off_t offset, int flags)
+{
+	return fdtab_is_wrapped(fd) ? hook_preadv2(fd, iov, n_iov, offset, flags) :
+				      REAL(preadv2)(fd, iov, n_iov, offset, flags);
+}
+
+EXPORT ssize_t preadv64v2(int fd, const struct iovec *iov, int n_iov, off64_t offset, int flags)
+{
+	return fdtab_is_wrapped(fd) ? hook_preadv2(fd, iov, n_iov, offset, flags) :
+				      REAL(preadv64v2)(fd, iov, n_iov, offset, flags);
+}
+
+EXPORT ssize_t recv(int fd, void *buf, size_t len, int flags)
+{
+	return fdtab_is_wrapped(fd) && !(flags & MSG_ERRQUEUE) ? recv_one(fd, buf, len, flags) :
+								 REAL(recv)(fd, buf, len, flags);
+}
+
+EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t buf_size, int flags)
+{
+	return fdtab_is_wrapped(fd) && len <= buf_size && !(flags & MSG_ERRQUEUE) ?
+		       recv_one(fd, buf, len, flags) :
+		       REAL(__recv_chk)(fd, buf, len, buf_size, flags);
+}
+
+static ssize_t hook_recvfrom(int fd, void *buf, size_t len, int flags, socklen_t *addr_len)
+{
+	ssize_t n = recv_one(fd, buf, len, flags);
+
+	if (n >= 0 && addr_len) {
+		*addr_len = 0; /* a stream's peer is not told by recvfrom */
+	}
+	return n;
+}
+
+EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *addr, socklen_t *addr_len)
+{
+	return fdtab_is_wrapped(fd) && !(flags & MSG_ERRQUEUE) ?
+		       hook_recvfrom(fd, buf, len, flags, addr ? addr_len : NULL) :
+		       REAL(recvfrom)(fd, buf, len, flags, addr, addr_len);
+}
+
+EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t buf_size, int flags, struct sockaddr *addr,
+			      socklen_t *addr_len)
+{
+	return fdtab_is_wrapped(fd) && len <= buf_size && !(flags & MSG_ERRQUEUE) ?
+		       hook_recvfrom(fd, buf, len, flags, addr ? addr_len : NULL) :
+		       REAL(__recvfrom_chk)(fd, buf, len, buf_size, flags, addr, addr_len);
+}
+
+static ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t n;
+
+	if (!msg) {
+		return fail(EFAULT);
+	}
+	n = recv_iov(fd, msg->msg_iov, msg->msg_iovlen, flags, EMSGSIZE);
+	if (n >= 0) {
+		msg->msg_namelen = 0;
+		msg->msg_controllen = 0;
+		msg->msg_flags = 0;
+	}
+	return n;
+}
+
+/* Descriptors that came over a Unix socket: their numbers may have meant something else before. */
+static void forget_received(const struct msghdr *msg)
+{
+	struct msghdr copy = *msg;
+
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&copy); cmsg; cmsg = CMSG_NXTHDR(&copy, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS) {
+			continue;
+		}
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= cmsg->cmsg_len; at += sizeof(int)) {
+			int fd;
+			memcpy(&fd, (char *)cmsg + at, sizeof(fd));
+			fdtab_swap(fd, 0);
+		}
+	}
+}
+
+EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
+{
+	ssize_t n;
+
+	if (fdtab_is_wrapped(fd) && !(flags & MSG_ERRQUEUE)) {
+		return hook_recvmsg(fd, msg, flags);
+	}
+	n = REAL(recvmsg)(fd, msg, flags);
+	if (n >= 0 && msg->msg_controllen > 0 && fdtab_n_used > 0) {
+		forget_received(msg);
+	}
+	return n;
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags, struct timespec *timeout)
+{
+	unsigned i;
+
+	if (!fdtab_is_wrapped(fd) || (flags & MSG_ERRQUEUE)) {
+		return REAL(recvmmsg)(fd, msgs, n_msgs, flags, timeout);
+	}
+	for (i = 0; i < n_msgs; i++) {
+		ssize_t n = hook_recvmsg(fd, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE);
+		if (n < 0) {
+			break;
+		}
+		msgs[i].msg_len = (unsigned)n;
+		if (flags & MSG_WAITFORONE) {
+			flags |= MSG_DONTWAIT;
+		}
+		if (n == 0) {
+			i++;
+			break;
+		}
+	}
+	return i > 0 || n_msgs == 0 ? (int)i : -1;
+}
+
+/* ---- sending ---- */
+
+static ssize_t send_one(int fd, const void *buf, size_t len, int flags)
+{
+	struct iovec iov = { (void *)(uintptr_t)buf, len < MAX_COUNT ? len : MAX_COUNT };
+
+	return !buf && len > 0 ? fail(EFAULT) : session_send(fd, &iov, 1, flags);
+}
+
+EXPORT ssize_t write(int fd, const void *buf, size_t len)
+{
+	return fdtab_is_wrapped(fd) ? send_one(fd, buf, len, 0) : real.write(fd, buf, len);
+}
+
+EXPORT ssize_t __write(int fd, const void *buf, size_t len)
+{
+	return fdtab_is_wrapped(fd) ? send_one(fd, buf, len, 0) : real.__write(fd, buf, len);
+}
+
+EXPORT ssize_t writev(int fd, const struct iovec *iov, int n_iov)
+{
+	return fdtab_is_wrapped(fd) ? send_iov(fd, iov, (size_t)n_iov, 0, EINVAL) : real.writev(fd, iov, n_iov);
+}
+
+EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n_iov, off_t offset, int flags)
+{
+	return fdtab_is_wrapped(fd) ? hook_pwritev2(fd, iov, n_iov, offset, flags) :
+				      REAL(pwritev2)(fd, iov, n_iov, offset, flags);
+}
+
+EXPORT ssize_t pwritev64v2(int fd, const struct iovec *iov, int n_iov, off64_t offset, int flags)
+{
+	return fdtab_is_wrapped(fd) ? hook_pwritev2(fd, iov, n_iov, offset, flags) :
+				      REAL(pwritev64v2)(fd, iov, n_iov, offset, flags);
+}
+
+EXPORT ssize_t send(int fd, const void *buf, size_t len, int flags)
+{
+	return fdtab_is_wrapped(fd) ? send_one(fd, buf, len, flags) : REAL(send)(fd, buf, len, flags);
+}
+
+EXPORT ssize_t __send(int fd, const void *buf, size_t len, int flags)
+{
+	return fdtab_is_wrapped(fd) ? send_one(fd, buf, len, flags) : REAL(__send)(fd, buf, len, flags);
+}
+
+/* MSG_FASTOPEN makes sendto() and sendmsg() a connect. 1: handled with rc, 0: go on sending, with flags adapted. */
+static int open_fast(int fd, const struct sockaddr *addr, socklen_t addr_len, int *flags)
+{
+	if (!(*flags & MSG_FASTOPEN)) {
+		return 0;
+	}
+	if (fdtab_is_wrapped(fd)) {
+		if (session_phase(fd) == SESSION_CONNECTING) {
+			return (int)fail(EALREADY);
+		}
+		return addr ? (int)fail(EISCONN) : 0;
+	}
+	switch (connect_plan(fd, addr, addr_len)) {
+	case CONNECT_REFUSED:
+		return -1;
+	case CONNECT_TLS:
+		if (connect_now(fd, addr, addr_len) != 0) {
+			return -1;
+		}
+		*flags &= ~MSG_FASTOPEN;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *addr, socklen_t addr_len)
+{
+	if (open_fast(fd, addr, addr_len, &flags) != 0) {
+		return -1;
+	}
+	return fdtab_is_wrapped(fd) ? send_one(fd, buf, len, flags) :
+				      REAL(sendto)(fd, buf, len, flags, addr, addr_len);
+}
+
+/* A receiver outside this process could not go on with the connection, and would speak plaintext into it. */
+static bool passes_wrapped(const struct msghdr *msg)
+{
+	struct msghdr copy = *msg;
+
+	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&copy); cmsg; cmsg = CMSG_NXTHDR(&copy, cmsg)) {
+		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS) {
+			continue;
+		}
+		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= cmsg->cmsg_len; at += sizeof(int)) {
+			int fd;
+			memcpy(&fd, (char *)cmsg + at, sizeof(fd));
+			if (fdtab_is_wrapped(fd)) {
+				log_warn("descriptor %d is a wrapped connection: passing it to another process is refused",
+					 fd);
+				return true;
+			}
+		}
+	}
+	return false;
+}
+
+static ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	return msg ? send_iov(fd, msg->msg_iov, msg->msg_iovlen, flags, EMSGSIZE) : fail(EFAULT);
+}
+
+EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	if (msg && open_fast(fd, (const struct sockaddr *)msg->msg_name, msg->msg_namelen, &flags) != 0) {
+		return -1;
+	}
+	if (fdtab_is_wrapped(fd)) {
+		return hook_sendmsg(fd, msg, flags);
+	}
+	if (msg && msg->msg_controllen > 0 && fdtab_n_used > 0 && passes_wrapped(msg)) {
+		return fail(EPERM);
+	}
+	return REAL(sendmsg)(fd, msg, flags);
+}
+
+EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags)
+{
+	unsigned i;
+
+	if (!fdtab_is_wrapped(fd)) {
+		return REAL(sendmmsg)(fd, msgs, n_msgs, flags);
+	}
+	for (i = 0; i < n_msgs; i++) {
+		ssize_t n = hook_sendmsg(fd, &msgs[i].msg_hdr, flags);
+		if (n < 0) {
+			break;
+		}
+		msgs[i].msg_len = (unsigned)n;
+	}
+	return i > 0 || n_msgs == 0 ? (int)i : -1;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Hooks on processes: fork and the ends that run no destructors.
+ *
+ * Implementation notes: our fork handlers (init.c) run for fork(), daemon() and forkpty(), not for _Fork(). vfork() cannot be wrapped by a C
+ * function; its child is recognised where it matters (session.c).
+ */
+#include <errno.h>
+
+#include "fdtab.h"
+#include "names.h"
+#include "ready.h"
+#include "real.h"
+#include "session.h"
+
+typedef pid_t fork_fn(void);
+
+static pid_t hook_fork(fork_fn *real_fork)
+{
+	pid_t pid = real_fork();
+
+	if (pid < 0) {
+		session_fork_parent(true);
+	}
+	return pid;
+}
+
+EXPORT pid_t fork(void)
+{
+	return hook_fork(REAL(fork));
+}
+
+EXPORT pid_t __fork(void)
+{
+	return hook_fork(REAL(__fork));
+}
+
+EXPORT pid_t _Fork(void)
+{
+	pid_t pid;
+
+	if (!REAL(_Fork)) {
+		errno = ENOSYS;
+		return -1;
+	}
+	session_fork_prepare();
+	ready_fork_prepare();
+	pid = real._Fork();
+	if (pid == 0) {
+		session_fork_child();
+		names_fork_child();
+		ready_fork_child();
+	} else {
+		ready_fork_parent();
+		session_fork_parent(pid < 0);
+	}
+	return pid;
+}
+
+EXPORT void _exit(int status)
+{
+	if (fdtab_n_used > 0) {
+		session_exit();
+	}
+	REAL(_exit)(status);
+	__builtin_unreachable();
+}
+
+EXPORT void _Exit(int status)
+{
+	_exit(status);
+}

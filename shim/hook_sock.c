@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Hooks on the life of a socket: socket, bind, listen, accept, connect, shutdown, socket options.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "accept.h"
+#include "connect.h"
+#include "fdtab.h"
+#include "log.h"
+#include "names.h"
+#include "ready.h"
+#include "real.h"
+#include "session.h"
+#include "shim.h"
+#include "sys.h"
+
+#ifndef TCP_ULP
+#define TCP_ULP 31
+#endif
+#ifndef SO_ZEROCOPY
+#define SO_ZEROCOPY 60
+#endif
+#ifndef TCP_ZEROCOPY_RECEIVE
+#define TCP_ZEROCOPY_RECEIVE 35
+#endif
+
+#define MAX_NAMES 8
+
+static int fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+static bool is_tcp(int fd)
+{
+	int type = 0, domain = 0;
+	socklen_t len = sizeof(int);
+
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 || type != SOCK_STREAM) {
+		return false;
+	}
+	len = sizeof(int);
+	return sys_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
+	       (domain == AF_INET || domain == AF_INET6);
+}
+
+/* Lengths as the kernel demands them: IPv6 without the scope is one that it takes. */
+static bool is_inet(const struct sockaddr *addr, socklen_t len)
+{
+	return addr && len >= sizeof(struct sockaddr_in) &&
+	       (addr->sa_family == AF_INET ||
+		(addr->sa_family == AF_INET6 && len >= offsetof(struct sockaddr_in6, sin6_scope_id)));
+}
+
+/* sockaddr_in and sockaddr_in6 have the port at the same place. */
+static uint16_t port_of(const struct sockaddr *addr)
+{
+	return ntohs(((const struct sockaddr_in *)addr)->sin_port);
+}
+
+/* ---- new descriptors: whatever their number meant before is over ---- */
+
+EXPORT int socket(int domain, int type, int protocol)
+{
+	int fd = REAL(socket)(domain, type, protocol);
+
+	fdtab_swap(fd, 0);
+	return fd;
+}
+
+EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
+{
+	int rc = REAL(socketpair)(domain, type, protocol, sv);
+
+	if (rc == 0) {
+		fdtab_swap(sv[0], 0);
+		fdtab_swap(sv[1], 0);
+	}
+	return rc;
+}
+
+/* ---- the accept side ---- */
+
+/*
+ * Load the credentials of the rules that may hold for a listener while the process still may read them. False with errno
+ * if they cannot be loaded: better no service than one that fails each connection.
+ */
+static bool prepare_listener(int fd, const struct sockaddr *addr)
+{
+	char why[512];
+
+	if (!shim_policy() || !policy_may_match(shim_policy(), POLICY_ACCEPT, port_of(addr)) || !is_tcp(fd)) {
+		return true;
+	}
+	if (!policy_preload(shim_policy(), POLICY_ACCEPT, port_of(addr), shim_program(), why)) {
+		log_error("port %u: %s; refusing to listen", port_of(addr), why);
+		errno = EACCES;
+		return false;
+	}
+	return true;
+}
+
+EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	if (is_inet(addr, len) && port_of(addr) != 0 && shim_ready() == SHIM_ARMED && !prepare_listener(fd, addr)) {
+		return -1;
+	}
+	return REAL(bind)(fd, addr, len);
+}
+
+EXPORT int listen(int fd, int backlog)
+{
+	struct sockaddr_in6 addr;
+	socklen_t len = sizeof(addr);
+
+	if (shim_ready() == SHIM_ARMED && policy_has(shim_policy(), POLICY_ACCEPT) &&
+	    sys_call(SYS_getsockname, fd, &addr, &len) == 0 && is_inet((struct sockaddr *)&addr, len) &&
+	    !prepare_listener(fd, (struct sockaddr *)&addr)) {
+		return -1;
+	}
+	return REAL(listen)(fd, backlog);
+}
+
+bool accept_verdict(int fd, struct policy_verdict *verdict)
+{
+	struct sockaddr_in6 local;
+	socklen_t len = sizeof(local);
+	struct policy_query query = {
+		.direction = POLICY_ACCEPT,
+		.addr = (struct sockaddr *)&local,
+		.program = shim_program(),
+	};
+
+	memset(verdict, 0, sizeof(*verdict));
+	if (sys_call(SYS_getsockname, fd, &local, &len) != 0) {
+		return false;
+	}
+	if (!is_inet((struct sockaddr *)&local, len)) {
+		return true;
+	}
+	query.addr_len = len;
+	query.uid = (uint32_t)sys_call(SYS_geteuid, 0, 0, 0);
+	policy_match(shim_policy(), &query, verdict);
+	return true;
+}
+
+struct engine_config *accept_config_for(int fd, struct policy_verdict *verdict)
+{
+	struct engine_config *config;
+	char why[512];
+
+	if (!accept_verdict(fd, verdict) || verdict->action != POLICY_TLS) {
+		return NULL;
+	}
+	config = policy_rule_config(verdict->rule, why);
+	if (!config) {
+		log_error("%s: %s; refusing the connection", policy_rule_text(verdict->rule), why);
+	}
+	return config;
+}
+
+/* Put a new connection under its rule. False if it must not be used. */
+static bool wrap_accepted(int fd)
+{
+	struct sockaddr_in6 peer;
+	socklen_t peer_len = sizeof(peer);
+	struct policy_verdict verdict;
+	struct engine_config *config;
+
+	memset(&peer, 0, sizeof(peer));
+	if (!accept_verdict(fd, &verdict)) {
+		return false;
+	}
+	switch (verdict.action) {
+	case POLICY_PLAIN:
+		return true;
+	case POLICY_TLS:
+		break;
+	case POLICY_DENY:
+		log_warn("%s: connection refused", policy_rule_text(verdict.rule));
+		return false;
+	default:
+		log_error("%s: this action is not available; connection refused", policy_rule_text(verdict.rule));
+		return false;
+	}
+	config = accept_config_for(fd, &verdict);
+	if (!config) {
+		return false;
+	}
+	sys_call(SYS_getpeername, fd, &peer, &peer_len);
+	if (!session_attach(fd, ENGINE_SERVER, verdict.rule, config, NULL, (struct sockaddr *)&peer, peer_len)) {
+		log_error("%s: out of resources (%s); connection refused", policy_rule_text(verdict.rule),
+			  strerrordesc_np(errno));
+		return false;
+	}
+	return true;
+}
+
+/* A refused connection is reset, and the program told what accept(2) says of connections that went away. */
+static int accepted(int fd)
+{
+	const struct linger reset = { 1, 0 };
+	enum shim_state state;
+	int saved = errno;
+
+	if (fd < 0) {
+		return fd;
+	}
+	fdtab_swap(fd, 0);
+	state = shim_ready();
+	if (state == SHIM_IDLE || (state == SHIM_ARMED && !policy_has(shim_policy(), POLICY_ACCEPT))) {
+		return fd;
+	}
+	if (state == SHIM_ARMED ? wrap_accepted(fd) : !is_tcp(fd)) {
+		errno = saved;
+		return fd;
+	}
+	sys_setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+	sys_close(fd);
+	return fail(state == SHIM_ARMED ? ECONNABORTED : EACCES);
+}
+
+EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
+{
+	return accepted(REAL(accept)(fd, addr, len));
+}
+
+EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	return accepted(REAL(accept4)(fd, addr, len, flags));
+}
+
+/* ---- the connect side ---- */
+
+static enum connect_plan attach_client(int fd, const struct policy_verdict *verdict, const struct sockaddr *addr,
+				       socklen_t len)
+{
+	const char *rule = policy_rule_text(verdict->rule);
+	const char *name = policy_rule_server_name(verdict->rule);
+	struct engine_config *config;
+	char text[80], literal[80];
+	char why[512];
+
+	shim_format_addr(addr, len, text);
+	config = policy_rule_config(verdict->rule, why);
+	if (!config) {
+		log_error("%s: %s; connection to %s refused", rule, why, text);
+		errno = EACCES;
+		return CONNECT_REFUSED;
+	}
+	name = name ? name : verdict->name;
+	if (!name && policy_rule_verify(verdict->rule) == ENGINE_VERIFY_FULL) {
+		/* No look-up was seen: the program knows the peer by its address, so the certificate must be for that. */
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
+		if (addr->sa_family == AF_INET) {
+			inet_ntop(AF_INET, &((const struct sockaddr_in *)addr)->sin_addr, literal, sizeof(literal));
+		} else if (IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
+			inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], literal, sizeof(literal));
+		} else {
+			inet_ntop(AF_INET6, &in6->sin6_addr, literal, sizeof(literal));
+		}
+		name = literal;
+		log_debug("%s: %s: no name was looked up for this address; verifying the address (set server-name to "
+			  "verify a name)",
+			  rule, text);
+	}
+	if (!session_attach(fd, ENGINE_CLIENT, verdict->rule, config, name, addr, len)) {
+		log_error("%s: out of resources (%s); connection to %s refused", rule, strerrordesc_np(errno), text);
+		return CONNECT_REFUSED;
+	}
+	return CONNECT_TLS;
+}
+
+static void log_refusal(const struct policy_verdict *verdict, const struct sockaddr *addr, socklen_t len)
+{
+	const char *rule = policy_rule_text(verdict->rule);
+	char text[80];
+
+	shim_format_addr(addr, len, text);
+	if (verdict->name_unknown) {
+		log_warn("%s: connection to %s refused: the rule goes by name, and the program did not look one up; add a "
+			 "rule by address with server-name",
+			 rule, text);
+	} else if (verdict->action == POLICY_DENY) {
+		log_warn("%s: connection to %s refused", rule, text);
+	} else {
+		log_error("%s: this action is not available; connection to %s refused", rule, text);
+	}
+}
+
+enum connect_plan connect_plan(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	const char *names[MAX_NAMES];
+	struct policy_query query = {
+		.direction = POLICY_CONNECT,
+		.addr = addr,
+		.addr_len = len,
+		.names = names,
+		.program = shim_program(),
+	};
+	struct policy_verdict verdict;
+	enum shim_state state;
+
+	if (!is_inet(addr, len)) {
+		return CONNECT_PLAIN;
+	}
+	state = shim_ready();
+	if (state == SHIM_IDLE ||
+	    (state == SHIM_ARMED && !policy_may_match(shim_policy(), POLICY_CONNECT, port_of(addr))) || !is_tcp(fd)) {
+		return CONNECT_PLAIN;
+	}
+	if (state != SHIM_ARMED) {
+		errno = EACCES;
+		return CONNECT_REFUSED;
+	}
+	query.n_names = names_find(addr, len, names, MAX_NAMES);
+	query.uid = (uint32_t)sys_call(SYS_geteuid, 0, 0, 0);
+	policy_match(shim_policy(), &query, &verdict);
+	if (verdict.action == POLICY_PLAIN) {
+		return CONNECT_PLAIN;
+	}
+	if (verdict.action != POLICY_TLS) {
+		log_refusal(&verdict, addr, len);
+		errno = EACCES;
+		return CONNECT_REFUSED;
+	}
+	return attach_client(fd, &verdict, addr, len);
+}
+
+int connect_now(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int saved = errno;
+	int rc = REAL(connect)(fd, addr, len);
+	int err = errno;
+
+	rc = session_connect(fd, rc, err);
+	if (rc == 0) {
+		errno = saved;
+	} else if (session_phase(fd) == SESSION_CONNECTING) {
+		err = errno;
+		ready_connecting(fd);
+		errno = err;
+	}
+	return rc;
+}
+
+static int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	int saved = errno;
+
+	if (fdtab_is_wrapped(fd)) {
+		bool unspec = addr && len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC;
+		if (!unspec && (session_phase(fd) != SESSION_FAILED || session_error_pending(fd))) {
+			return session_connect_again(fd);
+		}
+		/* A new connection on the same socket. */
+		session_dissolve(fd);
+	}
+	switch (connect_plan(fd, addr, len)) {
+	case CONNECT_REFUSED:
+		return -1;
+	case CONNECT_TLS:
+		return connect_now(fd, addr, len);
+	default:
+		errno = saved;
+		return REAL(connect)(fd, addr, len);
+	}
+}
+
+EXPORT int connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	return hook_connect(fd, addr, len);
+}
+
+EXPORT int __connect(int fd, const struct sockaddr *addr, socklen_t len)
+{
+	return hook_connect(fd, addr, len);
+}
+
+/* ---- both ---- */
+
+EXPORT int shutdown(int fd, int how)
+{
+	return fdtab_is_wrapped(fd) ? session_shutdown(fd, how) : REAL(shutdown)(fd, how);
+}
+
+EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	if (!fdtab_is_wrapped(fd)) {
+		return REAL(getsockopt)(fd, level, name, value, len);
+	}
+	if (level == SOL_SOCKET && name == SO_ERROR && value && len && *len >= sizeof(int)) {
+		short events;
+		int err;
+		session_progress(fd, &events);
+		err = session_take_error(fd);
+		if (err) {
+			memcpy(value, &err, sizeof(err));
+			*len = sizeof(err);
+			return 0;
+		}
+	}
+	if (level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE) {
+		return fail(EOPNOTSUPP);
+	}
+	return REAL(getsockopt)(fd, level, name, value, len);
+}
+
+EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	if (fdtab_is_wrapped(fd)) {
+		if (level == SOL_SOCKET && name == SO_RCVLOWAT) {
+			return 0; /* would count ciphertext; a program must cope with fewer bytes anyway */
+		}
+		if ((level == SOL_SOCKET && name == SO_ZEROCOPY) || (level == IPPROTO_TCP && name == TCP_ULP)) {
+			return fail(EOPNOTSUPP);
+		}
+	}
+	return REAL(setsockopt)(fd, level, name, value, len);
+}
+
+EXPORT int sockatmark(int fd)
+{
+	return fdtab_is_wrapped(fd) ? 0 : REAL(sockatmark)(fd);
+}

@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Start-up of the shim in a process, in this order: real functions, environment, log, proof of life, policy, fork handlers,
+ * inherited connections, armed.
+ *
+ * Implementation notes: it runs from our constructor, or earlier, when another library's constructor makes the first call that
+ * needs the policy. In a set-user-ID program (AT_SECURE) the environment belongs to somebody else: nothing is done.
+ */
+#include <arpa/inet.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+
+#include "accept.h"
+#include "arena.h"
+#include "fdtab.h"
+#include "heap.h"
+#include "log.h"
+#include "names.h"
+#include "ready.h"
+#include "real.h"
+#include "session.h"
+#include "shim.h"
+#include "stdio_adopt.h"
+#include "sys.h"
+
+static _Atomic int state = SHIM_STARTING;
+static struct policy *policy;
+static char program_path[PATH_MAX];
+static char library_path[PATH_MAX];
+static char policy_path[PATH_MAX];
+
+const struct policy *shim_policy(void)
+{
+	return atomic_load(&state) == SHIM_ARMED ? policy : NULL;
+}
+
+const char *shim_program(void)
+{
+	return program_path;
+}
+
+const char *shim_library_path(void)
+{
+	return library_path;
+}
+
+const char *shim_policy_path(void)
+{
+	return policy_path;
+}
+
+void shim_format_addr(const struct sockaddr *addr, socklen_t len, char out[static 80])
+{
+	char host[INET6_ADDRSTRLEN] = "?";
+
+	if (addr->sa_family == AF_INET && len >= sizeof(struct sockaddr_in)) {
+		const struct sockaddr_in *in = (const struct sockaddr_in *)addr;
+		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
+		snprintf(out, 80, "%s:%u", host, ntohs(in->sin_port));
+	} else if (addr->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6)) {
+		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
+		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
+		snprintf(out, 80, "[%s]:%u", host, ntohs(in6->sin6_port));
+	} else {
+		snprintf(out, 80, "unknown");
+	}
+}
+
+static bool get_random(uint8_t *buf, size_t len)
+{
+	while (len > 0) {
+		long n = sys_call(SYS_getrandom, buf, len, 0);
+		if (n == -EINTR) {
+			continue;
+		}
+		if (n <= 0) {
+			return false;
+		}
+		buf += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
+static int64_t get_time(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec;
+}
+
+static void report(void *ctx, enum policy_severity severity, const char *text)
+{
+	(void)ctx;
+	if (severity == POLICY_ERROR) {
+		log_error("%s", text);
+	} else if (severity == POLICY_WARNING) {
+		log_info("%s", text);
+	}
+}
+
+/* The launcher waits for this byte: it proves that the loader has loaded us. */
+static void prove(void)
+{
+	const char *value = getenv("TLSHIM_PROOF_FD");
+	char *end;
+	long fd;
+
+	if (!value) {
+		return;
+	}
+	fd = strtol(value, &end, 10);
+	if (*value && !*end && fd > 2 && fd < INT_MAX) {
+		sys_call(SYS_write, fd, "A", 1);
+		sys_close((int)fd);
+	}
+	unsetenv("TLSHIM_PROOF_FD");
+}
+
+static void find_paths(const char *policy_file)
+{
+	Dl_info info;
+	ssize_t n = readlink("/proc/self/exe", program_path, sizeof(program_path) - 1);
+
+	if (n <= 0) {
+		snprintf(program_path, sizeof(program_path), "%s", program_invocation_name);
+	}
+	if (dladdr((void *)&shim_ready, &info) && info.dli_fname && info.dli_fname[0] == '/') {
+		snprintf(library_path, sizeof(library_path), "%s", info.dli_fname);
+	}
+	if (policy_file[0] == '/' || !realpath(policy_file, policy_path)) {
+		snprintf(policy_path, sizeof(policy_path), "%s", policy_file);
+	}
+}
+
+static enum shim_state load_policy(void)
+{
+	const struct engine_env env = {
+		.alloc = heap_alloc,
+		.release = heap_free,
+		.resize = heap_resize,
+		.random = get_random,
+		.now = get_time,
+	};
+	struct policy_diag diag = { .report = report };
+
+	if (!engine_init(&env) || !fdtab_init()) {
+		log_error("cannot start: out of memory; refusing all connections of this process");
+		return SHIM_BROKEN;
+	}
+	policy = policy_load(policy_path, &diag);
+	if (!policy) {
+		log_error("policy %s cannot be used: every connect and accept of this process is refused; "
+			  "run `tlshim check` on it",
+			  policy_path);
+		return SHIM_BROKEN;
+	}
+	return SHIM_ARMED;
+}
+
+static void fork_child(void)
+{
+	session_fork_child();
+	names_fork_child();
+	ready_fork_child();
+}
+
+static void fork_prepare(void)
+{
+	session_fork_prepare();
+	ready_fork_prepare();
+}
+
+static void fork_parent(void)
+{
+	ready_fork_parent();
+}
+
+/* Which connections has this image inherited? */
+static void adopt_connections(void)
+{
+	const char *value = getenv("TLSHIM_ARENA");
+	struct stat st;
+
+	if (!value) {
+		return;
+	}
+	if (arena_inherit(value)) {
+		char entries[4096];
+		int dir = (int)sys_call6(SYS_openat, AT_FDCWD, (long)"/proc/self/fd",
+					 O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+		if (dir < 0) {
+			for (int fd = 0; fd < 1024; fd++) {
+				session_adopt(fd, accept_config_for);
+			}
+		}
+		for (;;) {
+			long n = dir >= 0 ? sys_call(SYS_getdents64, dir, entries, sizeof(entries)) : 0;
+			if (n <= 0) {
+				break;
+			}
+			for (long at = 0; at < n;) {
+				/* struct linux_dirent64: u64 ino, s64 off, u16 reclen, u8 type, name */
+				uint16_t len;
+				const char *name = entries + at + 19;
+				memcpy(&len, entries + at + 16, sizeof(len));
+				if (*name >= '0' && *name <= '9' && fstat(atoi(name), &st) == 0 && S_ISSOCK(st.st_mode)) {
+					session_adopt(atoi(name), accept_config_for);
+				}
+				at += len;
+			}
+		}
+		if (dir >= 0) {
+			sys_close(dir);
+		}
+		session_exec_arrived();
+		for (int fd = 0; fd <= 2; fd++) {
+			if (fdtab_is_wrapped(fd)) {
+				stdio_adopt(fd);
+			}
+		}
+	}
+	unsetenv("TLSHIM_ARENA");
+}
+
+static void start(void)
+{
+	const char *policy_file;
+	int saved = errno;
+
+	real_init();
+	if (getauxval(AT_SECURE)) {
+		atomic_store(&state, SHIM_IDLE);
+		errno = saved;
+		return;
+	}
+	log_init(getenv("TLSHIM_LOG"), getenv("TLSHIM_LOG_FILE"));
+	prove();
+	policy_file = getenv("TLSHIM_POLICY");
+	if (!policy_file || !*policy_file) {
+		log_warn("loaded without TLSHIM_POLICY: nothing is protected");
+		atomic_store(&state, SHIM_IDLE);
+		errno = saved;
+		return;
+	}
+	find_paths(policy_file);
+	pthread_atfork(fork_prepare, fork_parent, fork_child);
+	atomic_store(&state, load_policy());
+	if (atomic_load(&state) == SHIM_ARMED) {
+		adopt_connections();
+	}
+	errno = saved;
+}
+
+enum shim_state shim_ready(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	static __thread bool inside;
+
+	if (__builtin_expect(atomic_load(&state) == SHIM_STARTING, 0) && !inside) {
+		inside = true;
+		pthread_once(&once, start);
+		inside = false;
+	}
+	return (enum shim_state)atomic_load(&state);
+}
+
+__attribute__((constructor)) static void construct(void)
+{
+	shim_ready();
+}
+
+/* exit() runs this before stdio is flushed: whatever is buffered for a wrapped socket must go out before close_notify. */
+__attribute__((destructor)) static void destruct(void)
+{
+	if (atomic_load(&fdtab_n_used) > 0) {
+		fflush(NULL);
+		session_exit();
+	}
+}

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Log lines: one line, one write(2).
+ *
+ * Implementation notes: vsnprintf does not allocate for the plain conversions used here. A log file is opened at start,
+ * before privileges are dropped, and its descriptor kept high. Descriptor 2 may become something else in a daemon that
+ * closed it: a socket that was not there at the start gets no log lines.
+ */
+#include "log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "fdtab.h"
+#include "sys.h"
+
+#define LINE_MAX_LEN 1000
+#define HIGH_FD 200
+
+static enum log_level threshold = LOG_LEVEL_WARN;
+static int fd = -1; /* of the log file; standard error otherwise */
+static struct stat first_stderr;
+
+static const char *const level_names[] = { "error", "warn", "info", "debug" };
+
+void log_init(const char *level, const char *file)
+{
+	bool known = !level;
+
+	if (fstat(2, &first_stderr) != 0) {
+		memset(&first_stderr, 0, sizeof(first_stderr));
+	}
+	for (int i = LOG_LEVEL_ERROR; level && i <= LOG_LEVEL_DEBUG; i++) {
+		if (strcmp(level, level_names[i]) == 0) {
+			threshold = (enum log_level)i;
+			known = true;
+		}
+	}
+	if (file && *file) {
+		int got = (int)sys_call6(SYS_openat, AT_FDCWD, (long)file,
+					 O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0600, 0, 0);
+		if (got >= 0) {
+			fd = sys_fcntl(got, F_DUPFD_CLOEXEC, HIGH_FD);
+			if (fd < 0) {
+				fd = got;
+			} else {
+				sys_close(got);
+			}
+		} else {
+			log_warn("TLSHIM_LOG_FILE: cannot open %s: %s; logging to standard error", file,
+				 strerrordesc_np(-got));
+		}
+	}
+	if (!known) {
+		log_warn("TLSHIM_LOG=%s: expected error, warn, info or debug; using warn", level);
+	}
+}
+
+bool log_enabled(enum log_level level)
+{
+	return level <= threshold;
+}
+
+static bool stderr_is_log(void)
+{
+	struct stat now;
+
+	if (fdtab_is_wrapped(2) || fstat(2, &now) != 0) {
+		return false;
+	}
+	return !S_ISSOCK(now.st_mode) || (now.st_dev == first_stderr.st_dev && now.st_ino == first_stderr.st_ino);
+}
+
+void log_line(enum log_level level, const char *format, ...)
+{
+	char line[LINE_MAX_LEN + 2];
+	int saved = errno;
+	va_list args;
+	size_t len;
+	int n;
+
+	if (!log_enabled(level)) {
+		return;
+	}
+	if (fd < 0 && !stderr_is_log()) {
+		errno = saved;
+		return;
+	}
+	n = snprintf(line, LINE_MAX_LEN, "tlshim[%d]: %s: ", (int)sys_getpid(), level_names[level]);
+	len = (size_t)n;
+	va_start(args, format);
+	n = vsnprintf(line + len, LINE_MAX_LEN - len, format, args);
+	va_end(args);
+	if (n > 0) {
+		len += (size_t)n;
+	}
+	if (len >= LINE_MAX_LEN) {
+		len = LINE_MAX_LEN - 1;
+	}
+	for (size_t i = 0; i < len; i++) {
+		/* What a peer sent may be quoted in it: no line breaks, no terminal control. */
+		if ((unsigned char)line[i] < 0x20 || line[i] == 0x7f) {
+			line[i] = '?';
+		}
+	}
+	line[len++] = '\n';
+	sys_call(SYS_write, fd >= 0 ? fd : 2, line, len);
+	errno = saved;
+}
+
+int log_fd(void)
+{
+	return fd;
+}
+
+void log_move_fd(void)
+{
+	int moved = sys_fcntl(fd, F_DUPFD_CLOEXEC, fd + 1);
+
+	if (moved >= 0) {
+		fd = moved;
+	}
+}

@@ -1,0 +1,636 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The life of a wrapped socket: attach, share, close, fork, exit.
+ *
+ * Implementation notes: a record knows the processes that hold its socket (holders), each process knows how many of its
+ * descriptors refer to it (local->n_fds). Who closes the last descriptor of the last living process sends close_notify and
+ * frees the record. A vfork child shares our memory but not our descriptors: it is recognised (same marker, other pid),
+ * and its close() and dup2() change nothing here.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <netinet/tcp.h>
+
+#include "cipher_cache.h"
+#include "heap.h"
+#include "log.h"
+#include "names.h"
+#include "ready.h"
+#include "real.h"
+#include "session_priv.h"
+#include "shim.h"
+#include "sys.h"
+
+#ifndef MADV_WIPEONFORK
+#define MADV_WIPEONFORK 18
+#endif
+/* Close waits this long at most for room for close_notify on a blocking socket, and on others. */
+#define CLOSE_WAIT_BLOCKING_MS 5000
+#define CLOSE_WAIT_NONBLOCKING_MS 50
+
+static struct local *locals;
+static uint32_t n_locals;
+static _Atomic pid_t *marker; /* our pid; zeroed by the kernel in a fork child */
+
+/* ---- look-up and locks ---- */
+
+bool ref_get(int fd, struct ref *ref)
+{
+	fdtab_entry entry = fdtab_get(fd);
+
+	if (!entry) {
+		return false;
+	}
+	ref->fd = fd;
+	ref->entry = entry;
+	ref->slot = (uint32_t)entry - 1;
+	ref->gen = (uint32_t)(entry >> 32);
+	ref->rec = arena_record(ref->slot);
+	ref->local = &locals[ref->slot];
+	return true;
+}
+
+bool ref_is_current(const struct ref *ref)
+{
+	return fdtab_get(ref->fd) == ref->entry && atomic_load(&ref->rec->gen) == ref->gen;
+}
+
+static int lock(const struct ref *ref, pthread_mutex_t *mutex)
+{
+	int rc = pthread_mutex_lock(mutex);
+
+	if (rc == EOWNERDEAD) {
+		/* Its owner was killed in the middle of a change: nothing that follows could be trusted. */
+		pthread_mutex_consistent(mutex);
+		log_error("%s: a process was killed while it used the connection; closing it", ref->rec->rule);
+		atomic_store(&ref->rec->error, ECONNRESET);
+		atomic_store(&ref->rec->phase, PHASE_FAILED);
+		ref->rec->send_shut = 1;
+		rc = 0;
+	}
+	if (rc == EDEADLK) {
+		return -EAGAIN;
+	}
+	if (rc != 0) {
+		return -EBADF;
+	}
+	if (!ref_is_current(ref)) {
+		pthread_mutex_unlock(mutex);
+		return -EBADF;
+	}
+	return 0;
+}
+
+int lock_recv(const struct ref *ref)
+{
+	return lock(ref, &ref->rec->recv_lock);
+}
+
+int lock_send(const struct ref *ref)
+{
+	return lock(ref, &ref->rec->send_lock);
+}
+
+int lock_both(const struct ref *ref)
+{
+	int rc = lock_recv(ref);
+
+	if (rc == 0) {
+		rc = lock_send(ref);
+		if (rc != 0) {
+			unlock_recv(ref);
+		}
+	}
+	return rc;
+}
+
+void unlock_recv(const struct ref *ref)
+{
+	pthread_mutex_unlock(&ref->rec->recv_lock);
+}
+
+void unlock_send(const struct ref *ref)
+{
+	pthread_mutex_unlock(&ref->rec->send_lock);
+}
+
+void unlock_both(const struct ref *ref)
+{
+	unlock_send(ref);
+	unlock_recv(ref);
+}
+
+bool fd_is_blocking(int fd)
+{
+	int flags = sys_fcntl(fd, F_GETFL, 0);
+
+	return flags >= 0 && !(flags & O_NONBLOCK);
+}
+
+bool session_is_blocking(int fd)
+{
+	return fd_is_blocking(fd);
+}
+
+void format_peer(const struct conn_record *rec, char out[static 80])
+{
+	shim_format_addr((const struct sockaddr *)&rec->peer, sizeof(rec->peer), out);
+}
+
+uint64_t session_id(int fd)
+{
+	return fdtab_get(fd);
+}
+
+/* ---- processes ---- */
+
+/* True in a vfork child: it sees our memory, marker included, under another pid. */
+static bool in_vfork_child(void)
+{
+	return marker && atomic_load(marker) != 0 && atomic_load(marker) != sys_getpid();
+}
+
+/* True in a child whose fork handlers have not run (_Fork, clone). */
+static void catch_up_with_fork(void)
+{
+	if (marker && atomic_load(marker) == 0) {
+		session_fork_child();
+	}
+}
+
+static bool init_locals(void)
+{
+	void *page;
+
+	if (locals) {
+		return true;
+	}
+	page = sys_mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!page) {
+		return false;
+	}
+	sys_madvise(page, 4096, MADV_WIPEONFORK);
+	marker = page;
+	atomic_store(marker, sys_getpid());
+	for (n_locals = 1u << 20; n_locals >= 1024; n_locals /= 4) {
+		locals = sys_mmap(NULL, n_locals * sizeof(*locals), PROT_READ | PROT_WRITE,
+				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		if (locals) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static void holder_add(struct conn_record *rec, pid_t pid)
+{
+	for (int i = 0; i < ARENA_HOLDERS; i++) {
+		if (atomic_load(&rec->holders[i]) == pid) {
+			return;
+		}
+	}
+	for (int i = 0; i < ARENA_HOLDERS; i++) {
+		int32_t none = 0;
+		if (atomic_compare_exchange_strong(&rec->holders[i], &none, pid)) {
+			return;
+		}
+	}
+	atomic_fetch_add(&rec->n_more_holders, 1);
+}
+
+static void holder_remove(struct conn_record *rec, pid_t pid)
+{
+	for (int i = 0; i < ARENA_HOLDERS; i++) {
+		int32_t mine = pid;
+		if (atomic_compare_exchange_strong(&rec->holders[i], &mine, 0)) {
+			return;
+		}
+	}
+	if (atomic_load(&rec->n_more_holders) > 0) {
+		atomic_fetch_sub(&rec->n_more_holders, 1);
+	}
+}
+
+/* Does any living process still hold the socket? */
+static bool holder_any(struct conn_record *rec)
+{
+	if (atomic_load(&rec->forks_pending) || atomic_load(&rec->n_more_holders)) {
+		return true;
+	}
+	for (int i = 0; i < ARENA_HOLDERS; i++) {
+		int32_t pid = atomic_load(&rec->holders[i]);
+		if (pid && sys_call(SYS_kill, pid, 0, 0) == -ESRCH) {
+			atomic_compare_exchange_strong(&rec->holders[i], &pid, 0);
+		} else if (pid) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool is_held(uint32_t slot)
+{
+	return atomic_load(&locals[slot].n_fds) > 0 &&
+	       atomic_load(&locals[slot].gen) == atomic_load(&arena_record(slot)->gen);
+}
+
+void session_fork_prepare(void)
+{
+	for (uint32_t slot = 0; locals && slot < arena_n_slots(); slot++) {
+		if (is_held(slot)) {
+			atomic_fetch_add(&arena_record(slot)->forks_pending, 1);
+		}
+	}
+}
+
+void session_fork_parent(bool failed)
+{
+	for (uint32_t slot = 0; failed && locals && slot < arena_n_slots(); slot++) {
+		if (is_held(slot)) {
+			atomic_fetch_sub(&arena_record(slot)->forks_pending, 1);
+		}
+	}
+}
+
+void session_fork_child(void)
+{
+	if (!marker) {
+		return;
+	}
+	atomic_store(marker, sys_getpid());
+	heap_fork_child();
+	cipher_fork_child();
+	for (uint32_t slot = 0; slot < arena_n_slots(); slot++) {
+		struct conn_record *rec = arena_record(slot);
+		if (!is_held(slot)) {
+			continue;
+		}
+		holder_add(rec, sys_getpid());
+		if (atomic_load(&rec->forks_pending) > 0) {
+			atomic_fetch_sub(&rec->forks_pending, 1);
+		}
+	}
+}
+
+/* ---- attach and share ---- */
+
+static uint64_t socket_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+}
+
+/* Records whose holders have all been killed are found when there is no other left. */
+static void sweep(void)
+{
+	for (uint32_t slot = 0; slot < arena_n_slots(); slot++) {
+		struct conn_record *rec = arena_record(slot);
+		uint32_t gen = atomic_load(&rec->gen);
+		if (atomic_load(&rec->phase) != PHASE_FREE && !holder_any(rec)) {
+			engine_conn_wipe(&rec->conn);
+			arena_free(rec, gen);
+		}
+	}
+}
+
+static void fill_record(struct conn_record *rec, enum engine_role role, const struct policy_rule *rule,
+			const struct sockaddr *peer, socklen_t peer_len)
+{
+	const char *text = policy_rule_text(rule);
+
+	rec->role = (uint8_t)role;
+	rec->truncation_is_error = policy_rule_truncation_is_error(rule);
+	strncpy(rec->rule, text, sizeof(rec->rule) - 1);
+	if (peer && peer_len > 0) {
+		memcpy(&rec->peer, peer, peer_len < sizeof(rec->peer) ? peer_len : sizeof(rec->peer));
+	}
+	rec->conn.id = ((uint64_t)atomic_load(&rec->gen) << 32 | arena_slot(rec)) + 1;
+	rec->conn.role = (uint8_t)role;
+}
+
+bool session_attach(int fd, enum engine_role role, const struct policy_rule *rule, struct engine_config *config,
+		    const char *name, const struct sockaddr *peer, socklen_t peer_len)
+{
+	struct conn_record *rec;
+	struct local *local;
+	uint32_t slot;
+
+	if ((unsigned)fd >= fdtab_size) {
+		errno = EMFILE;
+		return false;
+	}
+	catch_up_with_fork();
+	if (!arena_open() || !init_locals()) {
+		errno = ENOMEM;
+		return false;
+	}
+	rec = arena_alloc();
+	if (!rec) {
+		sweep();
+		rec = arena_alloc();
+	}
+	slot = rec ? arena_slot(rec) : 0;
+	if (!rec || slot >= n_locals) {
+		errno = ENFILE;
+		return false;
+	}
+	local = &locals[slot];
+	handshake_drop(local);
+	memset(local, 0, sizeof(*local));
+	if (name) {
+		size_t len = strlen(name) + 1;
+		local->name = heap_alloc(len);
+		if (!local->name) {
+			arena_free(rec, atomic_load(&rec->gen));
+			errno = ENOMEM;
+			return false;
+		}
+		memcpy(local->name, name, len);
+	}
+	engine_config_ref(config);
+	local->config = config;
+	local->handshake_timeout_ms = policy_rule_handshake_timeout_ms(rule);
+	fill_record(rec, role, rule, peer, peer_len);
+	atomic_store(&rec->cookie, socket_cookie(fd));
+	/* The kernel's idea of "enough bytes to wake up" would count ciphertext. */
+	sys_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 }, sizeof(int));
+	atomic_store(&rec->phase, PHASE_TCP);
+	holder_add(rec, sys_getpid());
+	atomic_store(&local->gen, atomic_load(&rec->gen));
+	atomic_store(&local->n_fds, 1);
+	fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (slot + 1));
+	return true;
+}
+
+/* A connection whose handshake the former image had not begun. */
+static void adopt_fresh(int fd, const struct ref *ref,
+			struct engine_config *(*config_for)(int fd, struct policy_verdict *verdict))
+{
+	struct policy_verdict verdict;
+	struct engine_config *config = ref->rec->role == ENGINE_SERVER ? config_for(fd, &verdict) : NULL;
+
+	if (config) {
+		engine_config_ref(config);
+		ref->local->config = config;
+		ref->local->handshake_timeout_ms = policy_rule_handshake_timeout_ms(verdict.rule);
+	}
+}
+
+void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct policy_verdict *verdict))
+{
+	uint64_t cookie = socket_cookie(fd);
+
+	if (cookie == 0 || fdtab_get(fd) || (unsigned)fd >= fdtab_size || !init_locals()) {
+		return;
+	}
+	for (uint32_t slot = 0; slot < arena_n_slots() && slot < n_locals; slot++) {
+		struct conn_record *rec = arena_record(slot);
+		struct ref ref;
+		if (atomic_load(&rec->cookie) != cookie || atomic_load(&rec->phase) == PHASE_FREE) {
+			continue;
+		}
+		if (!is_held(slot)) {
+			memset(&locals[slot], 0, sizeof(locals[slot]));
+			atomic_store(&locals[slot].gen, atomic_load(&rec->gen));
+		}
+		atomic_fetch_add(&locals[slot].n_fds, 1);
+		holder_add(rec, sys_getpid());
+		fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (slot + 1));
+		if (atomic_load(&rec->phase) == PHASE_TCP && !locals[slot].config && ref_get(fd, &ref)) {
+			adopt_fresh(fd, &ref, config_for);
+		}
+		return;
+	}
+}
+
+void session_dup(int oldfd, int newfd)
+{
+	struct ref ref;
+
+	if (in_vfork_child()) {
+		return;
+	}
+	if (!ref_get(oldfd, &ref)) {
+		fdtab_swap(newfd, 0);
+		return;
+	}
+	if ((unsigned)newfd >= fdtab_size) {
+		log_error("%s: descriptor %d is beyond what can be wrapped (%u); closing it", ref.rec->rule, newfd,
+			  fdtab_size);
+		sys_close(newfd);
+		return;
+	}
+	atomic_fetch_add(&ref.local->n_fds, 1);
+	fdtab_swap(newfd, ref.entry);
+}
+
+/* ---- end ---- */
+
+void session_fail(const struct ref *ref, int error)
+{
+	if (atomic_load(&ref->rec->phase) != PHASE_OPEN) {
+		atomic_store(&ref->rec->so_error, error);
+	}
+	atomic_store(&ref->rec->error, error);
+	atomic_store(&ref->rec->phase, PHASE_FAILED);
+	ref->rec->send_shut = 1;
+}
+
+/* SO_LINGER with a zero timeout: the program wants a reset. */
+static bool wants_reset(int fd)
+{
+	struct linger linger = { 0, 0 };
+	socklen_t len = sizeof(linger);
+
+	return sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff && linger.l_linger == 0;
+}
+
+/* Send close_notify behind what is pending; waits a bounded time when the kernel's buffer is full. */
+static void say_goodbye(const struct ref *ref)
+{
+	int64_t end = 0;
+
+	if (atomic_load(&ref->rec->phase) != PHASE_OPEN || wants_reset(ref->fd)) {
+		return;
+	}
+	while (!ref->rec->send_shut) {
+		struct pollfd pfd = { .fd = ref->fd, .events = POLLOUT };
+		struct timespec wait = { 0, 0 };
+		int64_t left;
+		if (send_flush_locked(ref) != -EAGAIN) {
+			if (!ref->rec->conn.send_closed) {
+				send_alert_locked(ref, ENGINE_ALERT_CLOSE_NOTIFY);
+			}
+			if (ref->rec->send_len == 0) {
+				return;
+			}
+		}
+		if (end == 0) {
+			end = sys_now_ms() +
+			      (fd_is_blocking(ref->fd) ? CLOSE_WAIT_BLOCKING_MS : CLOSE_WAIT_NONBLOCKING_MS);
+		}
+		left = end - sys_now_ms();
+		if (left <= 0) {
+			log_info("%s: the peer takes no data; closing without close_notify", ref->rec->rule);
+			return;
+		}
+		wait.tv_sec = left / 1000;
+		wait.tv_nsec = left % 1000 * 1000000;
+		sys_ppoll(&pfd, 1, &wait);
+		if (pfd.revents & (POLLERR | POLLHUP)) {
+			return;
+		}
+	}
+}
+
+/* The last descriptor of this process goes (under both locks). True if the record is to be freed. */
+static bool release_locked(const struct ref *ref)
+{
+	holder_remove(ref->rec, sys_getpid());
+	if (holder_any(ref->rec)) {
+		handshake_drop(ref->local);
+		return false;
+	}
+	say_goodbye(ref);
+	if (!wants_reset(ref->fd)) {
+		recv_drain_locked(ref);
+	}
+	send_drop_locked(ref);
+	recv_drop_locked(ref);
+	handshake_drop(ref->local);
+	engine_conn_wipe(&ref->rec->conn);
+	cipher_forget(ref->slot);
+	return true;
+}
+
+/* Let go of fd's session; the descriptor itself stays open. With is_gone it is closed already: nothing can be sent. */
+static void release(int fd, bool is_gone)
+{
+	struct ref ref;
+	bool is_last = false, is_free = false;
+
+	catch_up_with_fork();
+	if (in_vfork_child() || !ref_get(fd, &ref)) {
+		return;
+	}
+	if (lock_both(&ref) != 0) {
+		fdtab_swap(fd, 0);
+		return;
+	}
+	ready_forget(fd);
+	is_last = atomic_fetch_sub(&ref.local->n_fds, 1) == 1;
+	if (is_last && is_gone) {
+		ref.rec->send_shut = 1;
+		holder_remove(ref.rec, sys_getpid());
+		handshake_drop(ref.local);
+		is_free = !holder_any(ref.rec);
+	} else if (is_last) {
+		is_free = release_locked(&ref);
+	}
+	if (is_free) {
+		send_drop_locked(&ref);
+		recv_drop_locked(&ref);
+		engine_conn_wipe(&ref.rec->conn);
+	}
+	fdtab_swap(fd, 0);
+	unlock_both(&ref);
+	if (is_free) {
+		arena_free(ref.rec, ref.gen);
+	}
+}
+
+void session_release(int fd)
+{
+	release(fd, false);
+}
+
+void session_forget(int fd)
+{
+	release(fd, true);
+}
+
+int session_close(int fd)
+{
+	int saved = errno;
+
+	release(fd, false);
+	errno = saved;
+	return real.close(fd);
+}
+
+static void finish_before_exec(int fd, fdtab_entry entry, void *ctx)
+{
+	bool is_vfork = *(bool *)ctx;
+	struct ref ref;
+
+	(void)entry;
+	if (!ref_get(fd, &ref) || (sys_fcntl(fd, F_GETFD, 0) & FD_CLOEXEC)) {
+		return;
+	}
+	/*
+	 * After a fork this process has nothing else to do than to wait for the client; it may lose the right to read the key
+	 * with exec. A vfork child must not keep its parent waiting: the new image begins the handshake then.
+	 */
+	if (atomic_load(&ref.rec->phase) == PHASE_HANDSHAKE ||
+	    (atomic_load(&ref.rec->phase) == PHASE_TCP && !is_vfork)) {
+		handshake_finish(&ref, false, SO_RCVTIMEO);
+	}
+	if (is_vfork) {
+		holder_add(ref.rec, sys_getpid());
+	}
+}
+
+void session_exec_prepare(void)
+{
+	bool is_vfork = in_vfork_child();
+	int saved = errno;
+
+	catch_up_with_fork();
+	fdtab_each(0, ~0u, finish_before_exec, &is_vfork);
+	arena_set_inheritable(true);
+	errno = saved;
+}
+
+void session_exec_failed(void)
+{
+	arena_set_inheritable(false);
+}
+
+void session_exec_arrived(void)
+{
+	pid_t pid = sys_getpid();
+
+	/* What the former image of this process held and this one did not get (close-on-exec). */
+	for (uint32_t slot = 0; slot < arena_n_slots(); slot++) {
+		struct conn_record *rec = arena_record(slot);
+		if (atomic_load(&rec->phase) == PHASE_FREE || (locals && is_held(slot))) {
+			continue;
+		}
+		for (int i = 0; i < ARENA_HOLDERS; i++) {
+			int32_t mine = pid;
+			atomic_compare_exchange_strong(&rec->holders[i], &mine, 0);
+		}
+	}
+}
+
+static void exit_one(int fd, fdtab_entry entry, void *ctx)
+{
+	(void)entry;
+	(void)ctx;
+	release(fd, false);
+}
+
+void session_exit(void)
+{
+	int saved = errno;
+
+	catch_up_with_fork();
+	if (!in_vfork_child()) {
+		fdtab_each(0, ~0u, exit_one, NULL);
+	}
+	errno = saved;
+}

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The handshake of a wrapped socket: who drives it, what the program sees meanwhile, and how it ends.
+ *
+ * Implementation notes: the engine's handshake object is private memory, and fork copies it. The record counts the steps;
+ * whoever comes with a copy that is not up to date must not go on with it.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "heap.h"
+#include "log.h"
+#include "scratch.h"
+#include "session_priv.h"
+#include "shim.h"
+#include "sys.h"
+
+#define PEEK_LEN 20480u
+
+void handshake_drop(struct local *local)
+{
+	engine_hs_free(local->hs);
+	local->hs = NULL;
+	engine_config_unref(local->config);
+	local->config = NULL;
+	heap_free(local->name);
+	local->name = NULL;
+}
+
+/* What the program is told when a handshake ends in err (DESIGN P10: errnos that a legacy program understands). */
+static int errno_of(const struct conn_record *rec, enum engine_err err)
+{
+	if (err == ENGINE_ERR_NO_MEMORY) {
+		return ENOMEM;
+	}
+	if (rec->role == ENGINE_SERVER) {
+		return ECONNRESET;
+	}
+	return err == ENGINE_ERR_VERIFY ? EKEYREJECTED : EPROTO;
+}
+
+/* What the operator can do about it. */
+static const char *advice_for(const struct conn_record *rec, enum engine_err err)
+{
+	bool client = rec->role == ENGINE_CLIENT;
+
+	switch (err) {
+	case ENGINE_ERR_VERIFY:
+		return client ? "check the rule's trust and server-name, or the server's certificate" :
+				"check the rule's trust and allow-peer, or the client's certificate";
+	case ENGINE_ERR_NOT_TLS:
+		return client ? "the server speaks no TLS on this port: remove the rule or enable TLS there" :
+				"the client speaks no TLS: enable it there, or remove the rule";
+	case ENGINE_ERR_NEGOTIATION:
+		return "the two sides have no version, suite or group in common";
+	case ENGINE_ERR_PEER_ALERT:
+		return client ? "the server refused us: see its log; does it want a client certificate?" :
+				"the client refused us: does it trust the rule's certificate?";
+	case ENGINE_ERR_CONFIG:
+		return "run `tlshim check` on the policy";
+	default:
+		return "see TLSHIM_LOG=debug for more";
+	}
+}
+
+/* The end of a handshake that failed, under both locks: the socket is shut, so that its readiness tells the program. */
+static enum session_phase fail(const struct ref *ref, int error)
+{
+	session_fail(ref, error);
+	handshake_drop(ref->local);
+	sys_shutdown(ref->fd, SHUT_RDWR);
+	return SESSION_FAILED;
+}
+
+static enum session_phase fail_engine(const struct ref *ref, enum engine_err err, const char *reason)
+{
+	char peer[80];
+
+	format_peer(ref->rec, peer);
+	log_warn("%s: peer %s: %s; %s", ref->rec->rule, peer, reason, advice_for(ref->rec, err));
+	return fail(ref, errno_of(ref->rec, err));
+}
+
+/* The connection itself broke. tcp_up: bytes have been exchanged, so it is not a connect that failed. */
+static enum session_phase fail_kernel(const struct ref *ref, int error, bool tcp_up)
+{
+	char peer[80];
+
+	format_peer(ref->rec, peer);
+	if (tcp_up) {
+		log_warn("%s: peer %s: connection lost during the handshake: %s", ref->rec->rule, peer,
+			 strerrordesc_np(error));
+	} else {
+		log_info("%s: peer %s: %s", ref->rec->rule, peer, strerrordesc_np(error));
+	}
+	return fail(ref, error);
+}
+
+static bool begin(const struct ref *ref, char why[static ENGINE_REASON_MAX])
+{
+	struct engine_hs_params params = { .config = ref->local->config, .server_name = ref->local->name };
+
+	ref->local->hs = engine_hs_new(&params, &ref->rec->conn, why);
+	if (!ref->local->hs) {
+		return false;
+	}
+	if (ref->local->handshake_timeout_ms) {
+		ref->local->hs_deadline_ms = sys_now_ms() + ref->local->handshake_timeout_ms;
+	}
+	atomic_store(&ref->rec->phase, PHASE_HANDSHAKE);
+	return true;
+}
+
+static void finished(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+
+	if (log_enabled(LOG_LEVEL_INFO)) {
+		const char *name = engine_hs_server_name(ref->local->hs);
+		const char *subject = engine_hs_peer_subject(ref->local->hs);
+		char peer[80];
+		format_peer(rec, peer);
+		log_info("%s: peer %s%s%s%s: %s, %s, %s%s%s", rec->rule, peer, *name ? " (" : "", name,
+			 *name ? ")" : "", engine_version_name(rec->conn.version), engine_suite_name(rec->conn.suite),
+			 engine_group_name(rec->conn.group), *subject ? ", certificate " : "", subject);
+	}
+	handshake_drop(ref->local);
+	atomic_store(&rec->phase, PHASE_OPEN);
+	send_early_locked(ref);
+}
+
+/* Send what the engine has for the peer: 0, -EAGAIN, or what failed. */
+static int send_pending(const struct ref *ref)
+{
+	const uint8_t *bytes;
+	size_t len;
+
+	while ((bytes = engine_hs_pending(ref->local->hs, &len)) && len > 0) {
+		ssize_t n = sys_send(ref->fd, bytes, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n == -EINTR) {
+			continue;
+		}
+		if (n < 0) {
+			/* The last two: TCP itself is still connecting. */
+			return n == -EAGAIN || n == -ENOTCONN || n == -EINPROGRESS || n == -EALREADY ? -EAGAIN : (int)n;
+		}
+		engine_hs_sent(ref->local->hs, (size_t)n);
+	}
+	return 0;
+}
+
+/*
+ * Give the engine what has arrived: 0 if something was, -EAGAIN, or what failed. Bytes are looked at first and taken
+ * afterwards, because data behind the handshake must stay in the kernel.
+ */
+static int receive(const struct ref *ref)
+{
+	uint8_t *scratch = scratch_get();
+	size_t used = 0;
+	ssize_t n;
+
+	if (!scratch) {
+		return -ENOMEM;
+	}
+	do {
+		n = sys_recv(ref->fd, scratch, PEEK_LEN, MSG_PEEK | MSG_DONTWAIT);
+	} while (n == -EINTR);
+	if (n > 0) {
+		/* The engine keeps its own verdict: the caller asks for it. */
+		enum engine_err err = engine_hs_recv(ref->local->hs, scratch, (size_t)n, &used);
+		(void)err;
+		while (used > 0) {
+			ssize_t taken = sys_recv(ref->fd, NULL, used, MSG_TRUNC | MSG_DONTWAIT);
+			if (taken <= 0 && taken != -EINTR) {
+				break;
+			}
+			used -= taken > 0 ? (size_t)taken : 0;
+		}
+	}
+	scratch_put(scratch, 0);
+	if (n == 0) {
+		return -EPIPE;
+	}
+	return n < 0 ? (int)n : 0;
+}
+
+enum session_phase handshake_step(const struct ref *ref, short *events)
+{
+	struct local *local = ref->local;
+	int rc;
+
+	switch (atomic_load(&ref->rec->phase)) {
+	case PHASE_OPEN:
+		return SESSION_OPEN;
+	case PHASE_FAILED:
+		return SESSION_FAILED;
+	default:
+		break;
+	}
+	*events = POLLIN;
+	if (!local->hs && atomic_load(&ref->rec->phase) == PHASE_TCP && local->config) {
+		char why[ENGINE_REASON_MAX];
+		if (!begin(ref, why)) {
+			return fail_engine(ref, ENGINE_ERR_CONFIG, why);
+		}
+	} else if (!local->hs || local->hs_steps != ref->rec->hs_steps) {
+		return fail_engine(ref, ENGINE_ERR_INTERNAL,
+				   "another process has begun this handshake; only one can finish it");
+	}
+	for (;;) {
+		rc = send_pending(ref);
+		if (rc == -EAGAIN) {
+			*events = POLLOUT;
+			break;
+		}
+		if (rc < 0) {
+			return fail_kernel(ref, -rc, !engine_hs_is_fresh(local->hs));
+		}
+		if (engine_hs_error(local->hs) != ENGINE_OK) {
+			return fail_engine(ref, engine_hs_error(local->hs), engine_hs_reason(local->hs));
+		}
+		if (engine_hs_is_done(local->hs)) {
+			finished(ref);
+			return SESSION_OPEN;
+		}
+		rc = receive(ref);
+		if (rc == -EAGAIN) {
+			break;
+		}
+		if (rc == -EPIPE) {
+			if (engine_hs_is_fresh(local->hs) && ref->rec->role == ENGINE_SERVER) {
+				/* A port check: nothing to warn of. */
+				return fail_kernel(ref, ECONNRESET, false);
+			}
+			return fail_engine(ref, ENGINE_ERR_NOT_TLS,
+					   "the peer closed the connection during the handshake");
+		}
+		if (rc < 0) {
+			return fail_kernel(ref, -rc, !engine_hs_is_fresh(local->hs));
+		}
+		local->hs_steps = ++ref->rec->hs_steps;
+	}
+	return SESSION_CONNECTING;
+}
+
+enum session_phase session_progress(int fd, short *events)
+{
+	enum session_phase phase;
+	int saved = errno;
+	struct ref ref;
+
+	if (!ref_get(fd, &ref)) {
+		return SESSION_NONE;
+	}
+	phase = session_phase(fd);
+	if (phase != SESSION_CONNECTING) {
+		return phase;
+	}
+	*events = POLLIN;
+	if (lock_both(&ref) != 0) {
+		return ref_is_current(&ref) ? SESSION_CONNECTING : SESSION_NONE;
+	}
+	phase = handshake_step(&ref, events);
+	unlock_both(&ref);
+	errno = saved;
+	return phase;
+}
+
+enum session_phase session_phase(int fd)
+{
+	struct ref ref;
+
+	if (!ref_get(fd, &ref)) {
+		return SESSION_NONE;
+	}
+	switch (atomic_load(&ref.rec->phase)) {
+	case PHASE_OPEN:
+		return SESSION_OPEN;
+	case PHASE_FAILED:
+		return SESSION_FAILED;
+	default:
+		return SESSION_CONNECTING;
+	}
+}
+
+int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option)
+{
+	for (;;) {
+		enum session_phase phase;
+		short events = POLLIN;
+		int rc = lock_both(ref);
+
+		if (rc != 0) {
+			return rc;
+		}
+		phase = handshake_step(ref, &events);
+		unlock_both(ref);
+		if (phase == SESSION_OPEN) {
+			return 0;
+		}
+		if (phase == SESSION_FAILED) {
+			int error = atomic_load(&ref->rec->error);
+			return error ? -error : -ECONNRESET;
+		}
+		if (nonblocking || !fd_is_blocking(ref->fd)) {
+			return -EAGAIN;
+		}
+		rc = wait_events(ref, events, timeout_option, ref->local->hs_deadline_ms);
+		if (rc == -ETIMEDOUT && lock_both(ref) == 0) {
+			char peer[80];
+			format_peer(ref->rec, peer);
+			log_warn("%s: peer %s: no TLS handshake within %d s (handshake-timeout)", ref->rec->rule, peer,
+				 ref->local->handshake_timeout_ms / 1000);
+			fail(ref, ref->rec->role == ENGINE_SERVER ? ECONNRESET : ETIMEDOUT);
+			unlock_both(ref);
+			return ref->rec->role == ENGINE_SERVER ? -ECONNRESET : -ETIMEDOUT;
+		}
+		if (rc != 0) {
+			return rc;
+		}
+	}
+}
+
+/* ---- connect() ---- */
+
+static int connect_result(const struct ref *ref, int rc)
+{
+	if (rc == 0) {
+		ref->rec->connect_reported = 1;
+		return 0;
+	}
+	if (rc == -EAGAIN) {
+		/* Non-blocking, or SO_SNDTIMEO has passed: both are EINPROGRESS for connect(2). */
+		rc = -EINPROGRESS;
+	}
+	if (atomic_load(&ref->rec->phase) == PHASE_FAILED) {
+		/* The program has been told: SO_ERROR does not tell it again. */
+		atomic_store(&ref->rec->so_error, 0);
+	}
+	errno = -rc;
+	return -1;
+}
+
+int session_connect(int fd, int result, int err)
+{
+	struct ref ref;
+
+	if (!ref_get(fd, &ref)) {
+		errno = EBADF;
+		return -1;
+	}
+	if (result != 0 && err != EINPROGRESS && err != EINTR) {
+		session_forget(fd);
+		errno = err;
+		return -1;
+	}
+	if (result != 0) {
+		/* TCP goes on by itself; the handshake begins with the first look at the socket. */
+		errno = err;
+		return -1;
+	}
+	return connect_result(&ref, handshake_finish(&ref, false, SO_SNDTIMEO));
+}
+
+int session_connect_again(int fd)
+{
+	struct ref ref;
+	int rc;
+
+	if (!ref_get(fd, &ref)) {
+		errno = EBADF;
+		return -1;
+	}
+	rc = handshake_finish(&ref, false, SO_SNDTIMEO);
+	if (rc == -EAGAIN) {
+		errno = EALREADY;
+		return -1;
+	}
+	if (rc == 0 && ref.rec->connect_reported) {
+		errno = EISCONN;
+		return -1;
+	}
+	return connect_result(&ref, rc);
+}
+
+int session_take_error(int fd)
+{
+	struct ref ref;
+
+	return ref_get(fd, &ref) ? atomic_exchange(&ref.rec->so_error, 0) : 0;
+}
+
+bool session_error_pending(int fd)
+{
+	struct ref ref;
+
+	return ref_get(fd, &ref) && atomic_load(&ref.rec->so_error) != 0;
+}
+
+void session_dissolve(int fd)
+{
+	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+
+	session_forget(fd);
+	sys_call(SYS_connect, fd, &none, sizeof(none));
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the session_*.c files share; nobody else includes it.
+ *
+ * Locks: recv_lock before send_lock; the handshake holds both. A lock is held over non-blocking system calls only
+ * (sys.h, so that no cancellation point lies inside), and after taking one the descriptor is checked again: close() takes
+ * both locks before it gives the number back.
+ */
+#ifndef SHIM_SESSION_PRIV_H
+#define SHIM_SESSION_PRIV_H
+
+#include "arena.h"
+#include "fdtab.h"
+#include "session.h"
+
+/* What this process knows of a connection besides the record. */
+struct local {
+	_Atomic uint32_t gen;	/* of the record it belongs to */
+	_Atomic uint32_t n_fds; /* descriptors of this process that refer to it */
+	struct engine_hs *hs;	/* handshake in flight, under both locks */
+	uint32_t hs_steps;	/* record's hs_steps when hs was touched last */
+	int64_t hs_deadline_ms; /* for blocking calls; 0: none */
+	struct engine_config *config;
+	char *name;		/* to verify and send; from heap_alloc */
+	int handshake_timeout_ms;
+};
+
+/* A descriptor's session, looked up once per call. */
+struct ref {
+	int fd;
+	fdtab_entry entry;
+	uint32_t slot, gen;
+	struct conn_record *rec;
+	struct local *local;
+};
+
+/* False if fd is not wrapped. */
+bool ref_get(int fd, struct ref *ref);
+/* True if fd still is what ref says. */
+bool ref_is_current(const struct ref *ref);
+
+/* Take locks; 0, or -errno: -EBADF when the session is gone, -EAGAIN when this very thread holds the lock (signal handler). */
+int lock_recv(const struct ref *ref);
+int lock_send(const struct ref *ref);
+int lock_both(const struct ref *ref);
+void unlock_recv(const struct ref *ref);
+void unlock_send(const struct ref *ref);
+void unlock_both(const struct ref *ref);
+
+bool fd_is_blocking(int fd);
+/* The peer's address for logs. */
+void format_peer(const struct conn_record *rec, char out[static 80]);
+
+/*
+ * Wait without locks until events are there: 0, or -EINTR, -EAGAIN (SO_RCVTIMEO or SO_SNDTIMEO passed, which: timeout_option),
+ * -ETIMEDOUT (deadline_ms passed; 0: none), -EBADF (closed meanwhile). A cancellation point.
+ */
+int wait_events(const struct ref *ref, short events, int timeout_option, int64_t deadline_ms);
+/* Wait until there is something to read, as recv(2) itself waits: SO_RCVTIMEO, EINTR, SA_RESTART. 0 or -errno. */
+int wait_readable(const struct ref *ref);
+
+/* ---- handshake (session_handshake.c) ---- */
+/* Bring the handshake to its end for a data call: 0, -EAGAIN (would block), or what failed. */
+int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option);
+/* One step under both locks. */
+enum session_phase handshake_step(const struct ref *ref, short *events);
+/* Drop the process-local part: engine_hs, config, name. */
+void handshake_drop(struct local *local);
+
+/* ---- send direction (session_send.c), under send_lock ---- */
+/* Push pending sealed bytes to the kernel: 0 when none are left, -EAGAIN, or what failed. */
+int send_flush_locked(const struct ref *ref);
+/* Take bytes (sealed, promised) for sending; they are flushed as far as possible. False if there is no room. */
+bool send_queue_locked(const struct ref *ref, const uint8_t *bytes, size_t len);
+/* Seal the early data of a server once its handshake is done. */
+void send_early_locked(const struct ref *ref);
+/* Seal and send an alert; nothing if the direction is closed. */
+void send_alert_locked(const struct ref *ref, uint8_t alert);
+/* Give pending buffers back. */
+void send_drop_locked(const struct ref *ref);
+
+/* ---- receive direction (session_recv.c), under recv_lock ---- */
+void recv_drop_locked(const struct ref *ref);
+/* Read and throw away what the peer has sent, so that close() does not turn into a reset. */
+void recv_drain_locked(const struct ref *ref);
+
+/* The connection is over: remember error (errno for the program), tell SO_ERROR too if the program is still connecting. */
+void session_fail(const struct ref *ref, int error);
+
+#endif

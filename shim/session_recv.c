@@ -1,0 +1,504 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the network to the program.
+ *
+ * Implementation notes: poll, select and epoll look at the kernel's buffer, so the rule is: while plaintext waits here that the
+ * program has not taken, at least one byte stays unread there (the token). There are two ways to take records:
+ *
+ *   direct  the program's buffer is large: read at most as many bytes of ciphertext as it has room for plaintext, so
+ *           whatever was read can be delivered whole. What is left over is an incomplete record, which is kept.
+ *   peek    look at one record; when it is complete, decrypt it into the connection's buffer and take all of it but the
+ *           last byte out of the kernel. That byte is taken when the plaintext has been delivered.
+ *
+ * The end of the peer's data is made lasting by shutdown(SHUT_RD): the kernel then reports the socket readable for ever.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+#include "cipher_cache.h"
+#include "cursor.h"
+#include "log.h"
+#include "scratch.h"
+#include "session_priv.h"
+#include "sys.h"
+
+/* Below this much room reading directly would take many small bites. */
+#define DIRECT_MIN 512u
+/* Below this length a record is decrypted aside and copied, so that the program's buffer stays untouched behind the data. */
+#define IN_PLACE_MIN 4096u
+#define DIRECT_MAX (SCRATCH_LEN - ENGINE_MAX_RECORD)
+#define DRAIN_MAX (4u << 20)
+_Static_assert(ENGINE_MAX_RECORD <= ARENA_BUFFER_LEN, "a receive buffer holds a record");
+
+static uint8_t *recv_buffer(struct conn_record *rec)
+{
+	if (!rec->recv_buffer) {
+		rec->recv_buffer = arena_buffer_alloc();
+	}
+	return rec->recv_buffer ? arena_buffer(rec->recv_buffer) : NULL;
+}
+
+void recv_drop_locked(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+
+	if (rec->recv_buffer) {
+		arena_buffer_free(rec->recv_buffer, rec->recv_start + rec->recv_len);
+		rec->recv_buffer = 0;
+	}
+	rec->recv_kind = RECV_EMPTY;
+	rec->recv_start = rec->recv_len = 0;
+}
+
+static void drop_bytes(int fd, size_t n)
+{
+	while (n > 0) {
+		ssize_t taken = sys_recv(fd, NULL, n, MSG_TRUNC | MSG_DONTWAIT);
+		if (taken <= 0 && taken != -EINTR) {
+			return;
+		}
+		n -= taken > 0 ? (size_t)taken : 0;
+	}
+}
+
+/* The plaintext in the buffer has been delivered: give the buffer and the token back. */
+static void plain_taken(const struct ref *ref)
+{
+	recv_drop_locked(ref);
+	if (ref->rec->recv_token) {
+		ref->rec->recv_token = 0;
+		drop_bytes(ref->fd, 1);
+	}
+}
+
+/* Keep an incomplete record. False if there is no buffer. */
+static bool keep_partial(const struct ref *ref, const uint8_t *bytes, size_t len)
+{
+	uint8_t *buffer;
+
+	if (len == 0) {
+		recv_drop_locked(ref);
+		return true;
+	}
+	buffer = recv_buffer(ref->rec);
+	if (!buffer) {
+		return false;
+	}
+	memcpy(buffer, bytes, len);
+	ref->rec->recv_kind = RECV_CIPHER;
+	ref->rec->recv_start = 0;
+	ref->rec->recv_len = (uint32_t)len;
+	return true;
+}
+
+/* The connection is broken: say so to the peer if it should know, to the log, and to whoever waits. Returns -errno. */
+static int broken(const struct ref *ref, const char *reason)
+{
+	struct conn_record *rec = ref->rec;
+	uint8_t alert = engine_alert_due(&rec->conn);
+	char peer[80];
+
+	format_peer(rec, peer);
+	log_warn("%s: peer %s: %s; the connection is closed", rec->rule, peer, reason);
+	if (lock_send(ref) == 0) {
+		if (alert && send_flush_locked(ref) == 0) {
+			send_alert_locked(ref, alert);
+		}
+		rec->send_shut = 1;
+		unlock_send(ref);
+	}
+	session_fail(ref, ECONNRESET);
+	sys_shutdown(ref->fd, SHUT_RDWR);
+	return -ECONNRESET;
+}
+
+/* TCP ended: as announced by close_notify, or cut off. */
+static int tcp_ended(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+	char peer[80];
+
+	if (rec->conn.recv_closed || rec->recv_shut) {
+		return 0;
+	}
+	rec->recv_eof = 1;
+	format_peer(rec, peer);
+	if (rec->truncation_is_error) {
+		log_warn("%s: peer %s: connection ended without close_notify: data may be missing; if this peer always ends "
+			 "so, `truncation ignore` in the rule accepts it",
+			 rec->rule, peer);
+		atomic_store(&rec->error, ECONNRESET);
+		return -ECONNRESET;
+	}
+	log_debug("%s: peer %s: connection ended without close_notify", rec->rule, peer);
+	return 0;
+}
+
+/* Open one whole record of len bytes. DATA leaves its plaintext in *opened. Returns 0 or -errno. */
+static int open_record(const struct ref *ref, uint8_t *record, size_t len, uint8_t *out, size_t out_len,
+		       struct engine_opened *opened)
+{
+	struct conn_record *rec = ref->rec;
+	struct cipher_cell *cell;
+	struct engine_cipher *cipher = cipher_get(ref->slot, 0, &cell);
+	enum engine_err err;
+
+	if (!cipher) {
+		return -ENOMEM;
+	}
+	err = engine_open(&rec->conn, cipher, record, len, out, out_len, opened);
+	cipher_put(cell);
+	if (err != ENGINE_OK) {
+		return broken(ref, engine_conn_reason(&rec->conn));
+	}
+	if (opened->event == ENGINE_EVENT_CLOSED) {
+		rec->recv_eof = 1;
+		sys_shutdown(ref->fd, SHUT_RD);
+	} else if (opened->event == ENGINE_EVENT_NOTHING && engine_control_due(&rec->conn)) {
+		/* The answer to a KeyUpdate need not wait for the program's next write. */
+		uint8_t bytes[ENGINE_CONTROL_MAX];
+		size_t n = 0;
+		if (lock_send(ref) == 0) {
+			cipher = cipher_get(ref->slot, 1, &cell);
+			if (cipher && rec->send_len == 0 && !rec->send_shut &&
+			    engine_control(&rec->conn, cipher, bytes, &n) == ENGINE_OK && n > 0) {
+				send_queue_locked(ref, bytes, n);
+			}
+			if (cipher) {
+				cipher_put(cell);
+			}
+			unlock_send(ref);
+		}
+	}
+	return 0;
+}
+
+/* A header that cannot be: let the engine say what is wrong with it. */
+static int bad_header(const struct ref *ref, uint8_t *header)
+{
+	struct engine_opened opened;
+	int rc = open_record(ref, header, ENGINE_RECORD_HEADER_LEN, NULL, 0, &opened);
+
+	return rc != 0 ? rc : broken(ref, "the peer sent something that is no TLS record");
+}
+
+/* Deliver one record's plaintext: straight into the program's memory if that is worth it. */
+static int deliver(const struct ref *ref, uint8_t *record, size_t len, struct cursor *cur)
+{
+	struct engine_opened opened;
+	size_t piece_len = 0;
+	uint8_t *piece = NULL;
+	int rc;
+
+	if (len >= IN_PLACE_MIN) {
+		piece = cursor_piece(cur, &piece_len);
+	}
+	rc = open_record(ref, record, len, piece, piece_len, &opened);
+	if (rc != 0 || opened.event != ENGINE_EVENT_DATA) {
+		return rc;
+	}
+	if (piece && opened.data == piece) {
+		cursor_skip(cur, opened.data_len);
+	} else if (opened.data_len <= cur->left) {
+		cursor_put(cur, opened.data, opened.data_len);
+	} else {
+		return broken(ref, "internal error: a record holds more than was asked for");
+	}
+	return 0;
+}
+
+static ssize_t kernel_recv(int fd, uint8_t *buf, size_t len, int flags)
+{
+	ssize_t n;
+
+	do {
+		n = sys_recv(fd, buf, len, flags | MSG_DONTWAIT);
+	} while (n == -EINTR);
+	return n;
+}
+
+/* The direct way. 1: go on, 0: end of data, or -errno; -EAGAIN when the kernel has no more. */
+static int take_direct(const struct ref *ref, struct cursor *cur, uint8_t *scratch)
+{
+	struct conn_record *rec = ref->rec;
+	size_t have = rec->recv_kind == RECV_CIPHER ? rec->recv_len : 0;
+	size_t ask = cur->left < DIRECT_MAX ? cur->left : DIRECT_MAX;
+	uint8_t *at = scratch;
+	ssize_t n;
+	int rc = 0;
+
+	if (have > 0) {
+		memcpy(scratch, arena_buffer(rec->recv_buffer), have);
+	}
+	if (have >= ENGINE_RECORD_HEADER_LEN) {
+		/* The rest of this record, and as much again as its plaintext leaves room for. */
+		size_t record_len = engine_record_len(&rec->conn, scratch);
+		ask = record_len - have + (cur->left - (record_len - ENGINE_RECORD_HEADER_LEN));
+		ask = ask < DIRECT_MAX ? ask : DIRECT_MAX;
+	}
+	n = kernel_recv(ref->fd, scratch + have, ask, 0);
+	if (n <= 0) {
+		return n == 0 ? tcp_ended(ref) : (int)n;
+	}
+	have += (size_t)n;
+	while (rc == 0 && !rec->recv_eof && have >= ENGINE_RECORD_HEADER_LEN) {
+		size_t len = engine_record_len(&rec->conn, at);
+		if (len == 0) {
+			rc = bad_header(ref, at);
+			break;
+		}
+		rec->last_record_len = (uint32_t)len;
+		if (have < len) {
+			break;
+		}
+		rc = deliver(ref, at, len, cur);
+		at += len;
+		have -= len;
+	}
+	if (rc == 0 && !keep_partial(ref, at, rec->recv_eof ? 0 : have)) {
+		rc = broken(ref, "out of memory");
+	}
+	if (rc != 0) {
+		recv_drop_locked(ref);
+		return rc;
+	}
+	/* Fewer bytes than asked for: the kernel had no more, and will tell when it has. */
+	return (size_t)n < ask && !rec->recv_eof ? -EAGAIN : 1;
+}
+
+/* The peeking way: one record into the connection's buffer. Results as take_direct(). */
+static int take_peek(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+	size_t have = rec->recv_kind == RECV_CIPHER ? rec->recv_len : 0;
+	size_t want = ENGINE_MAX_RECORD - have;
+	size_t len = 0, last;
+	struct engine_opened opened;
+	uint8_t *buffer = recv_buffer(rec);
+	ssize_t n;
+	int rc;
+
+	if (!buffer) {
+		return -ENOMEM;
+	}
+	if (have >= ENGINE_RECORD_HEADER_LEN) {
+		len = engine_record_len(&rec->conn, buffer);
+		want = len - have;
+	}
+	n = kernel_recv(ref->fd, buffer + have, want, MSG_PEEK);
+	if (n <= 0) {
+		if (have == 0) {
+			recv_drop_locked(ref);
+		}
+		return n == 0 ? tcp_ended(ref) : (int)n;
+	}
+	if (len == 0 && have + (size_t)n >= ENGINE_RECORD_HEADER_LEN) {
+		len = engine_record_len(&rec->conn, buffer);
+		if (len == 0) {
+			rc = bad_header(ref, buffer);
+			recv_drop_locked(ref);
+			return rc;
+		}
+		rec->last_record_len = (uint32_t)len;
+	}
+	if (len == 0 || have + (size_t)n < len) {
+		/* Incomplete: take it all, so that the kernel reports what comes next. */
+		drop_bytes(ref->fd, (size_t)n);
+		rec->recv_kind = RECV_CIPHER;
+		rec->recv_start = 0;
+		rec->recv_len = (uint32_t)(have + (size_t)n);
+		return 1;
+	}
+	last = len - have;
+	rc = open_record(ref, buffer, len, NULL, 0, &opened);
+	if (rc != 0) {
+		recv_drop_locked(ref);
+		return rc;
+	}
+	if (opened.event != ENGINE_EVENT_DATA) {
+		drop_bytes(ref->fd, last);
+		recv_drop_locked(ref);
+		return 1;
+	}
+	drop_bytes(ref->fd, last - 1);
+	rec->recv_token = 1;
+	rec->recv_kind = RECV_PLAIN;
+	rec->recv_start = (uint32_t)(opened.data - buffer);
+	rec->recv_len = (uint32_t)opened.data_len;
+	return 1;
+}
+
+/* Is the direct way open for the next record? */
+static bool may_take_direct(const struct conn_record *rec, size_t room)
+{
+	if (rec->recv_kind == RECV_CIPHER && rec->recv_len >= ENGINE_RECORD_HEADER_LEN) {
+		size_t len = engine_record_len(&rec->conn, arena_buffer(rec->recv_buffer));
+		return len != 0 && len - ENGINE_RECORD_HEADER_LEN <= room;
+	}
+	return room >= DIRECT_MIN && (room >= ENGINE_MAX_PLAINTEXT || rec->last_record_len <= room);
+}
+
+/* Copy or discard buffered plaintext. */
+static void take_plain(const struct ref *ref, struct cursor *cur, int flags)
+{
+	struct conn_record *rec = ref->rec;
+	size_t n = rec->recv_len < cur->left ? rec->recv_len : cur->left;
+
+	if (flags & MSG_TRUNC) {
+		cursor_skip(cur, n);
+	} else {
+		cursor_put(cur, arena_buffer(rec->recv_buffer) + rec->recv_start, n);
+	}
+	if (flags & MSG_PEEK) {
+		return;
+	}
+	explicit_bzero(arena_buffer(rec->recv_buffer) + rec->recv_start, n);
+	rec->recv_start += (uint32_t)n;
+	rec->recv_len -= (uint32_t)n;
+	if (rec->recv_len == 0) {
+		plain_taken(ref);
+	}
+}
+
+/* Take what is there without waiting: 0 at the end of data, -EAGAIN when it needs more from the peer, 1 when cur is full, or -errno. */
+static int take(const struct ref *ref, struct cursor *cur, int flags)
+{
+	struct conn_record *rec = ref->rec;
+	uint8_t *scratch = NULL;
+	size_t before = cur->left;
+	int rc = 1;
+
+	while (rc == 1 && cur->left > 0) {
+		if (rec->recv_kind == RECV_PLAIN) {
+			take_plain(ref, cur, flags);
+			if (flags & MSG_PEEK) {
+				break;
+			}
+			continue;
+		}
+		if (rec->recv_eof) {
+			rc = atomic_load(&rec->error) ? -atomic_load(&rec->error) : 0;
+		} else if (atomic_load(&rec->phase) == PHASE_FAILED) {
+			rc = -atomic_load(&rec->error);
+		} else if (!(flags & (MSG_PEEK | MSG_TRUNC)) && may_take_direct(rec, cur->left)) {
+			if (!scratch) {
+				scratch = scratch_get();
+			}
+			rc = scratch ? take_direct(ref, cur, scratch) : -ENOMEM;
+		} else {
+			rc = take_peek(ref);
+		}
+	}
+	if (scratch) {
+		scratch_put(scratch, before - cur->left < IN_PLACE_MIN ? IN_PLACE_MIN : 0);
+	}
+	return rc;
+}
+
+static ssize_t read_failed(int err)
+{
+	errno = err;
+	return -1;
+}
+
+ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
+{
+	struct cursor cur;
+	struct ref ref;
+	size_t total;
+	int saved = errno;
+	int rc;
+
+	if (!ref_get(fd, &ref)) {
+		return read_failed(EBADF);
+	}
+	if (flags & MSG_OOB) {
+		return read_failed(EINVAL);
+	}
+	cursor_init(&cur, iov, n_iov);
+	total = cur.left;
+	for (;;) {
+		rc = 0;
+		if (atomic_load(&ref.rec->phase) < PHASE_OPEN) {
+			rc = handshake_finish(&ref, flags & MSG_DONTWAIT, SO_RCVTIMEO);
+		}
+		if (rc == 0) {
+			rc = lock_recv(&ref);
+			if (rc == 0) {
+				rc = take(&ref, &cur, flags);
+				unlock_recv(&ref);
+			}
+		}
+		if (rc != -EAGAIN || (cur.left < total && !(flags & MSG_WAITALL)) || (flags & MSG_DONTWAIT) ||
+		    !fd_is_blocking(fd)) {
+			break;
+		}
+		rc = wait_readable(&ref);
+		if (rc != 0) {
+			break;
+		}
+	}
+	if (cur.left < total || rc >= 0) {
+		errno = saved;
+		return (ssize_t)(total - cur.left);
+	}
+	return read_failed(-rc);
+}
+
+bool session_recv_ready(int fd)
+{
+	struct ref ref;
+	int saved = errno;
+	bool ready = true;
+	int rc = 1;
+
+	if (!ref_get(fd, &ref) || lock_recv(&ref) != 0) {
+		return true;
+	}
+	while (rc == 1 && ref.rec->recv_kind != RECV_PLAIN && !ref.rec->recv_eof &&
+	       atomic_load(&ref.rec->phase) == PHASE_OPEN) {
+		rc = take_peek(&ref);
+	}
+	if (rc < 0 && rc != -EAGAIN && atomic_load(&ref.rec->phase) == PHASE_OPEN && !atomic_load(&ref.rec->error)) {
+		/* The kernel told an error, and tells it once: keep it for the read that follows. */
+		atomic_store(&ref.rec->error, -rc);
+		ref.rec->recv_eof = 1;
+	}
+	ready = rc != -EAGAIN;
+	unlock_recv(&ref);
+	errno = saved;
+	return ready;
+}
+
+size_t session_readable_bytes(int fd)
+{
+	struct ref ref;
+	size_t n = 0;
+
+	if (!ref_get(fd, &ref)) {
+		return 0;
+	}
+	if (session_phase(fd) == SESSION_CONNECTING) {
+		short events;
+		session_progress(fd, &events);
+	}
+	if (session_phase(fd) == SESSION_OPEN && session_recv_ready(fd) && lock_recv(&ref) == 0) {
+		n = ref.rec->recv_kind == RECV_PLAIN ? ref.rec->recv_len : 0;
+		unlock_recv(&ref);
+	}
+	return n;
+}
+
+void recv_drain_locked(const struct ref *ref)
+{
+	size_t total = 0;
+
+	while (total < DRAIN_MAX) {
+		ssize_t n = sys_recv(ref->fd, NULL, 1u << 20, MSG_TRUNC | MSG_DONTWAIT);
+		if (n <= 0) {
+			return;
+		}
+		total += (size_t)n;
+	}
+}

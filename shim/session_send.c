@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the program to the network.
+ *
+ * Implementation notes: a write counts when its sealed bytes are in the kernel. If the kernel takes part of a record, the
+ * rest waits in the connection's send buffer together with the record's plaintext, and the program is told that it
+ * was not sent. When the program comes again, the pending bytes go first; as far as what it offers then is that very
+ * plaintext, it counts as sent without being sealed twice. Anything else it offers is new. Records of which no byte has
+ * left are taken back, so that their numbers are used again.
+ *
+ * Send buffer: [0, PLAIN_AT) sealed bytes, [PLAIN_AT, …) the plaintext of the last record in them.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+#include "cipher_cache.h"
+#include "cursor.h"
+#include "log.h"
+#include "scratch.h"
+#include "session_priv.h"
+#include "sys.h"
+
+#define BATCH 4
+#define MAX_SLICES 64
+#define PLAIN_AT 20480u
+#define SEALED_MAX PLAIN_AT
+#define EARLY_MAX ENGINE_MAX_PLAINTEXT
+_Static_assert(PLAIN_AT + ENGINE_MAX_PLAINTEXT <= ARENA_BUFFER_LEN, "a send buffer holds a record and its plaintext");
+_Static_assert(BATCH * (ENGINE_MAX_PLAINTEXT + ENGINE_SEAL_OVERHEAD) <= SCRATCH_LEN, "a batch fits into scratch");
+
+static uint8_t *send_buffer(struct conn_record *rec)
+{
+	if (!rec->send_buffer) {
+		rec->send_buffer = arena_buffer_alloc();
+	}
+	return rec->send_buffer ? arena_buffer(rec->send_buffer) : NULL;
+}
+
+void send_drop_locked(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+
+	if (rec->send_buffer) {
+		arena_buffer_free(rec->send_buffer, ARENA_BUFFER_LEN);
+		rec->send_buffer = 0;
+	}
+	rec->send_len = rec->resume_len = rec->early_len = 0;
+	rec->send_promised = 0;
+}
+
+static void drop_if_empty(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+
+	if (rec->send_len == 0) {
+		rec->send_promised = 0;
+		if (rec->resume_len == 0 && rec->early_len == 0) {
+			send_drop_locked(ref);
+		}
+	}
+}
+
+int send_flush_locked(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+
+	while (rec->send_len > 0) {
+		const uint8_t *bytes = arena_buffer(rec->send_buffer) + rec->send_start;
+		ssize_t n = sys_send(ref->fd, bytes, rec->send_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		if (n == -EINTR) {
+			continue;
+		}
+		if (n < 0) {
+			return (int)n;
+		}
+		rec->send_start += (uint32_t)n;
+		rec->send_len -= (uint32_t)n;
+	}
+	drop_if_empty(ref);
+	if (rec->send_shut_due) {
+		rec->send_shut_due = 0;
+		sys_shutdown(ref->fd, SHUT_WR);
+	}
+	return 0;
+}
+
+bool send_queue_locked(const struct ref *ref, const uint8_t *bytes, size_t len)
+{
+	struct conn_record *rec = ref->rec;
+	uint8_t *buffer = send_buffer(rec);
+
+	if (!buffer) {
+		return false;
+	}
+	if (rec->send_len == 0) {
+		rec->send_start = 0;
+	} else if (rec->send_start + rec->send_len + len > SEALED_MAX) {
+		memmove(buffer, buffer + rec->send_start, rec->send_len);
+		rec->send_start = 0;
+	}
+	if (rec->send_start + rec->send_len + len > SEALED_MAX) {
+		return false;
+	}
+	memcpy(buffer + rec->send_start + rec->send_len, bytes, len);
+	rec->send_len += (uint32_t)len;
+	rec->send_promised = 1;
+	send_flush_locked(ref);
+	return true;
+}
+
+void send_alert_locked(const struct ref *ref, uint8_t alert)
+{
+	uint8_t bytes[ENGINE_CONTROL_MAX];
+	struct cipher_cell *cell;
+	struct engine_cipher *cipher = cipher_get(ref->slot, 1, &cell);
+	size_t len = 0;
+
+	if (!cipher) {
+		return;
+	}
+	if (engine_seal_alert(&ref->rec->conn, cipher, alert, bytes, &len) != ENGINE_OK) {
+		len = 0;
+	}
+	cipher_put(cell);
+	if (len > 0 && !send_queue_locked(ref, bytes, len)) {
+		log_debug("%s: no room for an alert", ref->rec->rule);
+	}
+}
+
+/* Send the KeyUpdate that is owed: 0, or -errno. */
+static int send_control(const struct ref *ref, struct engine_cipher *cipher)
+{
+	uint8_t bytes[ENGINE_CONTROL_MAX];
+	size_t len = 0;
+
+	if (engine_control(&ref->rec->conn, cipher, bytes, &len) != ENGINE_OK) {
+		return -EPIPE;
+	}
+	if (len > 0 && !send_queue_locked(ref, bytes, len)) {
+		return -ENOMEM;
+	}
+	return ref->rec->send_len > 0 ? -EAGAIN : 0;
+}
+
+/* A batch of records, sealed but not sent. */
+struct batch {
+	int n;
+	size_t len;		/* sealed bytes */
+	uint64_t first_seq;
+	size_t plain[BATCH], sealed[BATCH];
+};
+
+static bool seal_record(const struct ref *ref, struct engine_cipher *cipher, struct cursor *cur, uint8_t *out,
+			size_t *plain_len, size_t *sealed_len)
+{
+	struct engine_slice slices[MAX_SLICES];
+	size_t n = 0, len = 0;
+
+	while (cur->left > 0 && len < ENGINE_MAX_PLAINTEXT && n < MAX_SLICES) {
+		size_t piece_len;
+		slices[n].data = cursor_piece(cur, &piece_len);
+		slices[n].len = piece_len < ENGINE_MAX_PLAINTEXT - len ? piece_len : ENGINE_MAX_PLAINTEXT - len;
+		len += slices[n].len;
+		cursor_skip(cur, slices[n].len);
+		n++;
+	}
+	*plain_len = len;
+	return engine_seal(&ref->rec->conn, cipher, slices, n, out, len + ENGINE_SEAL_OVERHEAD, sealed_len) ==
+	       ENGINE_OK;
+}
+
+static bool seal_batch(const struct ref *ref, struct engine_cipher *cipher, struct cursor cur, uint8_t *out,
+		       struct batch *batch)
+{
+	batch->n = 0;
+	batch->len = 0;
+	batch->first_seq = engine_send_seq(&ref->rec->conn);
+	while (batch->n < BATCH && cur.left > 0 && !engine_control_due(&ref->rec->conn)) {
+		if (!seal_record(ref, cipher, &cur, out + batch->len, &batch->plain[batch->n],
+				 &batch->sealed[batch->n])) {
+			return false;
+		}
+		batch->len += batch->sealed[batch->n];
+		batch->n++;
+	}
+	return true;
+}
+
+/* The kernel took the first n bytes of a batch: what counts as sent, what waits, what is taken back. */
+static int settle_batch(const struct ref *ref, const struct batch *batch, const uint8_t *sealed, size_t n,
+			struct cursor *cur)
+{
+	struct conn_record *rec = ref->rec;
+	size_t at = 0;
+	int i;
+
+	for (i = 0; i < batch->n && at + batch->sealed[i] <= n; i++) {
+		at += batch->sealed[i];
+		cursor_skip(cur, batch->plain[i]);
+	}
+	if (at == n) {
+		engine_send_rewind(&rec->conn, batch->first_seq + (uint64_t)i);
+		return 0;
+	}
+	engine_send_rewind(&rec->conn, batch->first_seq + (uint64_t)i + 1);
+	if (!send_buffer(rec)) {
+		return -ENOMEM;
+	}
+	rec->send_start = 0;
+	rec->send_len = (uint32_t)(batch->sealed[i] - (n - at));
+	memcpy(arena_buffer(rec->send_buffer), sealed + n, rec->send_len);
+	struct cursor copy = *cur;
+	rec->resume_start = PLAIN_AT;
+	rec->resume_len = (uint32_t)batch->plain[i];
+	cursor_get(&copy, arena_buffer(rec->send_buffer) + PLAIN_AT, batch->plain[i]);
+	return -EAGAIN;
+}
+
+/* The program comes again with what was sealed before: count it as sent. */
+static void resume(const struct ref *ref, struct cursor *cur)
+{
+	struct conn_record *rec = ref->rec;
+	size_t n = rec->resume_len < cur->left ? rec->resume_len : cur->left;
+
+	if (n == 0) {
+		return;
+	}
+	if (cursor_equals(cur, arena_buffer(rec->send_buffer) + rec->resume_start, n)) {
+		cursor_skip(cur, n);
+		rec->resume_start += (uint32_t)n;
+		rec->resume_len -= (uint32_t)n;
+	} else {
+		/* Another message: the old one is with the kernel already, whole. */
+		rec->resume_len = 0;
+	}
+	drop_if_empty(ref);
+}
+
+/* Send as much of cur as the kernel takes at once: 0 if all, -EAGAIN, or what failed. Under send_lock. */
+static int push(const struct ref *ref, struct cursor *cur, int flags, uint8_t *scratch)
+{
+	struct conn_record *rec = ref->rec;
+	struct cipher_cell *cell;
+	struct engine_cipher *cipher;
+	struct batch batch;
+	int rc;
+
+	if (rec->send_shut) {
+		return -EPIPE;
+	}
+	rc = send_flush_locked(ref);
+	if (rc != 0) {
+		return rc;
+	}
+	resume(ref, cur);
+	cipher = cipher_get(ref->slot, 1, &cell);
+	if (!cipher) {
+		return -ENOMEM;
+	}
+	while (rc == 0 && cur->left > 0) {
+		if (engine_control_due(&rec->conn)) {
+			rc = send_control(ref, cipher);
+			continue;
+		}
+		if (!seal_batch(ref, cipher, *cur, scratch, &batch)) {
+			rc = -EPIPE;
+			continue;
+		}
+		ssize_t n;
+		do {
+			n = sys_send(ref->fd, scratch, batch.len, (flags & MSG_MORE) | MSG_DONTWAIT | MSG_NOSIGNAL);
+		} while (n == -EINTR);
+		if (n < 0) {
+			engine_send_rewind(&rec->conn, batch.first_seq);
+			rc = (int)n;
+		} else {
+			rc = settle_batch(ref, &batch, scratch, (size_t)n, cur);
+			if (rc == 0 && (size_t)n < batch.len) {
+				rc = -EAGAIN;
+			}
+		}
+	}
+	cipher_put(cell);
+	return rc;
+}
+
+/*
+ * A server that speaks first on a non-blocking socket: keep what it says until the client's handshake is done. Returns the
+ * bytes taken, or -EAGAIN. Under both locks.
+ */
+static ssize_t take_early(const struct ref *ref, struct cursor *cur)
+{
+	struct conn_record *rec = ref->rec;
+	size_t n = EARLY_MAX - rec->early_len;
+
+	if (rec->role != ENGINE_SERVER || n == 0 || !send_buffer(rec)) {
+		return -EAGAIN;
+	}
+	n = n < cur->left ? n : cur->left;
+	cursor_get(cur, arena_buffer(rec->send_buffer) + PLAIN_AT + rec->early_len, n);
+	rec->early_len += (uint32_t)n;
+	return (ssize_t)n;
+}
+
+void send_early_locked(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+	struct engine_slice slice;
+	struct cipher_cell *cell;
+	struct engine_cipher *cipher;
+	uint8_t *buffer;
+	size_t len = 0;
+
+	if (rec->early_len > 0) {
+		buffer = arena_buffer(rec->send_buffer);
+		slice.data = buffer + PLAIN_AT;
+		slice.len = rec->early_len;
+		cipher = cipher_get(ref->slot, 1, &cell);
+		if (!cipher || engine_seal(&rec->conn, cipher, &slice, 1, buffer, SEALED_MAX, &len) != ENGINE_OK) {
+			log_error("%s: out of memory; closing the connection", rec->rule);
+			session_fail(ref, ENOMEM);
+			len = 0;
+		}
+		if (cipher) {
+			cipher_put(cell);
+		}
+		rec->early_len = 0;
+		rec->send_start = 0;
+		rec->send_len = (uint32_t)len;
+		rec->send_promised = 1;
+	}
+	if (rec->send_shut_due) {
+		/* shutdown(SHUT_WR) came before the handshake's end. */
+		send_alert_locked(ref, ENGINE_ALERT_CLOSE_NOTIFY);
+	}
+	send_flush_locked(ref);
+}
+
+/* What the program is told about a failed write, and SIGPIPE where the kernel would raise it. */
+static ssize_t write_failed(int err, int flags)
+{
+	if (err == EPIPE && !(flags & MSG_NOSIGNAL)) {
+		pthread_kill(pthread_self(), SIGPIPE);
+	}
+	errno = err;
+	return -1;
+}
+
+/* The handshake comes first: 0 when it is done, 1 when *taken bytes were kept as early data, or -errno. */
+static int before_send(const struct ref *ref, struct cursor *cur, int flags, ssize_t *taken)
+{
+	bool nonblocking = (flags & MSG_DONTWAIT) || !fd_is_blocking(ref->fd);
+	int rc = handshake_finish(ref, nonblocking, SO_SNDTIMEO);
+
+	if (rc != -EAGAIN || !nonblocking) {
+		/* A connection that failed is a broken pipe, except that the first call on it tells why. */
+		return rc;
+	}
+	rc = lock_both(ref);
+	if (rc != 0) {
+		return rc;
+	}
+	if (atomic_load(&ref->rec->phase) == PHASE_OPEN) {
+		/* Another thread has just finished it. */
+		unlock_both(ref);
+		return 0;
+	}
+	*taken = ref->rec->send_shut ? -EPIPE : take_early(ref, cur);
+	unlock_both(ref);
+	return *taken > 0 ? 1 : (int)*taken;
+}
+
+ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
+{
+	struct cursor cur;
+	struct ref ref;
+	uint8_t *scratch;
+	size_t total;
+	ssize_t taken = 0;
+	int saved = errno;
+	int rc;
+
+	if (!ref_get(fd, &ref)) {
+		errno = EBADF;
+		return -1;
+	}
+	if (flags & MSG_OOB) {
+		errno = EOPNOTSUPP;
+		return -1;
+	}
+	cursor_init(&cur, iov, n_iov);
+	total = cur.left;
+	if (atomic_load(&ref.rec->phase) != PHASE_OPEN) {
+		if (atomic_load(&ref.rec->phase) == PHASE_FAILED) {
+			return write_failed(EPIPE, flags);
+		}
+		rc = before_send(&ref, &cur, flags, &taken);
+		if (rc != 0) {
+			errno = saved;
+			return rc > 0 ? taken : write_failed(-rc, flags);
+		}
+	}
+	if (total == 0) {
+		errno = saved;
+		return 0;
+	}
+	scratch = scratch_get();
+	if (!scratch) {
+		errno = ENOMEM;
+		return -1;
+	}
+	for (;;) {
+		rc = lock_send(&ref);
+		if (rc == 0) {
+			rc = push(&ref, &cur, flags, scratch);
+			unlock_send(&ref);
+		}
+		if (rc != -EAGAIN || (flags & MSG_DONTWAIT) || !fd_is_blocking(fd)) {
+			break;
+		}
+		/* Sealed bytes only: nothing to wipe, and not kept over a wait in which the thread may be cancelled. */
+		scratch_put(scratch, 0);
+		rc = wait_events(&ref, POLLOUT, SO_SNDTIMEO, 0);
+		scratch = scratch_get();
+		if (rc != 0 || !scratch) {
+			break;
+		}
+	}
+	if (scratch) {
+		scratch_put(scratch, 0);
+	} else {
+		rc = -ENOMEM;
+	}
+	if (cur.left < total) {
+		errno = saved;
+		return (ssize_t)(total - cur.left);
+	}
+	return write_failed(-rc, flags);
+}
+
+int session_shutdown(int fd, int how)
+{
+	struct ref ref;
+	int rc;
+
+	if (how != SHUT_RD && how != SHUT_WR && how != SHUT_RDWR) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (!ref_get(fd, &ref)) {
+		errno = EBADF;
+		return -1;
+	}
+	if (how != SHUT_WR) {
+		ref.rec->recv_shut = 1;
+	}
+	if (how == SHUT_RD || atomic_load(&ref.rec->phase) == PHASE_FAILED) {
+		rc = sys_shutdown(fd, how);
+		if (rc < 0) {
+			errno = -rc;
+		}
+		return rc < 0 ? -1 : 0;
+	}
+	if (session_phase(fd) == SESSION_CONNECTING && fd_is_blocking(fd)) {
+		/* Whoever is at the other end wants a handshake before an end. A failure shows in later calls. */
+		handshake_finish(&ref, false, SO_SNDTIMEO);
+	}
+	rc = lock_both(&ref);
+	if (rc != 0) {
+		errno = -rc;
+		return -1;
+	}
+	if (atomic_load(&ref.rec->phase) == PHASE_OPEN && !ref.rec->send_shut) {
+		ref.rec->send_shut_due = 1;
+		send_alert_locked(&ref, ENGINE_ALERT_CLOSE_NOTIFY);
+		send_flush_locked(&ref);
+	} else if (!ref.rec->send_shut) {
+		ref.rec->send_shut_due = 1;
+	}
+	ref.rec->send_shut = 1;
+	unlock_both(&ref);
+	while (ref.rec->send_shut_due && fd_is_blocking(fd) && wait_events(&ref, POLLOUT, SO_SNDTIMEO, 0) == 0) {
+		session_flush(fd);
+		if (atomic_load(&ref.rec->phase) != PHASE_OPEN) {
+			break;
+		}
+	}
+	if (how == SHUT_RDWR) {
+		sys_shutdown(fd, ref.rec->send_shut_due ? SHUT_RD : SHUT_RDWR);
+	}
+	return 0;
+}
+
+bool session_flush_due(int fd)
+{
+	struct ref ref;
+
+	return ref_get(fd, &ref) && ref.rec->send_len > 0 && (ref.rec->send_promised || ref.rec->send_shut_due);
+}
+
+void session_flush(int fd)
+{
+	int saved = errno;
+	struct ref ref;
+
+	if (ref_get(fd, &ref) && lock_send(&ref) == 0) {
+		if (atomic_load(&ref.rec->phase) == PHASE_OPEN) {
+			send_flush_locked(&ref);
+		}
+		unlock_send(&ref);
+	}
+	errno = saved;
+}
