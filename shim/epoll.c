@@ -1,0 +1,486 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Wrapped sockets in epoll sets.
+ *
+ * Implementation notes: the registration of an established, non-blocking socket is the program's own and costs
+ * nothing. Otherwise the kernel holds a token in place of the program's data:
+ *
+ *   WAITING  the handshake goes on: level-triggered, waits for what session_progress() wants; no event gets through
+ *   SETTLED  failed, or a blocking socket, or bytes of ours wait for the kernel: the program's own modes, so that the
+ *            kernel keeps count of edges and one-shots; events are filtered and EPOLLERR is added after a failure
+ *
+ * When a handshake ends, EPOLL_CTL_MOD puts the program's interest in; that makes the kernel look at the socket afresh
+ * and report in the program's mode. Sessions are asked before the registry's lock is taken, never under it; changes of
+ * the kernel's side and of the table are made under it, so that the two agree.
+ */
+#include "epoll.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+
+#include "fdtab.h"
+#include "ready.h"
+#include "real.h"
+#include "registry.h"
+#include "session.h"
+#include "shim.h"
+#include "sys.h"
+
+/* What the kernel allows together with EPOLLEXCLUSIVE. */
+#define WITH_EXCLUSIVE (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
+#define READABLE ((uint32_t)EPOLLIN | (uint32_t)EPOLLRDNORM)
+#define ALWAYS ((uint32_t)EPOLLERR | (uint32_t)EPOLLHUP)
+
+static int raw_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data)
+{
+	struct epoll_event event = { .events = events, .data.u64 = data };
+
+	return (int)sys_call6(SYS_epoll_ctl, epfd, op, fd, (long)&event, 0, 0);
+}
+
+/* ---- what a session needs ---- */
+
+struct facts {
+	enum session_phase phase;
+	uint64_t session;
+	short interest;	  /* while CONNECTING */
+	bool is_blocking; /* these two when OPEN */
+	bool flush_due;
+	bool just_settled; /* it was asking that ended the handshake */
+};
+
+static struct facts find_facts(int fd)
+{
+	struct facts facts = { .session = session_id(fd), .phase = session_phase(fd) };
+
+	if (facts.phase == SESSION_CONNECTING) {
+		facts.phase = session_progress(fd, &facts.interest);
+		facts.just_settled = facts.phase != SESSION_CONNECTING;
+	}
+	if (facts.phase == SESSION_OPEN) {
+		facts.is_blocking = session_is_blocking(fd);
+		facts.flush_due = session_flush_due(fd);
+	}
+	return facts;
+}
+
+/* How the kernel has to be asked on behalf of a program that asked for user: NONE means by its own words. */
+static enum registration_state wanted(const struct facts *facts, const struct epoll_event *user, uint32_t *events)
+{
+	*events = user->events;
+	switch (facts->phase) {
+	case SESSION_CONNECTING:
+		*events = (uint32_t)(unsigned short)facts->interest | (user->events & EPOLLWAKEUP);
+		return REGISTRATION_WAITING;
+	case SESSION_FAILED:
+		return REGISTRATION_SETTLED;
+	case SESSION_OPEN:
+		if (facts->flush_due) {
+			*events |= EPOLLOUT;
+			return REGISTRATION_SETTLED;
+		}
+		if (facts->is_blocking && (user->events & READABLE)) {
+			return REGISTRATION_SETTLED;
+		}
+		break;
+	case SESSION_NONE:
+		break;
+	}
+	return REGISTRATION_NONE;
+}
+
+/* ---- changes, under the lock ---- */
+
+static int set_kernel(int epfd, struct registration *r, uint32_t events, uint64_t data)
+{
+	int ret;
+
+	if ((r->user.events | r->kernel_events) & EPOLLEXCLUSIVE) {
+		/* The kernel refuses to modify these. */
+		ret = raw_ctl(epfd, EPOLL_CTL_DEL, r->fd, 0, 0);
+		if (ret == 0) {
+			ret = raw_ctl(epfd, EPOLL_CTL_ADD, r->fd, events, data);
+		}
+	} else {
+		ret = raw_ctl(epfd, EPOLL_CTL_MOD, r->fd, events, data);
+	}
+	r->kernel_events = events;
+	return ret;
+}
+
+/* Bring r and the kernel to what facts ask for. r may be gone afterwards. */
+static void apply(int epfd, struct registration *r, const struct facts *facts)
+{
+	uint32_t events;
+	enum registration_state state = wanted(facts, &r->user, &events);
+
+	if (state == REGISTRATION_NONE) {
+		(void)set_kernel(epfd, r, r->user.events, r->user.data.u64);
+		registry_remove(r);
+		return;
+	}
+	if (set_kernel(epfd, r, events, atomic_load(&r->token)) < 0) {
+		registry_remove(r); /* the kernel does not know it (any more) */
+		return;
+	}
+	r->state = state;
+	registry_set_session(r, facts->session);
+}
+
+/* A handshake has ended: hand all registrations of the session back, those made with duplicates of fd too. */
+static void settle(const struct facts *facts)
+{
+	struct registration *r, *next;
+
+	for (r = registry_first_of_session(facts->session); r; r = next) {
+		next = registry_next_of_session(r);
+		if (r->state == REGISTRATION_WAITING) {
+			apply(r->epfd, r, facts);
+		}
+	}
+}
+
+/* ---- epoll_ctl ---- */
+
+static int fail(int err)
+{
+	errno = err;
+	return -1;
+}
+
+static void remove_registration(int epfd, int fd)
+{
+	struct registry_guard guard = registry_lock();
+	struct registration *r = registry_find(epfd, fd);
+
+	if (r) {
+		registry_remove(r);
+	}
+	registry_unlock(guard);
+}
+
+/* Add or modify with a token in place of the program's data. */
+static int change_translated(int epfd, int op, int fd, const struct epoll_event *user, const struct facts *facts)
+{
+	struct registry_guard guard = registry_lock();
+	struct registration *old = registry_find(epfd, fd);
+	/* A modified registration keeps its token; an added one has nothing to do with events under way for another. */
+	struct registration *r = op == EPOLL_CTL_MOD && old && old->session == facts->session ? old : NULL;
+	uint32_t events;
+	enum registration_state state = wanted(facts, user, &events);
+	int err = 0;
+
+	if (op == EPOLL_CTL_MOD && old && (old->user.events & EPOLLEXCLUSIVE)) {
+		err = -EINVAL;
+	} else if (!r && !(r = registry_add(epfd, fd))) {
+		err = -ENOMEM;
+	} else {
+		err = raw_ctl(epfd, op, fd, events, atomic_load(&r->token));
+		if (err < 0 && r != old) {
+			registry_remove(r);
+		}
+		if (err == -ENOENT || err == -EBADF || (err == 0 && r != old)) {
+			if (old) {
+				registry_remove(old);
+			}
+		}
+	}
+	if (err == 0) {
+		r->state = state;
+		registry_set_session(r, facts->session);
+		r->user = *user;
+		r->kernel_events = events;
+	}
+	registry_unlock(guard);
+	return err < 0 ? fail(-err) : 0;
+}
+
+/* Add or modify with the program's own data: what the table says of the pair before is over. */
+static int change_plainly(int epfd, int op, int fd, struct epoll_event *event)
+{
+	int ret = REAL(epoll_ctl)(epfd, op, fd, event);
+
+	if (registry_has(fd) && (ret == 0 || (op == EPOLL_CTL_MOD && errno == ENOENT))) {
+		remove_registration(epfd, fd);
+	}
+	return ret;
+}
+
+static bool is_unconnected(int fd)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof(peer);
+
+	return sys_call(SYS_getpeername, fd, &peer, &len) == -ENOTCONN;
+}
+
+void epoll_track(int epfd, int fd, const struct epoll_event *event)
+{
+	bool may_connect = shim_ready() == SHIM_ARMED && policy_has(shim_policy(), POLICY_CONNECT) && is_unconnected(fd);
+	struct registry_guard guard;
+	struct registration *r;
+
+	if (!may_connect && !registry_has(fd)) {
+		return;
+	}
+	guard = registry_lock();
+	r = registry_find(epfd, fd);
+	if (r && (!may_connect || r->state != REGISTRATION_TRACKED)) {
+		registry_remove(r);
+		r = NULL;
+	}
+	if (!r && may_connect) {
+		/* Without memory it stays the kernel's: readiness would come early, but nothing goes unprotected. */
+		r = registry_add(epfd, fd);
+	}
+	if (r) {
+		r->user = *event;
+		r->kernel_events = event->events;
+		r->state = REGISTRATION_TRACKED;
+	}
+	registry_unlock(guard);
+}
+
+/* No session (yet) on a descriptor that has registrations. */
+static int change_unwrapped(int epfd, int op, int fd, struct epoll_event *event)
+{
+	int ret = REAL(epoll_ctl)(epfd, op, fd, event);
+
+	if (ret == 0) {
+		epoll_track(epfd, fd, event);
+	} else if (op == EPOLL_CTL_MOD && errno == ENOENT) {
+		remove_registration(epfd, fd);
+	}
+	return ret;
+}
+
+int epoll_change(int epfd, int op, int fd, struct epoll_event *event)
+{
+	struct epoll_event user;
+	struct facts facts;
+	uint32_t events;
+	int ret;
+
+	if (op == EPOLL_CTL_DEL) {
+		ret = REAL(epoll_ctl)(epfd, op, fd, event);
+		if (registry_has(fd) && (ret == 0 || errno == ENOENT)) {
+			remove_registration(epfd, fd);
+		}
+		return ret;
+	}
+	if ((op != EPOLL_CTL_ADD && op != EPOLL_CTL_MOD) || (uintptr_t)event < 4096) {
+		return REAL(epoll_ctl)(epfd, op, fd, event);
+	}
+	if (!fdtab_is_wrapped(fd)) {
+		return change_unwrapped(epfd, op, fd, event);
+	}
+	user = *event;
+	if ((user.events & EPOLLEXCLUSIVE) &&
+	    (op == EPOLL_CTL_MOD || (user.events & ~(uint32_t)WITH_EXCLUSIVE))) {
+		return REAL(epoll_ctl)(epfd, op, fd, event); /* refuses it */
+	}
+	if (op == EPOLL_CTL_MOD && !registry_has(fd) && session_phase(fd) == SESSION_OPEN && !session_flush_due(fd)) {
+		/* It is registered without our help since it was added. */
+		return REAL(epoll_ctl)(epfd, op, fd, event);
+	}
+	facts = find_facts(fd);
+	if (wanted(&facts, &user, &events) == REGISTRATION_NONE) {
+		ret = change_plainly(epfd, op, fd, event);
+	} else {
+		ret = change_translated(epfd, op, fd, &user, &facts);
+	}
+	if (facts.just_settled ||
+	    (facts.phase == SESSION_CONNECTING && session_phase(fd) != SESSION_CONNECTING)) {
+		ready_settled(fd); /* here, or by another thread while we were at it */
+	}
+	return ret;
+}
+
+/* ---- events ---- */
+
+static uint32_t failed_events(const struct epoll_event *user)
+{
+	return (user->events & (READABLE | EPOLLOUT | EPOLLWRNORM | EPOLLRDHUP)) | ALWAYS;
+}
+
+/* An event of a handshake: go on with it. Nothing for the program; when it ends, the kernel will report afresh. */
+static void progress(int epfd, const struct registration *seen, uint64_t token, bool *again)
+{
+	struct facts facts = find_facts(seen->fd);
+	struct registry_guard guard = registry_lock();
+	struct registration *r = registry_by_token(token);
+	uint32_t events;
+
+	if (facts.phase != SESSION_CONNECTING) {
+		*again = true;
+	}
+	if (r && r->state == REGISTRATION_WAITING &&
+	    (wanted(&facts, &r->user, &events) != REGISTRATION_WAITING || events != r->kernel_events)) {
+		apply(epfd, r, &facts);
+	}
+	if (facts.just_settled) {
+		settle(&facts);
+	}
+	registry_unlock(guard);
+}
+
+/* An event of a settled session: let through what counts. */
+static bool filter(int epfd, const struct registration *seen, uint64_t token, struct epoll_event *event)
+{
+	uint32_t visible = event->events & (seen->user.events | ALWAYS);
+	bool once = seen->user.events & EPOLLONESHOT;
+	bool edges = seen->user.events & EPOLLET;
+	enum registration_state state;
+	struct registry_guard guard;
+	struct registration *r;
+	struct facts facts;
+	uint32_t events;
+
+	if ((event->events & EPOLLOUT) && session_flush_due(seen->fd)) {
+		session_flush(seen->fd);
+	}
+	facts = find_facts(seen->fd);
+	if (facts.phase == SESSION_FAILED) {
+		visible = failed_events(&seen->user);
+	} else if (facts.is_blocking && (visible & READABLE) && !session_recv_ready(seen->fd)) {
+		visible &= ~READABLE;
+	}
+
+	guard = registry_lock();
+	r = registry_by_token(token);
+	if (!r) {
+		visible = 0; /* deleted meanwhile */
+	} else {
+		state = wanted(&facts, &r->user, &events);
+		if (once ? !visible : events != r->kernel_events || (state == REGISTRATION_NONE && !edges)) {
+			/*
+			 * A one-shot that brought nothing is to be armed again; one that did must not be. Giving an
+			 * edge-triggered registration back can wait until the program modifies it.
+			 */
+			apply(epfd, r, &facts);
+		}
+	}
+	registry_unlock(guard);
+	event->events = visible;
+	event->data.u64 = seen->user.data.u64;
+	return visible != 0;
+}
+
+bool epoll_translate(int epfd, struct epoll_event *event, bool *again)
+{
+	uint64_t token = event->data.u64;
+	struct registration *r, seen;
+	struct registry_guard guard;
+
+	if (!registry_is_token(token)) {
+		return true;
+	}
+	guard = registry_lock();
+	r = registry_by_token(token);
+	if (!r) {
+		/* Another thread gave it back to the kernel or deleted it when this event was on its way. */
+		registry_unlock(guard);
+		return false;
+	}
+	seen = *r;
+	registry_unlock(guard);
+
+	if (session_id(seen.fd) != seen.session) {
+		/*
+		 * The number is another socket's now, but the registration lives on, by a duplicate. It can neither be
+		 * modified nor deleted then; the kernel goes on reporting it with the data of old, so do that.
+		 */
+		event->events &= seen.user.events | ALWAYS;
+		event->data.u64 = seen.user.data.u64;
+		return event->events != 0;
+	}
+	if (seen.state == REGISTRATION_WAITING) {
+		progress(epfd, &seen, token, again);
+		return false;
+	}
+	return filter(epfd, &seen, token, event);
+}
+
+/* ---- news from the other hooks ---- */
+
+void ready_connecting(int fd)
+{
+	struct registration *r, *next;
+	struct registry_guard guard;
+	struct facts facts;
+
+	if (!registry_has(fd)) {
+		return;
+	}
+	facts = find_facts(fd);
+	guard = registry_lock();
+	for (r = registry_first(fd); r; r = next) {
+		next = registry_next(r);
+		apply(r->epfd, r, &facts);
+	}
+	registry_unlock(guard);
+	if (facts.phase == SESSION_CONNECTING && session_phase(fd) != SESSION_CONNECTING) {
+		ready_settled(fd);
+	}
+}
+
+void ready_settled(int fd)
+{
+	struct registry_guard guard;
+	struct facts facts;
+
+	if (!registry_is_used()) {
+		return;
+	}
+	facts = find_facts(fd);
+	if (facts.phase == SESSION_NONE || facts.phase == SESSION_CONNECTING) {
+		return;
+	}
+	guard = registry_lock();
+	settle(&facts);
+	registry_unlock(guard);
+}
+
+void ready_forget(int fd)
+{
+	struct registration *r, *next;
+	struct registry_guard guard;
+
+	if (!registry_has(fd)) {
+		return;
+	}
+	guard = registry_lock();
+	for (r = registry_first(fd); r; r = next) {
+		next = registry_next(r);
+		/*
+		 * If a duplicate keeps the socket, its registrations live on under this number, so leave the program's
+		 * own behind. Not where that could report an edge or a one-shot twice; and never touch a set for a
+		 * process that was born with it: it closes its copies, and the set is its parent's.
+		 */
+		if (r->process != registry_process() || r->state == REGISTRATION_TRACKED) {
+			;
+		} else if (r->state == REGISTRATION_WAITING || !(r->user.events & (EPOLLET | EPOLLONESHOT))) {
+			(void)set_kernel(r->epfd, r, r->user.events, r->user.data.u64);
+		} else {
+			(void)raw_ctl(r->epfd, EPOLL_CTL_DEL, fd, 0, 0);
+		}
+		registry_remove(r);
+	}
+	registry_unlock(guard);
+}
+
+void ready_fork_prepare(void)
+{
+	registry_fork_prepare();
+}
+
+void ready_fork_parent(void)
+{
+	registry_fork_parent();
+}
+
+void ready_fork_child(void)
+{
+	registry_fork_child();
+}
