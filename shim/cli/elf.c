@@ -179,9 +179,12 @@ enum elf_verdict elf_read(int fd, struct elf_info *info)
 	phdr_t segment;
 
 	memset(info, 0, sizeof(*info));
-	/* The two classes agree on the first 20 bytes. */
-	if (!read_at(fd, &header, EI_NIDENT + 4, 0) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
+	if (!read_at(fd, &header, SELFMAG, 0) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
 		return ELF_NOT_ELF;
+	}
+	/* The two classes agree on the first 20 bytes. */
+	if (!read_at(fd, &header, EI_NIDENT + 4, 0)) {
+		return ELF_NOT_EXECUTABLE;
 	}
 	info->class = header.e_ident[EI_CLASS];
 	info->data = header.e_ident[EI_DATA];
