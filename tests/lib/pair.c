@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Client against server in one process.
+ */
+#include "tests/lib/pair.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PIPE_SIZE (512 * 1024)
+
+struct engine_dev_cert pair_cert;
+
+/* ---- environment ---- */
+
+static uint64_t generator;
+static const uint8_t *script;
+static size_t script_left;
+static size_t memory_now, memory_peak;
+static unsigned memory_count, memory_fail_at;
+
+/* Every block carries its size in front, 16 bytes to keep the alignment. */
+static void *counted_alloc(size_t size)
+{
+	size_t *block;
+
+	memory_count++;
+	if (memory_fail_at != 0 && memory_count >= memory_fail_at) {
+		return NULL;
+	}
+	block = malloc(16 + size);
+	if (block == NULL) {
+		return NULL;
+	}
+	*block = size;
+	memory_now += size;
+	memory_peak = memory_now > memory_peak ? memory_now : memory_peak;
+	return (uint8_t *)block + 16;
+}
+
+static void counted_release(void *ptr)
+{
+	size_t *block;
+
+	if (ptr != NULL) {
+		block = (size_t *)(void *)((uint8_t *)ptr - 16);
+		memory_now -= *block;
+		free(block);
+	}
+}
+
+static void *counted_resize(void *ptr, size_t size)
+{
+	void *larger = counted_alloc(size);
+	size_t old;
+
+	if (larger != NULL && ptr != NULL) {
+		old = *(size_t *)(void *)((uint8_t *)ptr - 16);
+		memcpy(larger, ptr, old < size ? old : size);
+		counted_release(ptr);
+	}
+	return larger;
+}
+
+/* splitmix64: good enough to look random */
+static uint64_t next_number(void)
+{
+	uint64_t z = (generator += UINT64_C(0x9e3779b97f4a7c15));
+
+	z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ (z >> 27)) * UINT64_C(0x94d049bb133111eb);
+	return z ^ (z >> 31);
+}
+
+static bool scripted_random(uint8_t *buf, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (script_left != 0) {
+			buf[i] = *script++;
+			script_left--;
+		} else {
+			buf[i] = (uint8_t)next_number();
+		}
+	}
+	return true;
+}
+
+static int64_t standing_time(void)
+{
+	return PAIR_NOW;
+}
+
+void pair_seed(uint64_t seed)
+{
+	generator = seed;
+	script_left = 0;
+}
+
+void pair_script_random(const uint8_t *bytes, size_t n)
+{
+	script = bytes;
+	script_left = n;
+}
+
+size_t pair_memory_now(void)
+{
+	return memory_now;
+}
+
+size_t pair_memory_peak(void)
+{
+	return memory_peak;
+}
+
+void pair_memory_reset(void)
+{
+	memory_peak = memory_now;
+	memory_count = 0;
+	memory_fail_at = 0;
+}
+
+void pair_memory_fail_at(unsigned n)
+{
+	memory_count = 0;
+	memory_fail_at = n;
+}
+
+unsigned pair_memory_count(void)
+{
+	return memory_count;
+}
+
+bool pair_init(void)
+{
+	static const struct engine_env env = {
+		.alloc = counted_alloc,
+		.release = counted_release,
+		.resize = counted_resize,
+		.random = scripted_random,
+		.now = standing_time,
+	};
+	static const char *const names[] = { "localhost", "127.0.0.1" };
+	static bool ready;
+	char why[ENGINE_REASON_MAX];
+
+	pair_seed(1);
+	if (!ready) {
+		ready = engine_init(&env) && engine_dev_cert_make(&pair_cert, names, 2, 30, why);
+	}
+	return ready;
+}
+
+/* ---- configurations ---- */
+
+bool pair_add_credential(struct engine_config *config)
+{
+	char why[ENGINE_REASON_MAX];
+
+	return engine_config_add_credential(config, (const uint8_t *)pair_cert.cert_pem, strlen(pair_cert.cert_pem),
+					    (const uint8_t *)pair_cert.key_pem, strlen(pair_cert.key_pem),
+					    why) == ENGINE_OK;
+}
+
+bool pair_add_trust(struct engine_config *config)
+{
+	struct engine_trust *trust = engine_trust_new();
+	char why[ENGINE_REASON_MAX];
+	size_t n = 0;
+	bool ok;
+
+	ok = trust != NULL && engine_trust_add_pem(trust, (const uint8_t *)pair_cert.ca_pem, strlen(pair_cert.ca_pem),
+						   false, &n, why) == ENGINE_OK &&
+	     n == 1;
+	if (ok) {
+		engine_config_set_trust(config, trust);
+	}
+	engine_trust_unref(trust);
+	return ok;
+}
+
+struct engine_config *pair_config(enum engine_role role)
+{
+	struct engine_config *config = engine_config_new(role);
+
+	if (config != NULL && !(role == ENGINE_SERVER ? pair_add_credential(config) : pair_add_trust(config))) {
+		engine_config_unref(config);
+		return NULL;
+	}
+	return config;
+}
+
+/* ---- handshakes ---- */
+
+bool pair_begin(struct pair *pair, struct engine_config *client, struct engine_config *server)
+{
+	struct engine_config *configs[2] = { client, server };
+	char why[ENGINE_REASON_MAX];
+
+	memset(pair, 0, sizeof(*pair));
+	for (int role = ENGINE_CLIENT; role <= ENGINE_SERVER; role++) {
+		const struct engine_hs_params params = {
+			.config = configs[role],
+			.server_name = role == ENGINE_CLIENT ? "localhost" : NULL,
+		};
+
+		pair->config[role] = configs[role];
+		pair->conn[role].id = (uint64_t)role + 1;
+		pair->cipher[role] = engine_cipher_new();
+		if (configs[role] != NULL) {
+			pair->hs[role] = engine_hs_new(&params, &pair->conn[role], why);
+		}
+		if (pair->hs[role] == NULL || pair->cipher[role] == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool pair_begin_default(struct pair *pair)
+{
+	return pair_begin(pair, pair_config(ENGINE_CLIENT), pair_config(ENGINE_SERVER));
+}
+
+const uint8_t *pair_take(struct pair *pair, enum engine_role role, size_t *len)
+{
+	static uint8_t pipe_room[PIPE_SIZE];
+	const uint8_t *pending = engine_hs_pending(pair->hs[role], len);
+
+	if (*len > sizeof(pipe_room)) {
+		abort();
+	}
+	if (*len != 0) {
+		memcpy(pipe_room, pending, *len);
+		engine_hs_sent(pair->hs[role], *len);
+	}
+	return pipe_room;
+}
+
+enum engine_err pair_give(struct pair *pair, enum engine_role role, const uint8_t *bytes, size_t len)
+{
+	enum engine_err err = ENGINE_OK;
+	size_t done = 0;
+
+	while (err == ENGINE_OK && done < len && !engine_hs_is_done(pair->hs[role])) {
+		size_t used;
+
+		err = engine_hs_recv(pair->hs[role], bytes + done, len - done, &used);
+		done += used;
+	}
+	return err;
+}
+
+void pair_pump(struct pair *pair, size_t chunk)
+{
+	bool moved = true;
+
+	while (moved) {
+		moved = false;
+		for (int role = ENGINE_CLIENT; role <= ENGINE_SERVER; role++) {
+			const enum engine_role other = role == ENGINE_CLIENT ? ENGINE_SERVER : ENGINE_CLIENT;
+			size_t len;
+			const uint8_t *bytes = pair_take(pair, (enum engine_role)role, &len);
+
+			for (size_t done = 0; done < len;) {
+				const size_t n = chunk != 0 && chunk < len - done ? chunk : len - done;
+
+				(void)!pair_give(pair, other, bytes + done, n);
+				done += n;
+			}
+			moved = moved || len != 0;
+		}
+	}
+}
+
+bool pair_is_done(const struct pair *pair)
+{
+	return engine_hs_is_done(pair->hs[ENGINE_CLIENT]) && engine_hs_is_done(pair->hs[ENGINE_SERVER]);
+}
+
+void pair_end(struct pair *pair)
+{
+	for (int role = ENGINE_CLIENT; role <= ENGINE_SERVER; role++) {
+		engine_hs_free(pair->hs[role]);
+		engine_cipher_free(pair->cipher[role]);
+		if (pair->config[role] != NULL) {
+			engine_config_unref(pair->config[role]);
+		}
+		engine_conn_wipe(&pair->conn[role]);
+	}
+}
+
+bool pair_connect(struct pair *pair)
+{
+	if (!pair_begin_default(pair)) {
+		return false;
+	}
+	pair_pump(pair, 0);
+	return pair_is_done(pair);
+}
+
+/* ---- records ---- */
+
+size_t pair_seal(struct pair *pair, enum engine_role role, const void *data, size_t len, uint8_t *out)
+{
+	const struct engine_slice slice = { data, len };
+	size_t out_len = 0;
+
+	if (engine_seal(&pair->conn[role], pair->cipher[role], &slice, 1, out, ENGINE_MAX_RECORD, &out_len) !=
+	    ENGINE_OK) {
+		return 0;
+	}
+	return out_len;
+}
+
+enum engine_err pair_open(struct pair *pair, enum engine_role role, uint8_t *record, size_t len,
+			  struct engine_opened *opened)
+{
+	return engine_open(&pair->conn[role], pair->cipher[role], record, len, NULL, 0, opened);
+}

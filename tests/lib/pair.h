@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Client against server in one process, without sockets: for tests of the engine.
+ *
+ * The environment is one of known numbers: random bytes come from a seeded generator (or a script), time stands
+ * still, memory is counted and can be made to run out.
+ */
+#ifndef TESTS_PAIR_H
+#define TESTS_PAIR_H
+
+#include "engine/engine.h"
+
+/* The time that the engine is told. */
+#define PAIR_NOW 1767225600
+
+/* engine_init() with the test environment and make the certificates; may be called again. False on failure. */
+bool pair_init(void);
+/* Start the generator anew. */
+void pair_seed(uint64_t seed);
+/* The next n random bytes are these, exactly once; then the generator goes on. */
+void pair_script_random(const uint8_t *bytes, size_t n);
+/* Bytes that the engine holds now, and the most that it held since pair_memory_reset(). */
+size_t pair_memory_now(void);
+size_t pair_memory_peak(void);
+void pair_memory_reset(void);
+/* Let the n-th allocation from now on fail (1: the next), and all after it; 0: none. */
+void pair_memory_fail_at(unsigned n);
+/* Allocations since pair_memory_reset(). */
+unsigned pair_memory_count(void);
+
+/* The certificates: one CA, a leaf for localhost and 127.0.0.1. */
+extern struct engine_dev_cert pair_cert;
+
+/* A configuration with the leaf (server) or trust in the CA (client). One reference. */
+struct engine_config *pair_config(enum engine_role role);
+/* Give a client the leaf as its own certificate, or a server trust in the CA. */
+bool pair_add_credential(struct engine_config *config);
+bool pair_add_trust(struct engine_config *config);
+
+struct pair {
+	struct engine_config *config[2]; /* by enum engine_role */
+	struct engine_conn conn[2];
+	struct engine_hs *hs[2];
+	struct engine_cipher *cipher[2];
+};
+
+/* Begin a handshake of both; configs are taken over. False on failure. */
+bool pair_begin(struct pair *pair, struct engine_config *client, struct engine_config *server);
+/* Begin with plain configurations. */
+bool pair_begin_default(struct pair *pair);
+/* Move bytes until neither has any, in pieces of at most chunk bytes (0: all at once). */
+void pair_pump(struct pair *pair, size_t chunk);
+/* Take all that role has pending; *len bytes in a static buffer, valid until the next call. */
+const uint8_t *pair_take(struct pair *pair, enum engine_role role, size_t *len);
+/* Give bytes to role; what is not taken is dropped. */
+enum engine_err pair_give(struct pair *pair, enum engine_role role, const uint8_t *bytes, size_t len);
+/* Are both done? */
+bool pair_is_done(const struct pair *pair);
+void pair_end(struct pair *pair);
+
+/* Handshake from beginning to end with plain configurations. */
+bool pair_connect(struct pair *pair);
+/* Seal as role; record in out (ENGINE_MAX_RECORD bytes), its length returned, 0 on failure. */
+size_t pair_seal(struct pair *pair, enum engine_role role, const void *data, size_t len, uint8_t *out);
+/* Open as role, in place. */
+enum engine_err pair_open(struct pair *pair, enum engine_role role, uint8_t *record, size_t len,
+			  struct engine_opened *opened);
+
+#endif
