@@ -32,6 +32,7 @@ static void lint_credential(struct lint *lint, const struct policy_rule *rule, s
 			    const struct engine_credential_info *info);
 static void lint_weaknesses(struct lint *lint, const struct policy_rule *rule);
 static void lint_clients(struct lint *lint, const struct policy_rule *rule);
+static void lint_chain(struct lint *lint, const struct policy_rule *rule);
 static void lint_reach(struct lint *lint, size_t index);
 static void lint_order(struct lint *lint, size_t index);
 static const struct policy_rule *find_cover(struct lint *lint, size_t index, const struct pattern *pattern);
@@ -55,6 +56,9 @@ bool policy_lint(struct policy *policy, int64_t now, struct policy_diag *out)
 		lint_rule(&lint, policy->rules[i]);
 		lint_reach(&lint, i);
 		lint_order(&lint, i);
+	}
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		lint_chain(&lint, policy->rules[i]);
 	}
 	if (lint.n_comparisons > MAX_COMPARISONS) {
 		diag_note(&diag, (struct place){0, 0},
@@ -101,10 +105,8 @@ static void lint_files(struct lint *lint, const struct policy_rule *rule)
 
 		if (load_mode(path, &mode) && (mode & 026)) {
 			tell(lint, POLICY_WARNING, key->values->at,
-			     "key %s can be %s by others (mode %04o): chmod 600 it, and replace the key if "
-			     "others "
-			     "were on this machine",
-			     path, mode & 022 ? "changed" : "read", mode);
+			     "key %s can be %s by others (mode %04o): make it 0600", path,
+			     mode & 022 ? "changed" : "read", mode);
 		}
 	}
 }
@@ -131,12 +133,6 @@ static void lint_credential(struct lint *lint, const struct policy_rule *rule, s
 
 		tell(lint, POLICY_WARNING, file->at, "certificate %s (%s) expires in %lld day%s", file->path,
 		     info->subject, days, days == 1 ? "" : "s");
-	}
-	if (!info->chain_complete) {
-		tell(lint, POLICY_WARNING, file->at,
-		     "the chain in %s may be incomplete: peers must know its last issuer, '%s'; append the "
-		     "intermediate certificates if that is not a root",
-		     file->path, info->issuer);
 	}
 	if (rule->direction == POLICY_ACCEPT && !info->has_server_name) {
 		tell(lint, POLICY_WARNING, file->at,
@@ -198,6 +194,33 @@ static void lint_clients(struct lint *lint, const struct policy_rule *rule)
 		     "'allow-peer', "
 		     "or trust an authority of your own");
 	}
+}
+
+/*
+ * A lone certificate whose issuer nobody here knows, most likely for want of an intermediate. Two in a file are
+ * taken for a chain whose root was left out, as it should be. After all rules, so that all trust is loaded.
+ */
+static void lint_chain(struct lint *lint, const struct policy_rule *rule)
+{
+	const struct option *certificate = rule_option(rule, OPTION_CERTIFICATE);
+	struct rule_complaints complaints;
+	struct engine_credential_info info;
+	const struct engine_config *config;
+
+	if (!rule_is_wrapped(rule) || rule_unavailable(rule) || !certificate) {
+		return;
+	}
+	config = rule_load_config(rule, &complaints);
+	if (!config || !engine_config_describe_credential(config, 0, &info) || info.chain_complete ||
+	    load_count(certificate->values->path, "-----BEGIN CERTIFICATE-----") > 1 ||
+	    rule_issuer_is_known(rule)) {
+		return;
+	}
+	tell(lint, POLICY_WARNING, certificate->values->at,
+	     "the chain in %s may be incomplete: its issuer '%s' is not in the file; unless peers trust that "
+	     "issuer "
+	     "itself, append the intermediate certificate",
+	     certificate->values->path, info.issuer);
 }
 
 /* Patterns that an earlier rule takes whole. */

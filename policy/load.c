@@ -110,6 +110,22 @@ bool load_directory(const char *path, bool (*each)(void *ctx, const char *path),
 	return ok;
 }
 
+size_t load_count(const char *path, const char *word)
+{
+	struct load_bytes bytes;
+	char why[LOAD_WHY_MAX];
+	size_t n = 0;
+
+	if (!load_file(path, LOAD_MAX_CERTIFICATE, &bytes, why)) {
+		return 0;
+	}
+	for (const char *at = (const char *)bytes.data; (at = strstr(at, word)) != NULL; at += strlen(word)) {
+		n++;
+	}
+	load_free(&bytes);
+	return n;
+}
+
 bool load_mode(const char *path, unsigned *mode)
 {
 	struct stat st;

@@ -29,6 +29,8 @@ bool load_is_directory(const char *path);
  */
 bool load_directory(const char *path, bool (*each)(void *ctx, const char *path), void *ctx,
 		    char why[static LOAD_WHY_MAX]);
+/* How often word stands in a file of certificates; 0 if it cannot be read. */
+size_t load_count(const char *path, const char *word);
 /* Permission bits of a file; false if it is not there. */
 bool load_mode(const char *path, unsigned *mode);
 /* True if the path is a file that can be opened for reading. */

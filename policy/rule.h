@@ -95,6 +95,11 @@ struct rule_complaints {
 };
 /* As policy_rule_config(), with the places. The caller does not hold policy->lock. */
 struct engine_config *rule_load_config(const struct policy_rule *rule, struct rule_complaints *complaints);
+/*
+ * Is the rule's certificate issued by an authority of the system's, or one that a rule loaded so far trusts?
+ * For lint.
+ */
+bool rule_issuer_is_known(const struct policy_rule *rule);
 /* The path that `trust system` means here, NULL if no store is found. */
 const char *rule_system_trust(void);
 

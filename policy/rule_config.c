@@ -31,7 +31,8 @@ static void add_credential(const struct policy_rule *rule, struct engine_config 
 static void set_trust(const struct policy_rule *rule, struct engine_config *config,
 		      struct rule_complaints *complaints);
 static size_t list_texts(const struct option *option, const char *texts[static OPTION_MAX_VALUES]);
-static struct engine_trust *find_trust(const struct policy_rule *rule, struct rule_complaints *complaints);
+static struct engine_trust *find_trust(struct policy *policy, const struct option_value *value,
+				       struct rule_complaints *complaints);
 static char *trust_key(const struct option_value *values);
 static bool add_source(struct engine_trust *trust, const struct option_value *value,
 		       struct rule_complaints *complaints);
@@ -87,6 +88,29 @@ const char *rule_system_trust(void)
 		}
 	}
 	return NULL;
+}
+
+bool rule_issuer_is_known(const struct policy_rule *rule)
+{
+	const struct option_value system_value = {.text = "system", .at = rule->at};
+	struct engine_config *scratch = engine_config_new(ENGINE_SERVER);
+	struct rule_complaints complaints = {.n = 0};
+	struct engine_credential_info info;
+	bool known = false;
+
+	if (!scratch) {
+		return false;
+	}
+	policy_lock(rule->policy);
+	add_credential(rule, scratch, &complaints);
+	(void)find_trust(rule->policy, &system_value, &complaints);
+	for (struct rule_trust *trust = rule->policy->trusts; trust && !known; trust = trust->next) {
+		engine_config_set_trust(scratch, trust->trust);
+		known = engine_config_describe_credential(scratch, 0, &info) && info.chain_complete;
+	}
+	policy_unlock(rule->policy);
+	engine_config_unref(scratch);
+	return known;
 }
 
 static struct engine_config *build(const struct policy_rule *rule, struct rule_complaints *complaints)
@@ -215,6 +239,8 @@ static void add_credential(const struct policy_rule *rule, struct engine_config 
 static void set_trust(const struct policy_rule *rule, struct engine_config *config,
 		      struct rule_complaints *complaints)
 {
+	const struct option_value system_value = {.text = "system", .at = rule->at};
+	const struct option *option = rule_option(rule, OPTION_TRUST);
 	struct engine_trust *trust;
 
 	if (policy_rule_verify(rule) == ENGINE_VERIFY_NONE) {
@@ -224,19 +250,16 @@ static void set_trust(const struct policy_rule *rule, struct engine_config *conf
 	    rule_number(rule, OPTION_CLIENT_AUTH, ENGINE_CLIENT_AUTH_NONE) == ENGINE_CLIENT_AUTH_NONE) {
 		return;
 	}
-	trust = find_trust(rule, complaints);
+	trust = find_trust(rule->policy, option ? option->values : &system_value, complaints);
 	if (trust) {
 		engine_config_set_trust(config, trust);
 	}
 }
 
-/* The set for the rule's `trust`, from the snapshot's list or read now. Borrowed; NULL after complaining. */
-static struct engine_trust *find_trust(const struct policy_rule *rule, struct rule_complaints *complaints)
+/* The set for these values of `trust`, from the snapshot's list or read now. Borrowed; NULL after complaining. */
+static struct engine_trust *find_trust(struct policy *policy, const struct option_value *value,
+				       struct rule_complaints *complaints)
 {
-	const struct option_value system_value = {.text = "system", .at = rule->at};
-	const struct option *option = rule_option(rule, OPTION_TRUST);
-	const struct option_value *value = option ? option->values : &system_value;
-	struct policy *policy = rule->policy;
 	char *key = trust_key(value);
 	struct rule_trust *trust;
 	bool ok = true;
@@ -253,7 +276,7 @@ static struct engine_trust *find_trust(const struct policy_rule *rule, struct ru
 		trust->trust = engine_trust_new();
 	}
 	if (!key || !trust || !trust->trust) {
-		complain(complaints, rule->at, "out of memory");
+		complain(complaints, value->at, "out of memory");
 		ok = false;
 	}
 	for (; trust && trust->trust && value; value = value->next) {
