@@ -29,6 +29,7 @@ TESTS := $(wildcard tests/unit/test_*.c tests/vectors/test_*.c tests/memory/test
 TEST_LIB := $(wildcard tests/lib/*.c)
 PROGS := $(wildcard tests/progs/*.c)
 FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)
+TOOLS := $(wildcard tests/interop/*.c tests/bench/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE := $(call obj,$(ENGINE) $(POLICY))
@@ -36,6 +37,7 @@ LIB_OBJ := $(CORE) $(call obj,$(SHIM))
 TOOL_OBJ := $(CORE) $(call obj,$(CLI))
 TEST_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(TESTS))
 PROG_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(PROGS)) $(patsubst tests/%.c,$(BUILD)/%.fortify,$(PROGS))
+TOOL_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(TOOLS))
 FUZZ_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(FUZZERS))
 
 .PHONY: help all deps demo check check-fast check-c progs bench fuzz fuzz-bin install uninstall asan ubsan tsan
@@ -104,7 +106,7 @@ $(BUILD)/lib%.a:
 	@rm -f $@
 	@ar rcs $@ $^
 
-$(TEST_BIN): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcore.a $(BUILD)/libshim.a $(BUILD)/libtest.a
+$(TEST_BIN) $(TOOL_BIN): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcore.a $(BUILD)/libshim.a $(BUILD)/libtest.a
 	@mkdir -p $(@D)
 	$(call run,LINK) $(CC) -o $@ $< $(CFLAGS) $(LDFLAGS) $(SANITIZE) -Wl,--gc-sections -Wl,--start-group $(BUILD)/libtest.a \
 		$(BUILD)/libshim.a $(BUILD)/libcore.a -Wl,--end-group $(LIBS) -lcmocka
@@ -117,7 +119,7 @@ $(BUILD)/progs/%: tests/progs/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call run,PROG) $(CC) $(PROG_CFLAGS) -o $@ $< -ldl
 
-progs: $(PROG_BIN)
+progs: $(PROG_BIN) $(TOOL_BIN)
 
 check: all progs $(TEST_BIN) ## all tests
 	@BUILD=$(BUILD) tests/run
