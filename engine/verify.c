@@ -294,8 +294,9 @@ static bool fail_issuer_missing(struct verifier *v, const struct certificate *to
 			    v->path_len == 1 ? "certificate of " : "root CA ", name);
 	}
 	return fail(v, rank, ALERT_UNKNOWN_CA,
-		    "issuer %s of %s is not in the trust file, and the %s did not send it as an intermediate", issuer,
-		    name, peer_name(v));
+		    "issuer %s of %s is not in the trust file; if it is an intermediate, the chain that the %s sent is "
+		    "incomplete",
+		    issuer, name, peer_name(v));
 }
 
 /* Lead the path on to an anchor. Recursion ends at CONFIG_MAX_CHAIN: each level takes another of the peer's. */

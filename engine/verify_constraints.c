@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "verify_constraints.h"
+#include "verify_name.h"
 
 #define OID_EMAIL_ADDRESS "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01"
 
@@ -92,10 +93,14 @@ static bool allow_name(const struct certificate *ca, uint8_t tag, struct view na
 	}
 	if (!ok) {
 		char text[64];
-		string_text(tag == GENERAL_NAME_IP || tag == GENERAL_NAME_DIRECTORY ? view_of(NULL, 0) : name, text,
-			    sizeof(text));
-		(void)snprintf(what, what_size, "a name%s%s is outside of the names that it is constrained to",
-			       text[0] != '\0' ? " " : "", text);
+		bool directory = tag == GENERAL_NAME_DIRECTORY;
+		if (directory) {
+			name_text(name, text, sizeof(text));
+		} else {
+			general_name_text(tag, name, text, sizeof(text));
+		}
+		(void)snprintf(what, what_size, "the %s %s is outside of the names that it is confined to",
+			       directory ? "subject" : "name", text);
 	}
 	return ok;
 }

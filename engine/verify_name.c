@@ -180,15 +180,14 @@ bool certificate_has_server_name(const struct certificate *cert)
 	return false;
 }
 
-/* One name for people; "" for kinds that are not shown. */
-static void entry_text(uint8_t tag, struct view value, char *out, size_t size)
+void general_name_text(uint8_t tag, struct view value, char *out, size_t size)
 {
 	out[0] = '\0';
 	if (tag == GENERAL_NAME_IP && (value.len == 4 || value.len == 16)) {
 		if (inet_ntop(value.len == 4 ? AF_INET : AF_INET6, value.data, out, (socklen_t)size) == NULL) {
 			out[0] = '\0';
 		}
-	} else if (tag == GENERAL_NAME_DNS || tag == GENERAL_NAME_URI) {
+	} else if (tag == GENERAL_NAME_DNS || tag == GENERAL_NAME_URI || tag == GENERAL_NAME_EMAIL) {
 		string_text(value, out, size);
 	}
 }
@@ -202,7 +201,7 @@ void certificate_names_text(const struct certificate *cert, char *out, size_t si
 	out[0] = '\0';
 	while (der_any(&names, &tag, &value, NULL)) {
 		char entry[80];
-		entry_text(tag, value, entry, sizeof(entry));
+		general_name_text(tag, value, entry, sizeof(entry));
 		if (entry[0] == '\0') {
 			continue;
 		}

@@ -26,6 +26,8 @@ bool certificate_has_server_name(const struct certificate *cert);
 void certificate_names_text(const struct certificate *cert, char *out, size_t size);
 /* Is name, which may begin with "*.", fit to stand in a certificate: 1..253 bytes, no trailing dot? */
 bool dns_name_is_valid(const char *name);
+/* One GeneralName for people; "" for kinds that have no short form. */
+void general_name_text(uint8_t tag, struct view value, char *out, size_t size);
 /* Parse an address literal: 4 or 16 bytes, 0 if it is none. Brackets and a zone are allowed around IPv6. */
 size_t address_parse(const char *text, uint8_t out[static 16]);
 

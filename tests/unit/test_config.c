@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Configurations: defaults, bounds, credentials in all their forms, trust, and that nothing leaks when a call fails.
+ */
+#include "tests/pki/pki.h"
+
+static long n_live;	  /* allocations not given back */
+static long allocs_left; /* until memory runs out; -1: never */
+
+static void *counting_alloc(size_t size)
+{
+	if (allocs_left == 0) {
+		return NULL;
+	}
+	allocs_left -= allocs_left > 0;
+	n_live++;
+	return malloc(size);
+}
+
+static void counting_release(void *ptr)
+{
+	n_live -= ptr != NULL;
+	free(ptr);
+}
+
+static void *counting_resize(void *ptr, size_t size)
+{
+	if (ptr == NULL) {
+		return counting_alloc(size);
+	}
+	return allocs_left == 0 ? NULL : realloc(ptr, size);
+}
+
+static int setup(void **state)
+{
+	const struct engine_env env = {.alloc = counting_alloc,
+				       .release = counting_release,
+				       .resize = counting_resize,
+				       .random = pki_random,
+				       .now = pki_now};
+	allocs_left = -1;
+	return pki_setup(state) == 0 && engine_init(&env) ? 0 : -1;
+}
+
+static void defaults_are_safe(void **state)
+{
+	(void)state;
+	struct engine_config *config = engine_config_new(ENGINE_CLIENT);
+	assert_non_null(config);
+	assert_int_equal(config->role, ENGINE_CLIENT);
+	assert_int_equal(config->verify, ENGINE_VERIFY_FULL);
+	assert_int_equal(config->client_auth, ENGINE_CLIENT_AUTH_NONE);
+	assert_int_equal(config->max_version, ENGINE_TLS13);
+	assert_null(config->trust);
+	assert_int_equal(config->n_credentials, 0);
+	engine_config_ref(config);
+	engine_config_unref(config);
+	assert_int_equal(config->role, ENGINE_CLIENT);
+	engine_config_unref(config);
+	engine_config_unref(NULL);
+	engine_trust_unref(NULL);
+	assert_int_equal(n_live, 0);
+}
+
+static void versions_must_be_possible(void **state)
+{
+	(void)state;
+	struct engine_config *config = engine_config_new(ENGINE_CLIENT);
+	assert_true(engine_config_set_versions(config, ENGINE_TLS13, ENGINE_TLS13));
+	assert_false(engine_config_set_versions(config, ENGINE_TLS13, ENGINE_TLS12));
+	assert_false(engine_config_set_versions(config, ENGINE_TLS13 + 1, ENGINE_TLS13 + 1));
+	assert_int_equal(config->min_version, ENGINE_TLS13);
+	engine_config_unref(config);
+}
+
+static void alpn_has_bounds(void **state)
+{
+	(void)state;
+	struct engine_config *config = engine_config_new(ENGINE_CLIENT);
+	static const char *const good[] = {"h2", "http/1.1", "12345678901234567890123456789012"};
+	static const char *const empty[] = {"h2", ""};
+	static const char *const long_one[] = {"123456789012345678901234567890123"};
+	static const char *const nine[] = {"1", "2", "3", "4", "5", "6", "7", "8", "9"};
+	assert_true(engine_config_set_alpn(config, good, 3));
+	assert_false(engine_config_set_alpn(config, empty, 2));
+	assert_false(engine_config_set_alpn(config, long_one, 1));
+	assert_false(engine_config_set_alpn(config, nine, 9));
+	assert_int_equal(config->n_alpn, 3);
+	assert_string_equal(config->alpn[2], good[2]);
+	assert_true(engine_config_set_alpn(config, nine, 8));
+	assert_true(engine_config_set_alpn(config, NULL, 0));
+	assert_int_equal(config->n_alpn, 0);
+	engine_config_unref(config);
+}
+
+static void allowed_peers_have_bounds(void **state)
+{
+	(void)state;
+	struct engine_config *config = engine_config_new(ENGINE_SERVER);
+	const char *names[17];
+	for (size_t i = 0; i < 17; i++) {
+		names[i] = "*.example.org";
+	}
+	assert_true(engine_config_set_allowed_peers(config, names, 16));
+	assert_false(engine_config_set_allowed_peers(config, names, 17));
+	names[1] = "";
+	assert_false(engine_config_set_allowed_peers(config, names, 2));
+	assert_int_equal(config->n_allowed_peers, 16);
+	names[1] = "a";
+	assert_true(engine_config_set_allowed_peers(config, names, 2));
+	assert_string_equal(config->allowed_peers[1], "a");
+	engine_config_unref(config);
+	assert_int_equal(n_live, 0);
+}
+
+static void trust_is_counted_and_replaced(void **state)
+{
+	(void)state;
+	struct engine_config *config = engine_config_new(ENGINE_CLIENT);
+	struct engine_trust *a = pki_trust("ca.pem");
+	struct engine_trust *b = pki_trust("ca-rsa.pem");
+	engine_config_set_trust(config, a);
+	engine_config_set_trust(config, a);
+	engine_config_set_trust(config, b);
+	engine_trust_unref(a);
+	engine_trust_unref(b);
+	assert_ptr_equal(config->trust, b);
+	engine_config_set_trust(config, NULL);
+	assert_null(config->trust);
+	engine_config_unref(config);
+	assert_int_equal(n_live, 0);
+}
+
+static void every_form_of_key_is_read(void **state)
+{
+	(void)state;
+	/* clang-format off */
+	static const char *const pairs[][2] = {
+		{ "server.pem", "server.key" },
+		{ "server.pem", "server.sec1.key" },
+		{ "server.pem", "server.parameters.key" },
+		{ "server.text.pem", "server.key" },
+		{ "server.both.pem", "server.both.pem" },
+		{ "server-p384.pem", "server-p384.key" },
+		{ "server-ed25519.pem", "server-ed25519.key" },
+		{ "server-rsa2048.pem", "server-rsa2048.key" },
+		{ "server-rsa2048.pem", "server-rsa2048.pkcs1.key" },
+		{ "server-rsa3072.pem", "server-rsa3072.key" },
+		{ "server-rsa4096.pem", "server-rsa4096.key" },
+		{ "chain-under-inter2.pem", "under-inter2.key" },
+	};
+	/* clang-format on */
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+		char why[ENGINE_REASON_MAX];
+		struct engine_config *config = engine_config_new(ENGINE_SERVER);
+		if (!pki_add_credential(config, pairs[i][0], pairs[i][1], why)) {
+			fail_msg("%s, %s: %s", pairs[i][0], pairs[i][1], why);
+		}
+		assert_int_equal(config->n_credentials, 1);
+		engine_config_unref(config);
+	}
+	assert_int_equal(n_live, 0);
+}
+
+static void credentials_that_cannot_work_are_refused_with_a_reason(void **state)
+{
+	(void)state;
+	/* clang-format off */
+	static const char *const cases[][3] = {
+		{ "server.pem", "server-p384.key", "the private key does not belong to the certificate of CN=server (EC P-256)" },
+		{ "server.pem", "client.key", "does not belong" },
+		{ "server-rsa2048.pem", "server-rsa3072.key", "does not belong" },
+		{ "server-rsa2048.pem", "ca-rsa.key", "does not belong" },
+		{ "server-ed25519.pem", "ca-ed25519.key", "does not belong" },
+		{ "server.pem", "server.encrypted.key", "encrypted with a passphrase" },
+		{ "server.pem", "server.sec1-encrypted.key", "encrypted with a passphrase" },
+		{ "server-rsa2048.pem", "server-rsa2048.encrypted.key", "encrypted with a passphrase" },
+		{ "server.pem", "server.pem", "there is no private key" },
+		{ "server.key", "server.key", "there is no certificate" },
+		{ "rsa1024.pem", "rsa1024.key", "RSA with 1024 bits" },
+		{ "p521.pem", "p521.key", "curve that is not supported" },
+		{ "k1.pem", "k1.key", "curve that is not supported" },
+		{ "explicit-curve.pem", "explicit-curve.key", "does not name its curve" },
+		{ "pss-key.pem", "pss-key.key", "not supported" },
+	};
+	/* clang-format on */
+	struct engine_config *config = engine_config_new(ENGINE_SERVER);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char why[ENGINE_REASON_MAX];
+		bool taken = pki_add_credential(config, cases[i][0], cases[i][1], why);
+		if (taken || strstr(why, cases[i][2]) == NULL) {
+			fail_msg("%s, %s: %s", cases[i][0], cases[i][1], taken ? "taken" : why);
+		}
+	}
+	assert_int_equal(config->n_credentials, 0);
+	engine_config_unref(config);
+	assert_int_equal(n_live, 0);
+}
+
+static enum engine_err add_text(struct engine_config *config, const char *chain, const char *key,
+				char why[static ENGINE_REASON_MAX])
+{
+	return engine_config_add_credential(config, (const uint8_t *)chain, strlen(chain), (const uint8_t *)key,
+					    strlen(key), why);
+}
+
+static void damaged_texts_are_refused(void **state)
+{
+	(void)state;
+	char why[ENGINE_REASON_MAX];
+	size_t len;
+	char *cert = pki_text("server.pem", &len);
+	char *key = pki_text("server.key", &len);
+	char *other = pki_text("inter.pem", &len);
+	char *text = malloc(100000);
+	size_t n_taken = 0;
+	struct engine_config *config = engine_config_new(ENGINE_SERVER);
+	assert_non_null(text);
+
+	/* the leaf has to come first */
+	(void)snprintf(text, 100000, "%s%s", other, cert);
+	assert_int_equal(add_text(config, text, key, why), ENGINE_ERR_CONFIG);
+	assert_non_null(strstr(why, "belongs to certificate number 2"));
+	/* cut anywhere */
+	for (size_t i = 0; i < strlen(cert); i++) {
+		(void)snprintf(text, 100000, "%.*s", (int)i, cert);
+		if (i + 30 < strlen(cert)) {
+			assert_int_equal(add_text(config, text, key, why), ENGINE_ERR_CONFIG);
+		}
+	}
+	for (size_t i = 0; i + 30 < strlen(key); i++) {
+		(void)snprintf(text, 100000, "%.*s", (int)i, key);
+		assert_int_equal(add_text(config, cert, text, why), ENGINE_ERR_CONFIG);
+	}
+	/* a letter changed: refused, unless it stands in the public part, which is not used, or in a version */
+	for (size_t i = 30; i + 30 < strlen(key); i++) {
+		memcpy(text, key, strlen(key) + 1);
+		text[i] = text[i] == 'B' ? 'C' : 'B';
+		if (add_text(config, cert, text, why) == ENGINE_OK) {
+			n_taken++;
+			config->n_credentials = 0;
+			engine_release(config->credentials[0].chain[0].data);
+			private_key_free(config->credentials[0].key);
+		}
+	}
+	assert_true(n_taken < 100); /* of 241 */
+	assert_int_equal(config->n_credentials, 0);
+	assert_int_equal(add_text(config, "", "", why), ENGINE_ERR_CONFIG);
+	engine_config_unref(config);
+	free(cert);
+	free(key);
+	free(other);
+	free(text);
+	assert_int_equal(n_live, 0);
+}
+
+static void there_is_room_for_four_credentials_and_ten_certificates(void **state)
+{
+	(void)state;
+	char why[ENGINE_REASON_MAX];
+	struct engine_config *config = engine_config_new(ENGINE_SERVER);
+	for (int i = 0; i < 4; i++) {
+		assert_true(pki_add_credential(config, "server.pem", "server.key", why));
+	}
+	assert_false(pki_add_credential(config, "server.pem", "server.key", why));
+	assert_non_null(strstr(why, "too many"));
+	engine_config_unref(config);
+
+	config = engine_config_new(ENGINE_SERVER);
+	size_t len;
+	char *cert = pki_text("server.pem", &len);
+	char *key = pki_text("server.key", &len);
+	char *text = calloc(12, strlen(cert));
+	for (int i = 0; i < 10; i++) {
+		strcat(text, cert);
+	}
+	assert_int_equal(add_text(config, text, key, why), ENGINE_OK);
+	assert_int_equal(config->credentials[0].n_chain, 10);
+	strcat(text, cert);
+	assert_int_equal(add_text(config, text, key, why), ENGINE_ERR_CONFIG);
+	assert_non_null(strstr(why, "too long"));
+	engine_config_unref(config);
+	free(cert);
+	free(key);
+	free(text);
+	assert_int_equal(n_live, 0);
+}
+
+static void credentials_describe_themselves(void **state)
+{
+	(void)state;
+	char why[ENGINE_REASON_MAX];
+	struct engine_config *config = engine_config_new(ENGINE_SERVER);
+	struct engine_credential_info info;
+	assert_true(pki_add_credential(config, "server.pem", "server.key", why));
+	assert_true(pki_add_credential(config, "chain-under-inter-rsa.pem", "under-inter-rsa.key", why));
+	assert_true(pki_add_credential(config, "pinned.pem", "pinned.key", why));
+	assert_true(pki_add_credential(config, "client-plain.pem", "client-plain.key", why));
+
+	assert_true(engine_config_describe_credential(config, 0, &info));
+	assert_string_equal(info.subject, "CN=server");
+	assert_string_equal(info.issuer, "CN=ca");
+	assert_string_equal(info.key_kind, "EC P-256");
+	assert_true(info.not_before < pki_now() && info.not_before > pki_now() - 30 * 86400);
+	assert_true(info.not_after > pki_now() + 30 * 86400 && info.not_after < pki_now() + 61 * 86400);
+	assert_true(info.has_server_name);
+	assert_false(info.chain_complete); /* nobody knows its issuer */
+	struct engine_trust *trust = pki_trust("ca.pem");
+	engine_config_set_trust(config, trust);
+	engine_trust_unref(trust);
+	assert_true(engine_config_describe_credential(config, 0, &info));
+	assert_true(info.chain_complete);
+
+	assert_true(engine_config_describe_credential(config, 1, &info));
+	assert_string_equal(info.issuer, "CN=inter-rsa");
+	assert_string_equal(info.key_kind, "RSA 2048");
+	assert_false(info.chain_complete);
+	assert_true(engine_config_describe_credential(config, 2, &info));
+	assert_string_equal(info.subject, "CN=localhost");
+	assert_true(info.chain_complete);
+	assert_true(engine_config_describe_credential(config, 3, &info));
+	assert_false(info.has_server_name);
+	assert_false(engine_config_describe_credential(config, 4, &info));
+
+	assert_true(credential_matches_name(&config->credentials[0], "Server.Example"));
+	assert_false(credential_matches_name(&config->credentials[0], "server"));
+	engine_config_unref(config);
+	assert_int_equal(n_live, 0);
+}
+
+static void trust_files_hold_anything_around_their_blocks(void **state)
+{
+	(void)state;
+	char why[ENGINE_REASON_MAX];
+	size_t len, n;
+	char *cert = pki_text("ca.pem", &len);
+	char *key = pki_text("ca.key", &len);
+	char *both = pki_text("server.both.pem", &len);
+	char *text = malloc(100000);
+	struct engine_trust *trust = engine_trust_new();
+	assert_int_equal(engine_trust_add_pem(trust, NULL, 0, false, &n, why), ENGINE_OK);
+	assert_int_equal(n, 0);
+	(void)snprintf(text, 100000, "# a comment -----BEGIN CERTIFICATE-----\n\n%s\r\nwords\n%s%s%s", cert, key, both, cert);
+	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), false, &n, why), ENGINE_OK);
+	assert_int_equal(n, 3); /* the second of the same counts as taken */
+	/* a damaged block in the middle */
+	char *middle = strchr(cert + 40, '\n');
+	*middle = '!';
+	(void)snprintf(text, 100000, "%s%s", both, cert);
+	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), false, &n, why), ENGINE_ERR_CONFIG);
+	assert_non_null(strstr(why, "certificate number 2 cannot be used"));
+	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), true, &n, why), ENGINE_OK);
+	assert_int_equal(n, 1);
+	/* one without an end does not swallow the next */
+	(void)snprintf(text, 100000, "-----BEGIN CERTIFICATE-----\nMIIB\n%s", both);
+	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), true, &n, why), ENGINE_OK);
+	assert_int_equal(n, 1);
+	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), false, &n, why), ENGINE_ERR_CONFIG);
+	engine_trust_unref(trust);
+	free(cert);
+	free(key);
+	free(both);
+	free(text);
+	assert_int_equal(n_live, 0);
+}
+
+static void the_systems_bundle_loads_whole(void **state)
+{
+	(void)state;
+	FILE *file = fopen("/etc/ssl/certs/ca-certificates.crt", "rb");
+	char why[ENGINE_REASON_MAX];
+	size_t n, n_blocks = 0;
+	if (file == NULL) {
+		skip();
+	}
+	uint8_t *text = calloc(1, 1 << 22);
+	size_t len = fread(text, 1, (1 << 22) - 1, file);
+	(void)fclose(file);
+	for (char *p = (char *)text; (p = strstr(p, "-----BEGIN CERT")) != NULL; p++) {
+		n_blocks++;
+	}
+	struct engine_trust *trust = engine_trust_new();
+	assert_int_equal(engine_trust_add_pem(trust, text, len, false, &n, why), ENGINE_OK);
+	assert_int_equal(n, n_blocks);
+	engine_trust_unref(trust);
+	free(text);
+	assert_int_equal(n_live, 0);
+}
+
+/* Memory may run out at every allocation: the call fails, and everything is given back. */
+static void running_out_of_memory_leaks_nothing(void **state)
+{
+	(void)state;
+	char why[ENGINE_REASON_MAX];
+	static const char *const names[] = {"server", "server-rsa2048", "server-ed25519"};
+	for (size_t k = 0; k < 3; k++) {
+		char cert[60], key[60];
+		bool done = false;
+		(void)snprintf(cert, sizeof(cert), "%s.pem", names[k]);
+		(void)snprintf(key, sizeof(key), "%s.key", names[k]);
+		for (long limit = 0; !done; limit++) {
+			assert_true(limit < 200);
+			allocs_left = limit;
+			struct engine_config *config = engine_config_new(ENGINE_SERVER);
+			if (config != NULL) {
+				done = pki_add_credential(config, cert, key, why);
+				assert_true(done || why[0] != '\0');
+			}
+			allocs_left = -1;
+			engine_config_unref(config);
+			assert_int_equal(n_live, 0);
+		}
+	}
+	struct pki_chain chain = {.n = 0};
+	pki_chain_add(&chain, "chain-under-inter2.pem");
+	struct engine_config *config = engine_config_new(ENGINE_CLIENT);
+	struct engine_trust *trust = pki_trust("ca.pem");
+	engine_config_set_trust(config, trust);
+	engine_trust_unref(trust);
+	struct verify_request request = {
+		.config = config,
+		.peer_role = ENGINE_SERVER,
+		.certs = (const uint8_t *const *)chain.der,
+		.cert_lens = chain.len,
+		.n_certs = chain.n,
+		.name = "localhost",
+		.now = pki_now(),
+	};
+	long before = n_live;
+	enum engine_err err = ENGINE_ERR_INTERNAL;
+	for (long limit = 0; err != ENGINE_OK; limit++) {
+		struct verify_result result;
+		assert_true(limit < 200);
+		allocs_left = limit;
+		err = verify_chain(&request, &result);
+		allocs_left = -1;
+		public_key_free(result.key);
+		assert_int_equal(n_live, before);
+	}
+	pki_chain_free(&chain);
+	engine_config_unref(config);
+	assert_int_equal(n_live, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults_are_safe),
+		cmocka_unit_test(versions_must_be_possible),
+		cmocka_unit_test(alpn_has_bounds),
+		cmocka_unit_test(allowed_peers_have_bounds),
+		cmocka_unit_test(trust_is_counted_and_replaced),
+		cmocka_unit_test(every_form_of_key_is_read),
+		cmocka_unit_test(credentials_that_cannot_work_are_refused_with_a_reason),
+		cmocka_unit_test(damaged_texts_are_refused),
+		cmocka_unit_test(there_is_room_for_four_credentials_and_ten_certificates),
+		cmocka_unit_test(credentials_describe_themselves),
+		cmocka_unit_test(trust_files_hold_anything_around_their_blocks),
+		cmocka_unit_test(the_systems_bundle_loads_whole),
+		cmocka_unit_test(running_out_of_memory_leaks_nothing),
+	};
+	return cmocka_run_group_tests(tests, setup, NULL);
+}
