@@ -121,12 +121,15 @@ static void build_key_share(struct engine_hs *hs, struct wr *out)
 {
 	const size_t ext = ext_begin(out, EXT_KEY_SHARE, &hs->offered);
 	const size_t list = wr_open16(out);
-	size_t share;
 
-	wr_u16(out, hs->group->id);
-	share = wr_open16(out);
-	wr_bytes(out, hs->share, crypto_group_share_len(hs->group->group));
-	wr_close16(out, share);
+	if (hs->group != NULL) {
+		size_t share;
+
+		wr_u16(out, hs->group->id);
+		share = wr_open16(out);
+		wr_bytes(out, hs->share, crypto_group_share_len(hs->group->group));
+		wr_close16(out, share);
+	}
 	wr_close16(out, list);
 	ext_end(out, ext);
 }
@@ -182,25 +185,27 @@ static bool send_client_hello(struct engine_hs *hs)
 	return hs_end(hs) && hs_flush(hs);
 }
 
+/* A fresh share of group, or none. */
 static bool new_key_share(struct engine_hs *hs, const struct group *group)
 {
 	crypto_kex_free(hs->kex);
+	hs->kex = NULL;
 	hs->group = group;
+	if (group == NULL) {
+		return true;
+	}
 	hs->kex = crypto_kex_begin(group->group, hs->share);
 	return hs->kex != NULL || hs_fail_internal(hs, "key share");
 }
 
-bool client13_start(struct engine_hs *hs)
+bool client13_start(struct engine_hs *hs, const struct group *group)
 {
-	const struct group *groups[GROUPS_MAX];
-
-	(void)groups_preferred(groups);
 	/* a session id that is not empty switches middlebox compatibility on, RFC 8446 D.4 */
 	hs->session_id_len = HS_SESSION_ID_MAX;
 	if (!engine_random(hs->random, sizeof(hs->random)) || !engine_random(hs->session_id, hs->session_id_len)) {
 		return hs_fail_internal(hs, "random numbers");
 	}
-	return new_key_share(hs, groups[0]) && send_client_hello(hs);
+	return new_key_share(hs, group) && send_client_hello(hs);
 }
 
 /* ---- ServerHello and HelloRetryRequest ---- */
@@ -322,7 +327,7 @@ static bool agree(struct engine_hs *hs, const struct ext_block *block, const str
 	if (!ext_next_key_share(&entry, &group, &key_exchange) || !rd_end(&entry)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed key_share");
 	}
-	if (group != hs->group->id) {
+	if (hs->group == NULL || group != hs->group->id) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the server chose a group without a share");
 	}
 	if (!crypto_kex_finish(hs->kex, key_exchange.p, key_exchange.left, shared, &shared_len)) {

@@ -539,6 +539,7 @@ struct engine_hs *engine_hs_new(const struct engine_hs_params *params, struct en
 				char why[static ENGINE_REASON_MAX])
 {
 	const char *wrong = judge_params(params, conn);
+	const struct group *groups[GROUPS_MAX];
 	struct engine_hs *hs = wrong == NULL ? engine_alloc(sizeof(*hs)) : NULL;
 
 	if (hs == NULL) {
@@ -568,7 +569,8 @@ struct engine_hs *engine_hs_new(const struct engine_hs_params *params, struct en
 	hs->state = HS_WAIT_SERVER_HELLO;
 	hs->rows = client13_rows;
 	hs->n_rows = client13_n_rows;
-	if (!client13_start(hs)) {
+	(void)groups_preferred(groups);
+	if (!client13_start(hs, groups[0])) {
 		memcpy(why, hs->reason, sizeof(hs->reason));
 		engine_hs_free(hs);
 		return NULL;

@@ -199,7 +199,10 @@ must_check bool hs_check_finished(struct engine_hs *hs, const struct hs_message 
 /* All is proven: hand the application keys and the negotiated values to conn. */
 void hs_complete(struct engine_hs *hs);
 
-/* client13.c: build the first ClientHello into hs->out. */
-must_check bool client13_start(struct engine_hs *hs);
+/*
+ * client13.c: build the first ClientHello into hs->out, with a share of group; NULL: with none, which asks the server
+ * to choose by HelloRetryRequest (RFC 8446 4.2.8).
+ */
+must_check bool client13_start(struct engine_hs *hs, const struct group *group);
 
 #endif
