@@ -460,7 +460,7 @@ static bool settle_network(const struct pattern_reader *reader, struct pattern *
 	}
 	for (unsigned i = 0; i < 16; i++) {
 		unsigned keep = pattern->prefix_len > i * 8 ? pattern->prefix_len - i * 8 : 0;
-		uint8_t mask = keep >= 8 ? 0xff : (uint8_t)(0xff00 >> keep);
+		uint8_t mask = (uint8_t)(0xff00 >> (keep < 8 ? keep : 8));
 
 		cut = cut || (address->bytes[i] & ~mask);
 		address->bytes[i] &= mask;
