@@ -284,6 +284,26 @@ static uint64_t socket_cookie(int fd)
 	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
 }
 
+/* The record of the socket behind fd, whatever this process knows about its descriptors; NULL if it has none. */
+static struct conn_record *find_record(int fd)
+{
+	uint32_t n = arena_n_slots();
+	uint64_t cookie = n > 0 ? socket_cookie(fd) : 0;
+
+	for (uint32_t slot = 0; cookie && slot < n; slot++) {
+		struct conn_record *rec = arena_record(slot);
+		if (atomic_load(&rec->cookie) == cookie && atomic_load(&rec->phase) != PHASE_FREE) {
+			return rec;
+		}
+	}
+	return NULL;
+}
+
+bool session_is_known(int fd)
+{
+	return fdtab_is_wrapped(fd) || find_record(fd) != NULL;
+}
+
 /* Records whose holders have all been killed are found when there is no other left. */
 static void sweep(void)
 {
@@ -382,28 +402,27 @@ static void adopt_fresh(int fd, const struct ref *ref,
 
 void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct policy_verdict *verdict))
 {
-	uint64_t cookie = socket_cookie(fd);
+	struct conn_record *rec;
+	struct ref ref;
+	uint32_t slot;
 
-	if (cookie == 0 || fdtab_get(fd) || (unsigned)fd >= fdtab_size || !init_locals()) {
+	if (fdtab_get(fd) || (unsigned)fd >= fdtab_size) {
 		return;
 	}
-	for (uint32_t slot = 0; slot < arena_n_slots() && slot < n_locals; slot++) {
-		struct conn_record *rec = arena_record(slot);
-		struct ref ref;
-		if (atomic_load(&rec->cookie) != cookie || atomic_load(&rec->phase) == PHASE_FREE) {
-			continue;
-		}
-		if (!is_held(slot)) {
-			memset(&locals[slot], 0, sizeof(locals[slot]));
-			atomic_store(&locals[slot].gen, atomic_load(&rec->gen));
-		}
-		atomic_fetch_add(&locals[slot].n_fds, 1);
-		holder_add(rec, sys_getpid());
-		fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (slot + 1));
-		if (atomic_load(&rec->phase) == PHASE_TCP && !locals[slot].config && ref_get(fd, &ref)) {
-			adopt_fresh(fd, &ref, config_for);
-		}
+	rec = find_record(fd);
+	if (!rec || !init_locals() || arena_slot(rec) >= n_locals) {
 		return;
+	}
+	slot = arena_slot(rec);
+	if (!is_held(slot)) {
+		memset(&locals[slot], 0, sizeof(locals[slot]));
+		atomic_store(&locals[slot].gen, atomic_load(&rec->gen));
+	}
+	atomic_fetch_add(&locals[slot].n_fds, 1);
+	holder_add(rec, sys_getpid());
+	fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (slot + 1));
+	if (atomic_load(&rec->phase) == PHASE_TCP && !locals[slot].config && ref_get(fd, &ref)) {
+		adopt_fresh(fd, &ref, config_for);
 	}
 }
 
@@ -598,6 +617,17 @@ void session_exec_prepare(void)
 void session_exec_failed(void)
 {
 	arena_set_inheritable(false);
+}
+
+void session_exec_leave(bool leaves)
+{
+	for (uint32_t slot = 0; locals && !in_vfork_child() && slot < arena_n_slots(); slot++) {
+		if (is_held(slot) && leaves) {
+			holder_remove(arena_record(slot), sys_getpid());
+		} else if (is_held(slot)) {
+			holder_add(arena_record(slot), sys_getpid());
+		}
+	}
 }
 
 void session_exec_arrived(void)

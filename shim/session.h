@@ -105,6 +105,9 @@ bool session_is_blocking(int fd);
 /* The identity of the session behind fd (never 0 while wrapped): to tell whether fd still is the same connection. */
 uint64_t session_id(int fd);
 
+/* Is fd a wrapped socket, even if it came to this process by a way that the fd table has not seen (a vfork child's dup2)? */
+bool session_is_known(int fd);
+
 /* ---- processes ---- */
 
 void session_fork_prepare(void);       /* before fork: the child will hold everything too */
@@ -116,6 +119,8 @@ void session_fork_child(void);
  */
 void session_exec_prepare(void);
 void session_exec_failed(void);
+/* Before exec of an image that will not know the shim: this process gives up what it holds. After a failed exec: false. */
+void session_exec_leave(bool leaves);
 /* In the new image, after all session_adopt() calls: let go of what this process held before and did not get. */
 void session_exec_arrived(void);
 /* At exit: release all that this process holds. Async-signal-safe. */
