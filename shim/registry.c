@@ -21,7 +21,7 @@
 #define REST_MS 1000
 
 _Atomic(uint32_t) *registry_heads;
-unsigned registry_n_heads;
+_Atomic unsigned registry_n_heads;
 
 static struct registration *slots;
 static uint32_t max_slots;	    /* that fit */
@@ -112,8 +112,7 @@ static bool init(void)
 	}
 	secret = random_u64();
 	registry_heads = heads;
-	atomic_thread_fence(memory_order_release);
-	registry_n_heads = n_heads;
+	atomic_store_explicit(&registry_n_heads, n_heads, memory_order_release);
 	return true;
 }
 

@@ -66,17 +66,17 @@ void registry_fork_child(void);
 
 /* ---- without the lock ---- */
 
-extern _Atomic(uint32_t) *registry_heads; /* fd -> slot + 1 of its first registration */
-extern unsigned registry_n_heads;	  /* 0 as long as there never was a registration */
+extern _Atomic(uint32_t) *registry_heads;  /* fd -> slot + 1 of its first registration */
+extern _Atomic unsigned registry_n_heads; /* 0 as long as there never was a registration */
 
 static inline bool registry_is_used(void)
 {
-	return __builtin_expect(registry_n_heads != 0, 0);
+	return __builtin_expect(atomic_load_explicit(&registry_n_heads, memory_order_acquire) != 0, 0);
 }
 
 static inline bool registry_has(int fd)
 {
-	return (unsigned)fd < registry_n_heads &&
+	return (unsigned)fd < atomic_load_explicit(&registry_n_heads, memory_order_acquire) &&
 	       atomic_load_explicit(&registry_heads[fd], memory_order_acquire) != 0;
 }
 
