@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The first rule that fits a socket wins. Everything here is async-signal-safe.
+ * The first rule that fits a socket wins. Everything here but policy_preload() is async-signal-safe.
  */
 #include "match.h"
 
