@@ -19,6 +19,7 @@
 #include <stdint.h>
 #include <stdio_ext.h>
 #include <string.h>
+#include <wchar.h>
 
 #include "fdtab.h"
 #include "real.h"
@@ -249,14 +250,20 @@ EXPORT FILE *fdopen(int fd, const char *mode)
 	return stream;
 }
 
-/* Hand the output that stream holds to fd's session, or to another stream, and leave its buffer empty. */
+/*
+ * Hand the output that stream holds to fd's session, or to another stream, and leave its buffer
+ * empty. What was written as wide characters is not converted yet, and is dropped.
+ */
 static void move_pending(FILE *stream, int fd, FILE *to)
 {
 	size_t len = __fpending(stream);
 
-	if (len > 0 && to) {
+	if (len == 0) {
+		return;
+	}
+	if (fwide(stream, 0) <= 0 && to) {
 		fwrite_unlocked(stream->_IO_write_base, 1, len, to);
-	} else if (len > 0) {
+	} else if (fwide(stream, 0) <= 0) {
 		write_all(fd, stream->_IO_write_base, len);
 	}
 	__fpurge(stream);
@@ -293,7 +300,7 @@ static void replace(int fd)
 		}
 		setvbuf(standard[fd].cookie, NULL, fd == 2 ? _IONBF : _IOFBF, BUFSIZ);
 		if (fd == 2) {
-			/* perror() writes past a stream without orientation, to a duplicate of its descriptor. */
+			/* perror() writes to a duplicate of the descriptor of a stream without orientation. */
 			fwide(standard[fd].cookie, -1);
 		}
 	}

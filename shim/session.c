@@ -619,6 +619,17 @@ void session_exec_failed(void)
 	arena_set_inheritable(false);
 }
 
+void session_hand_on(int fd, pid_t pid)
+{
+	struct ref ref;
+	struct conn_record *rec = ref_get(fd, &ref) ? ref.rec : find_record(fd);
+
+	/* This process is a holder already, unless it is a vfork child. */
+	if (rec && (pid != sys_getpid() || in_vfork_child())) {
+		holder_add(rec, pid);
+	}
+}
+
 void session_exec_leave(bool leaves)
 {
 	for (uint32_t slot = 0; locals && !in_vfork_child() && slot < arena_n_slots(); slot++) {

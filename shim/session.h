@@ -119,6 +119,8 @@ void session_fork_child(void);
  */
 void session_exec_prepare(void);
 void session_exec_failed(void);
+/* Process pid, a vfork child or one that was spawned, has inherited fd, whose connection must not end before it adopts it. */
+void session_hand_on(int fd, pid_t pid);
 /* Before exec of an image that will not know the shim: this process gives up what it holds. After a failed exec: false. */
 void session_exec_leave(bool leaves);
 /* In the new image, after all session_adopt() calls: let go of what this process held before and did not get. */
