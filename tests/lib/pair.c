@@ -16,36 +16,51 @@ struct engine_dev_cert pair_cert;
 static uint64_t generator;
 static const uint8_t *script;
 static size_t script_left;
-static size_t memory_now, memory_peak;
+static size_t memory_now;
+static struct {
+	size_t now, peak;
+} owners[3]; /* by enum engine_role; the last: nobody */
+static size_t owner = 2;
 static unsigned memory_count, memory_fail_at;
 
-/* Every block carries its size in front, 16 bytes to keep the alignment. */
+/* Every block carries its size and whose it is in front, 16 bytes to keep the alignment. */
+struct block {
+	size_t size;
+	size_t owner;
+};
+
+static struct block *block_of(void *ptr)
+{
+	return (struct block *)ptr - 1;
+}
+
 static void *counted_alloc(size_t size)
 {
-	size_t *block;
+	struct block *block;
 
 	memory_count++;
 	if (memory_fail_at != 0 && memory_count >= memory_fail_at) {
 		return NULL;
 	}
-	block = malloc(16 + size);
+	block = malloc(sizeof(*block) + size);
 	if (block == NULL) {
 		return NULL;
 	}
-	*block = size;
+	*block = (struct block){ size, owner };
 	memory_now += size;
-	memory_peak = memory_now > memory_peak ? memory_now : memory_peak;
-	return (uint8_t *)block + 16;
+	owners[owner].now += size;
+	if (owners[owner].now > owners[owner].peak) {
+		owners[owner].peak = owners[owner].now;
+	}
+	return block + 1;
 }
 
 static void counted_release(void *ptr)
 {
-	size_t *block;
-
 	if (ptr != NULL) {
-		block = (size_t *)(void *)((uint8_t *)ptr - 16);
-		memory_now -= *block;
-		free(block);
+		memory_now -= block_of(ptr)->size;
+		owners[block_of(ptr)->owner].now -= block_of(ptr)->size;
+		free(block_of(ptr));
 	}
 }
 
@@ -55,7 +70,7 @@ static void *counted_resize(void *ptr, size_t size)
 	size_t old;
 
 	if (larger != NULL && ptr != NULL) {
-		old = *(size_t *)(void *)((uint8_t *)ptr - 16);
+		old = block_of(ptr)->size;
 		memcpy(larger, ptr, old < size ? old : size);
 		counted_release(ptr);
 	}
@@ -107,14 +122,14 @@ size_t pair_memory_now(void)
 	return memory_now;
 }
 
-size_t pair_memory_peak(void)
+size_t pair_memory_peak(enum engine_role role)
 {
-	return memory_peak;
+	return owners[role].peak;
 }
 
 void pair_memory_reset(void)
 {
-	memory_peak = memory_now;
+	memset(owners, 0, sizeof(owners));
 	memory_count = 0;
 	memory_fail_at = 0;
 }
@@ -193,21 +208,23 @@ struct engine_config *pair_config(enum engine_role role)
 
 bool pair_begin(struct pair *pair, struct engine_config *client, struct engine_config *server)
 {
-	struct engine_config *configs[2] = { client, server };
 	char why[ENGINE_REASON_MAX];
 
 	memset(pair, 0, sizeof(*pair));
+	pair->config[ENGINE_CLIENT] = client;
+	pair->config[ENGINE_SERVER] = server;
 	for (int role = ENGINE_CLIENT; role <= ENGINE_SERVER; role++) {
 		const struct engine_hs_params params = {
-			.config = configs[role],
+			.config = pair->config[role],
 			.server_name = role == ENGINE_CLIENT ? "localhost" : NULL,
 		};
 
-		pair->config[role] = configs[role];
 		pair->conn[role].id = (uint64_t)role + 1;
 		pair->cipher[role] = engine_cipher_new();
-		if (configs[role] != NULL) {
+		if (pair->config[role] != NULL) {
+			owner = (size_t)role;
 			pair->hs[role] = engine_hs_new(&params, &pair->conn[role], why);
+			owner = 2;
 		}
 		if (pair->hs[role] == NULL || pair->cipher[role] == NULL) {
 			return false;
@@ -244,7 +261,9 @@ enum engine_err pair_give(struct pair *pair, enum engine_role role, const uint8_
 	while (err == ENGINE_OK && done < len && !engine_hs_is_done(pair->hs[role])) {
 		size_t used;
 
+		owner = (size_t)role;
 		err = engine_hs_recv(pair->hs[role], bytes + done, len - done, &used);
+		owner = 2;
 		done += used;
 	}
 	return err;

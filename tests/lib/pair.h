@@ -19,9 +19,10 @@ bool pair_init(void);
 void pair_seed(uint64_t seed);
 /* The next n random bytes are these, exactly once; then the generator goes on. */
 void pair_script_random(const uint8_t *bytes, size_t n);
-/* Bytes that the engine holds now, and the most that it held since pair_memory_reset(). */
+/* Bytes that the engine holds now. */
 size_t pair_memory_now(void);
-size_t pair_memory_peak(void);
+/* The most that role's handshake held since pair_memory_reset(), which needs that none is in flight. */
+size_t pair_memory_peak(enum engine_role role);
 void pair_memory_reset(void);
 /* Let the n-th allocation from now on fail (1: the next), and all after it; 0: none. */
 void pair_memory_fail_at(unsigned n);
