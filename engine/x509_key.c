@@ -268,6 +268,16 @@ bool public_key_verify(const struct public_key *key, uint16_t scheme, bool for_t
 	return false;
 }
 
+void vector_unit_clear(void)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx")) {
+		__asm__ volatile("vzeroupper" ::: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
+				 "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+	}
+#endif
+}
+
 void public_key_free(struct public_key *key)
 {
 	engine_release(key);
@@ -392,6 +402,19 @@ static bool verify_rsa(const struct key_view *view, struct signature_algorithm h
 	return ok;
 }
 
+/*
+ * wc_ecc_import_x963() multiplies the point by the order of its group as well, which takes as long as a verification.
+ * These curves have prime order: a point on the curve that is not infinity (not on it in affine form) is in the group.
+ */
+static bool import_point(ecc_key *key, struct view point, int curve)
+{
+	int index = wc_ecc_get_curve_idx(curve);
+	key->type = ECC_PUBLICKEY;
+	return wc_ecc_set_curve(key, 0, curve) == 0 &&
+	       wc_ecc_import_point_der_ex(point.data, (word32)point.len, index, &key->pubkey, 1) == 0 &&
+	       wc_ecc_point_is_on_curve(&key->pubkey, index) == 0;
+}
+
 static bool verify_ecdsa(const struct key_view *view, const uint8_t *digest, size_t digest_len, const uint8_t *sig,
 			 size_t sig_len)
 {
@@ -402,10 +425,10 @@ static bool verify_ecdsa(const struct key_view *view, const uint8_t *digest, siz
 		engine_release(key);
 		return false;
 	}
-	/* the import checks that the point is on the curve (WOLFSSL_VALIDATE_ECC_IMPORT) */
-	bool ok = wc_ecc_import_x963_ex(view->point.data, (word32)view->point.len, key, curve) == 0 &&
+	bool ok = import_point(key, view->point, curve) &&
 		  wc_ecc_verify_hash(sig, (word32)sig_len, digest, (word32)digest_len, &right, key) == 0 && right == 1;
 	(void)wc_ecc_free(key);
+	vector_unit_clear();
 	engine_release(key);
 	return ok;
 }

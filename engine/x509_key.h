@@ -82,4 +82,11 @@ struct private_key *private_key_generate(uint8_t point[static 65]);
 /* The key as PKCS#8 DER, which the caller wipes; returns its length, 0 if room is short. EC keys only. */
 size_t private_key_export(const struct private_key *key, const uint8_t point[static 65], uint8_t *out, size_t size);
 
+/*
+ * To be called after wolfCrypt's operations on P-256 and P-384 and with RSA private keys: they leave the upper halves
+ * of the AVX registers in use, and SHA-256 with the processor's SHA instructions then runs sixty times slower until
+ * somebody clears them.
+ */
+void vector_unit_clear(void);
+
 #endif

@@ -169,6 +169,7 @@ struct private_key *private_key_generate(uint8_t point[static 65])
 		     wc_ecc_export_private_only(ecc, key->data, &scalar_len) == 0 && scalar_len == 32 &&
 		     wc_ecc_export_x963(ecc, point, &point_len) == 0 && point_len == 65;
 		(void)wc_ecc_free(ecc);
+		vector_unit_clear();
 	}
 	engine_release(ecc);
 	(void)wc_FreeRng(&rng);
@@ -359,6 +360,7 @@ static bool sign_ecdsa(const struct private_key *key, const uint8_t *digest, siz
 		ok = wc_ecc_import_private_key_ex(key->data, (word32)key->len, NULL, 0, ecc, curve) == 0 &&
 		     wc_ecc_sign_hash(digest, (word32)digest_len, sig, &len, &rng, ecc) == 0;
 		(void)wc_ecc_free(ecc);
+		vector_unit_clear();
 		*sig_len = len;
 	}
 	engine_release(ecc);
@@ -407,6 +409,7 @@ static bool sign_rsa(const struct private_key *key, struct signature_algorithm h
 			ret = sign_rsa_padded(rsa, &rng, how, digest, sig, room);
 		}
 		(void)wc_FreeRsaKey(rsa);
+		vector_unit_clear();
 	}
 	engine_release(rsa);
 	(void)wc_FreeRng(&rng);
