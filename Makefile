@@ -18,8 +18,9 @@ WARN := -Wall -Wextra -Wshadow -Wconversion -Wstrict-prototypes
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(WARN) -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections \
 	-fexceptions -fno-plt -fstack-protector-strong -ftls-model=initial-exec -I. -isystem $(WOLFSSL)/include \
 	$(CFLAGS) $(SANITIZE)
-LIBS = $(WOLFSSL)/lib/libwolfssl.a -Wl,--as-needed -lm -lpthread -ldl
-HARDEN := -Wl,--gc-sections -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack
+LIBS = $(WOLFSSL)/lib/libwolfssl.a -Wl,--as-needed -lpthread -ldl
+# -static-libgcc: the library needs libc alone.
+HARDEN := -static-libgcc -Wl,--gc-sections -Wl,-z,now -Wl,-z,relro -Wl,-z,noexecstack
 
 ENGINE := $(wildcard engine/*.c)
 POLICY := $(wildcard policy/*.c)
@@ -33,7 +34,7 @@ TOOLS := $(wildcard tests/interop/*.c tests/bench/*.c)
 
 obj = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 CORE := $(call obj,$(ENGINE) $(POLICY))
-LIB_OBJ := $(CORE) $(call obj,$(SHIM))
+LIB_OBJ := $(CORE) $(call obj,$(SHIM) shim/cli/elf.c)
 TOOL_OBJ := $(CORE) $(call obj,$(CLI))
 TEST_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(TESTS))
 PROG_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(PROGS)) $(patsubst tests/%.c,$(BUILD)/%.fortify,$(PROGS))

@@ -38,10 +38,10 @@ configure_options=(
 defines=(
 	-DCUSTOM_RAND_GENERATE_BLOCK=tlshim_wolfcrypt_random
 	-DWOLFSSL_ALT_NAMES -DWOLFSSL_IP_ALT_NAME -DWOLFSSL_PEM_TO_DER -DWOLFSSL_DER_TO_PEM
-	-DWOLFSSL_VALIDATE_ECC_IMPORT -DHAVE_FFDHE_2048 -DHAVE_FFDHE_3072 -DHAVE_FFDHE_4096
+	-DWOLFSSL_VALIDATE_ECC_IMPORT -DWOLFSSL_DH_CONST -DHAVE_FFDHE_2048 -DHAVE_FFDHE_3072 -DHAVE_FFDHE_4096
 	-DNO_SESSION_CACHE -DNO_WOLFSSL_DIR -DWOLFSSL_USER_IO -DWOLFSSL_NO_GETPID
 )
-cflags="-O2 -g1 -fPIC -fvisibility=hidden -ffunction-sections -fdata-sections"
+cflags="-O2 -g1 -fPIC -ftls-model=initial-exec -fvisibility=hidden -ffunction-sections -fdata-sections"
 
 say() {
 	echo "wolfssl: $*" >&2

@@ -79,6 +79,12 @@ const char *elf_verdict_text(enum elf_verdict verdict)
 	return verdict_texts[verdict];
 }
 
+/* The caller knows that it fits. */
+static void copy_string(char *out, const char *text)
+{
+	memcpy(out, text, strlen(text) + 1);
+}
+
 /* Read exactly len bytes at offset. */
 static bool read_at(int fd, void *out, size_t len, uint64_t offset)
 {
@@ -330,7 +336,7 @@ static enum elf_verdict judge_file(const char *path, struct elf_report *report, 
 	struct elf_info info;
 	struct stat st;
 
-	strcpy(report->program, path);
+	copy_string(report->program, path);
 	if (stat(path, &st) != 0) {
 		return errno == EACCES ? ELF_NOT_EXECUTABLE : ELF_NOT_FOUND;
 	}
@@ -346,7 +352,7 @@ static enum elf_verdict judge_file(const char *path, struct elf_report *report, 
 		return verdict;
 	}
 	if (verdict == ELF_FITS) {
-		strcpy(report->interp, info.interp);
+		copy_string(report->interp, info.interp);
 		verdict = judge_elf(*fd, &st, &info);
 	}
 	close(*fd);
@@ -371,14 +377,14 @@ static enum elf_verdict find_interpreter(int fd, const char *search_path, char o
 		if (n <= 0 || memchr(head, '\0', (size_t)n) != NULL) {
 			return ELF_NOT_ELF;
 		}
-		strcpy(out, "/bin/sh");
+		copy_string(out, "/bin/sh");
 		return ELF_FITS;
 	}
 	interpreter = next_word(&rest);
 	if (interpreter == NULL) {
 		return ELF_NOT_EXECUTABLE;
 	}
-	strcpy(out, interpreter);
+	copy_string(out, interpreter);
 	target = strcmp(base_name(interpreter), "env") == 0 ? env_target(rest) : NULL;
 	if (target == NULL) {
 		return ELF_FITS;
@@ -399,7 +405,7 @@ enum elf_verdict elf_check(const char *path, const char *search_path, struct elf
 	if (strlen(path) >= sizeof(current)) {
 		return ELF_NOT_FOUND;
 	}
-	strcpy(current, path);
+	copy_string(current, path);
 	for (int depth = 0; depth < MAX_SCRIPT_DEPTH; depth++) {
 		int fd;
 		enum elf_verdict verdict = judge_file(current, report, &fd);
@@ -427,7 +433,7 @@ enum elf_verdict elf_look_up(const char *name, const char *search_path, char out
 		return ELF_NOT_FOUND;
 	}
 	if (strchr(name, '/') != NULL) {
-		strcpy(out, name);
+		copy_string(out, name);
 		return ELF_FITS;
 	}
 	for (;;) {
@@ -439,12 +445,12 @@ enum elf_verdict elf_look_up(const char *name, const char *search_path, char out
 			/* An empty entry is the working directory. */
 			memcpy(path, dir_len > 0 ? dir : ".", dir_len > 0 ? dir_len : 1);
 			path[dir_len > 0 ? dir_len : 1] = '/';
-			strcpy(path + (dir_len > 0 ? dir_len : 1) + 1, name);
+			copy_string(path + (dir_len > 0 ? dir_len : 1) + 1, name);
 			if (stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
 				bool fits = access(path, X_OK) == 0;
 
 				if (fits || !found) {
-					strcpy(out, path);
+					copy_string(out, path);
 				}
 				if (fits) {
 					return ELF_FITS;

@@ -119,32 +119,38 @@ static bool check_library(const char *library)
 	return true;
 }
 
+static bool is_our_library(const char *entry, size_t len)
+{
+	size_t name_len = strlen(LIBRARY);
+
+	return len >= name_len && memcmp(entry + len - name_len, LIBRARY, name_len) == 0 &&
+	       (len == name_len || entry[len - name_len - 1] == '/');
+}
+
 /* Ours first, then what was there; other copies of our library are left out, or there would be TLS in TLS. */
 static bool set_preload(const char *library)
 {
 	const char *old = getenv("LD_PRELOAD");
-	size_t size = strlen(library) + (old != NULL ? strlen(old) : 0) + 2;
-	char *list = malloc(size);
+	size_t len = strlen(library);
+	char *list = malloc(len + (old != NULL ? strlen(old) + 1 : 0) + 1);
 	bool good;
 
 	if (list == NULL) {
 		return false;
 	}
-	strcpy(list, library);
-	for (const char *at = old; at != NULL && *at != '\0';) {
-		size_t len = strcspn(at, ": ");
-		size_t name = len;
+	memcpy(list, library, len);
+	while (old != NULL && *old != '\0') {
+		size_t entry_len = strcspn(old, ": ");
 
-		while (name > 0 && at[name - 1] != '/') {
-			name--;
+		if (entry_len > 0 && !is_our_library(old, entry_len)) {
+			list[len++] = ':';
+			memcpy(list + len, old, entry_len);
+			len += entry_len;
 		}
-		if (len > 0 && !(len - name == strlen(LIBRARY) && memcmp(at + name, LIBRARY, len - name) == 0)) {
-			strcat(list, ":");
-			strncat(list, at, len);
-		}
-		at += len;
-		at += *at != '\0';
+		old += entry_len;
+		old += *old != '\0';
 	}
+	list[len] = '\0';
 	good = setenv("LD_PRELOAD", list, 1) == 0;
 	free(list);
 	return good;
