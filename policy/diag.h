@@ -22,7 +22,8 @@ struct diag {
 };
 
 /*
- * Report and count one message. Control characters in it are shown escaped; it is cut at about 1,000 bytes.
+ * Report and count one message. Control characters in it are shown escaped; it is cut at about 1,000
+ * bytes.
  */
 void diag_error(const struct diag *diag, struct place at, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -49,8 +50,8 @@ void diag_nearest_try(struct diag_nearest *nearest, const char *candidate);
 const char *diag_nearest_hint(const struct diag_nearest *nearest, char out[static 64]);
 
 /*
- * Insertions, deletions, replacements and swaps of neighbours that turn a into b; words over 40 bytes count
- * as far.
+ * Insertions, deletions, replacements and swaps of neighbours that turn a into b; words over 40 bytes
+ * count as far.
  */
 unsigned diag_distance(const char *a, const char *b);
 

@@ -21,11 +21,16 @@ struct target {
 	struct pattern_subject subject;
 };
 
+/* Does a rule decide the connection? */
+enum answer {
+	NO,
+	DEPENDS, /* for some processes, or if the address is right */
+	YES,
+};
+
 static bool read_target(const char *text, enum policy_direction direction, struct target *target, char *why);
 static bool read_target_host(enum policy_direction direction, struct target *target, char *why);
-static bool explain_rule(const struct policy_rule *rule, const struct target *target, FILE *out);
-static void explain_mismatch(const struct policy_rule *rule, const struct target *target,
-			     enum pattern_match match, FILE *out);
+static enum answer explain_rule(const struct policy_rule *rule, const struct target *target, FILE *out);
 static void explain_clauses(const struct policy_rule *rule, FILE *out);
 static void explain_winner(const struct policy_rule *rule, const struct target *target, FILE *out);
 static void explain_connect(const struct policy_rule *rule, const struct target *target, FILE *out);
@@ -37,8 +42,9 @@ static void refuse(char *why, const char *format, ...) __attribute__((format(pri
 bool policy_explain(const struct policy *policy, enum policy_direction direction, const char *text, FILE *out,
 		    char why[static 512])
 {
+	enum answer answer = NO;
+	bool depends = false;
 	struct target target;
-	bool decided = false;
 
 	if (!read_target(text, direction, &target, why)) {
 		return false;
@@ -48,20 +54,25 @@ bool policy_explain(const struct policy *policy, enum policy_direction direction
 	(void)fprintf(out, "%s %s%s%s:%u\n", direction == POLICY_ACCEPT ? "accept" : "connect",
 		      strchr(target.host, ':') ? "[" : "", target.host[0] ? target.host : "*",
 		      strchr(target.host, ':') ? "]" : "", target.subject.port);
-	for (size_t i = 0; i < policy->n_rules && !decided; i++) {
+	for (size_t i = 0; i < policy->n_rules && answer != YES; i++) {
 		if (policy->rules[i]->direction == direction) {
-			decided = explain_rule(policy->rules[i], &target, out);
+			answer = explain_rule(policy->rules[i], &target, out);
+			depends = depends || answer == DEPENDS;
 		}
 	}
-	if (!decided) {
-		(void)fprintf(out, "\nNo rule matches for certain: the connection is plain, tlshim does not "
-				   "touch it.\n");
+	if (answer != YES) {
+		(void)fprintf(out,
+			      "\nNo rule matches for certain.\n\nResult: plain: tlshim does not touch the "
+			      "connection\n");
+	}
+	if (depends) {
+		(void)fprintf(out,
+			      "    unless a rule above applies that depends on address, program or user\n");
 	}
 	return true;
 }
 
-/* True if this rule decides for certain. */
-static bool explain_rule(const struct policy_rule *rule, const struct target *target, FILE *out)
+static enum answer explain_rule(const struct policy_rule *rule, const struct target *target, FILE *out)
 {
 	bool for_all = !rule->program && !rule->user;
 	const struct pattern *which = NULL;
@@ -69,62 +80,59 @@ static bool explain_rule(const struct policy_rule *rule, const struct target *ta
 	enum pattern_match match = match_socket(rule, &target->subject, &which, &name);
 
 	(void)fprintf(out, "\n%s\n", rule->text);
-	if (match == PATTERN_NEEDS_NAME) {
+	if (match == PATTERN_NO_PORT) {
+		(void)fprintf(out, "    does not match: port %u is in none of its patterns\n",
+			      target->subject.port);
+		return NO;
+	}
+	if (match == PATTERN_NO_HOST) {
+		(void)fprintf(out, "    does not match: the port fits, but %s is in none of its patterns\n",
+			      target->host);
+		return NO;
+	}
+	if (match == PATTERN_NEEDS_ADDRESS) {
 		(void)fprintf(out,
-			      "    needs a name: if the program looked up a name that %s, this rule wins%s;\n"
-			      "    without any name the connection is refused here (an unknown name never "
-			      "falls through\n"
-			      "    to plain; put a rule by address first to decide it)\n",
-			      which->kind == PATTERN_SUFFIX ? "ends as the pattern says" : "is the pattern's",
-			      for_all ? "" : ", for its program and user");
+			      "    depends on the address: wins if %s is in its patterns;\n"
+			      "    nothing is looked up here, so ask again with the address\n",
+			      target->name ? "the address of that name" : "the local address");
+		explain_clauses(rule, out);
+		return DEPENDS;
+	}
+	if (match == PATTERN_NEEDS_NAME) {
+		(void)fprintf(
+			out,
+			"    needs a name: wins if the program looked up one that fits %s;\n"
+			"    a connection without any name is refused here: it never falls through to plain\n"
+			"    (to decide it by address, put a rule for the address first)\n",
+			which->text);
 		explain_clauses(rule, out);
 		if (for_all) {
-			(void)fprintf(out, "\nResult: deny (EACCES), since no name is known\n");
+			(void)fprintf(out, "\nResult: deny: no name is known, connect() fails with EACCES\n");
 		}
-		return for_all;
-	}
-	if (match != PATTERN_YES) {
-		explain_mismatch(rule, target, match, out);
-		return false;
+		return for_all ? YES : DEPENDS;
 	}
 	if (!for_all) {
 		(void)fprintf(out, "    would win, by pattern %s, for its program and user:\n", which->text);
 		explain_clauses(rule, out);
-		return false;
+		return DEPENDS;
 	}
 	(void)fprintf(out, "    wins, by pattern %s\n", which->text);
 	explain_winner(rule, target, out);
-	return true;
-}
-
-static void explain_mismatch(const struct policy_rule *rule, const struct target *target,
-			     enum pattern_match match, FILE *out)
-{
-	if (match == PATTERN_NO_PORT) {
-		(void)fprintf(out, "    does not match: port %u is in none of its patterns\n",
-			      target->subject.port);
-	} else if (match == PATTERN_NO_HOST) {
-		(void)fprintf(out, "    does not match: the port fits, but %s is in none of its patterns\n",
-			      target->host);
-	} else {
-		(void)fprintf(out,
-			      "    depends on the address: wins if %s is within its patterns; names are not "
-			      "looked\n"
-			      "    up here, so ask again with the address\n",
-			      target->name ? "an address of that name"
-					   : "the local address of the connection");
-		explain_clauses(rule, out);
-	}
+	return YES;
 }
 
 static void explain_clauses(const struct policy_rule *rule, FILE *out)
 {
+	char shown[512];
+
 	if (rule->program) {
+		diag_escape(shown, sizeof(shown), rule->program);
 		(void)fprintf(out, "    only for programs whose %s fits '%s'\n",
-			      strchr(rule->program, '/') ? "path" : "name", rule->program);
+			      strchr(rule->program, '/') ? "path" : "name", shown);
 	}
 	if (rule->user) {
-		(void)fprintf(out, "    only for user %s (uid %u)\n", rule->user, rule->uid);
+		diag_escape(shown, sizeof(shown), rule->user);
+		(void)fprintf(out, "    only for user %s (uid %u)\n", shown, rule->uid);
 	}
 }
 

@@ -47,10 +47,14 @@ bool policy_lint(struct policy *policy, int64_t now, struct policy_diag *out)
 	struct policy_diag *count = out ? out : &silent;
 	const struct diag diag = {count, policy->file};
 	struct lint lint = {.policy = policy, .diag = &diag, .now = now};
-	unsigned errors_before = count->n_errors;
+	unsigned errors_before = count->n_errors, mode;
 
 	if (policy->n_rules == 0) {
 		diag_warning(&diag, (struct place){0, 0}, "the policy has no rules: nothing is protected");
+	}
+	if (load_mode(policy->file, &mode) && (mode & 02)) {
+		diag_warning(&diag, (struct place){0, 0}, "everybody may change the policy (mode %04o)",
+			     mode);
 	}
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		lint_rule(&lint, policy->rules[i]);
@@ -197,8 +201,9 @@ static void lint_clients(struct lint *lint, const struct policy_rule *rule)
 }
 
 /*
- * A lone certificate whose issuer nobody here knows, most likely for want of an intermediate. Two in a file are
- * taken for a chain whose root was left out, as it should be. After all rules, so that all trust is loaded.
+ * A lone certificate whose issuer nobody here knows, most likely for want of an intermediate. Two in a
+ * file are taken for a chain whose root was left out, as it should be. After all rules, so that all trust
+ * is loaded.
  */
 static void lint_chain(struct lint *lint, const struct policy_rule *rule)
 {

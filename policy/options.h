@@ -91,7 +91,8 @@ void options_give(const struct option_block *block, const struct option_spec *sp
 		  struct option_value *values, size_t n_values);
 
 /*
- * Report what is missing in, or contradicts itself in, the options in force for a rule. After all is parsed.
+ * Report what is missing in, or contradicts itself in, the options in force for a rule. After all is
+ * parsed.
  */
 void options_check_rule(const struct policy_rule *rule, const struct diag *diag);
 

@@ -18,7 +18,6 @@
  * it is white space. A rule with errors is kept until the end, so that its block is checked too; the policy
  * as a whole is then thrown away.
  */
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,14 +31,8 @@ struct parser {
 	struct policy *policy;
 	const struct diag *diag;
 	struct policy_diag *count; /* its n_errors tells whether something went wrong meanwhile */
+	unsigned errors_before;
 	bool defaults_broken, out_of_memory;
-};
-
-/* A rule's line for logs while it is put together. */
-#define TEXT_PATTERNS 4
-struct text {
-	size_t len;
-	char raw[1024], escaped[1100];
 };
 
 static const char *const actions[] = {"tls", "starttls", "permissive", "plain", "deny"};
@@ -65,15 +58,17 @@ static void parse_option(struct parser *parser, const struct option_block *block
 static void unknown_statement(struct parser *parser);
 static void end_statement(struct parser *parser);
 static void skip_option(struct parser *parser);
-static bool write_text(struct policy_rule *rule);
-static void add_text(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 static void check_rules(struct parser *parser);
 
 /* ---- moving through the tokens ---- */
 
+/* Past so many errors the rest of the text is not worth reading. */
 static void next(struct parser *parser)
 {
 	lex_next(&parser->lexer, &parser->token);
+	if (parser->count->n_errors > parser->errors_before + DIAG_MAX_ERRORS) {
+		parser->token.kind = TOKEN_END;
+	}
 }
 
 static bool is_kind(const struct parser *parser, enum token_kind kind)
@@ -188,6 +183,7 @@ struct policy *policy_parse(const char *text, size_t len, const char *file, stru
 		parser->policy = policy;
 		parser->diag = &diag;
 		parser->count = count;
+		parser->errors_before = errors_before;
 		lex_init(&parser->lexer, text, len, &diag);
 		parse_all(parser);
 		check_rules(parser);
@@ -285,7 +281,7 @@ static void parse_rule(struct parser *parser, enum policy_direction direction)
 		parse_block(parser, &block);
 	}
 	rule->is_broken = parser->count->n_errors != errors_before;
-	if (!rule->is_broken && !need(parser, write_text(rule) ? rule : NULL)) {
+	if (!rule->is_broken && !need(parser, rule_write_text(rule) ? rule : NULL)) {
 		rule->is_broken = true;
 	}
 }
@@ -568,51 +564,6 @@ static void unknown_statement(struct parser *parser)
 		if (is_kind(parser, TOKEN_OPEN)) {
 			skip_block(parser);
 		}
-	}
-}
-
-/* What policy_rule_text() gives: "FILE:LINE: accept *:8443 tls". */
-static bool write_text(struct policy_rule *rule)
-{
-	struct text text = {.len = 0};
-	unsigned n = 0;
-
-	add_text(&text, "%s:%u: %s", rule->policy->file, rule->at.line,
-		 rule->direction == POLICY_ACCEPT ? "accept" : "connect");
-	for (const struct pattern *p = rule->patterns; p; p = p->next) {
-		if (n++ < TEXT_PATTERNS) {
-			add_text(&text, "%s %s", n == 1 ? "" : ",", p->text);
-		}
-	}
-	if (n > TEXT_PATTERNS) {
-		add_text(&text, " and %u more", n - TEXT_PATTERNS);
-	}
-	if (rule->program) {
-		add_text(&text, " program %s", rule->program);
-	}
-	if (rule->user) {
-		add_text(&text, " user %s", rule->user);
-	}
-	add_text(&text, " %s", rule_action_name(rule->action));
-	if (rule->protocol) {
-		add_text(&text, " %s", rule->protocol);
-	}
-	diag_escape(text.escaped, sizeof(text.escaped), text.raw);
-	rule->text = rule_strdup(rule->policy, text.escaped);
-	return rule->text != NULL;
-}
-
-static void add_text(struct text *text, const char *format, ...)
-{
-	size_t room = sizeof(text->raw) - text->len;
-	va_list args;
-	int n;
-
-	va_start(args, format);
-	n = vsnprintf(text->raw + text->len, room, format, args);
-	va_end(args);
-	if (n > 0) {
-		text->len += (size_t)n < room ? (size_t)n : room - 1;
 	}
 }
 

@@ -68,13 +68,18 @@ struct policy_query {
 	socklen_t addr_len;		/* AF_INET and AF_INET6 match; v4-mapped counts as IPv4 */
 	const char *const *names;	/* connect: names looked up for that address, newest first; may be NULL */
 	size_t n_names;
-	const char *program;		/* of this process: path or base name, for "program" clauses; may be NULL */
+	/* Of this process: path or base name, for "program" clauses. NULL fits none of them. */
+	const char *program;
 	uint32_t uid;			/* for "user" clauses */
 };
 struct policy_verdict {
 	enum policy_action action;
 	const struct policy_rule *rule; /* NULL: none matched */
-	const char *name;	/* the name of query->names that the rule matched by, or names[0], or NULL */
+	/*
+	 * The name of query->names that the rule matched by, else the first of them that is a name (no address
+	 * literal), else NULL. As given in the query, so it may end in a dot.
+	 */
+	const char *name;
 	/*
 	 * The rule would need a name to decide and none is known: action is POLICY_DENY and rule the one that asks.
 	 * An unknown name never falls through to plain.
@@ -83,6 +88,9 @@ struct policy_verdict {
 };
 /* Find the first rule that matches. Async-signal-safe. */
 void policy_match(const struct policy *policy, const struct policy_query *query, struct policy_verdict *verdict);
+
+/* How many rules there are. */
+size_t policy_n_rules(const struct policy *policy);
 
 /* Quick filters for the hooks: could any rule of this direction match this port (host order)? */
 bool policy_may_match(const struct policy *policy, enum policy_direction direction, uint16_t port);

@@ -4,6 +4,7 @@
  */
 #include "rule.h"
 
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,15 @@ struct rule_block {
 	size_t size, used;
 	_Alignas(max_align_t) unsigned char bytes[];
 };
+
+/* A rule's line for logs while it is put together. */
+#define TEXT_PATTERNS 4
+struct text {
+	size_t len;
+	char raw[1024], escaped[1100];
+};
+
+static void add_text(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 struct policy *rule_new_policy(const char *file, const char *directory)
 {
@@ -200,6 +210,11 @@ const char *rule_unavailable(const struct policy_rule *rule)
 	return NULL;
 }
 
+size_t policy_n_rules(const struct policy *policy)
+{
+	return policy->n_rules;
+}
+
 const char *policy_rule_text(const struct policy_rule *rule)
 {
 	return rule->text;
@@ -235,4 +250,48 @@ int policy_rule_handshake_timeout_ms(const struct policy_rule *rule)
 bool policy_rule_truncation_is_error(const struct policy_rule *rule)
 {
 	return rule_number(rule, OPTION_TRUNCATION, 1) != 0;
+}
+
+bool rule_write_text(struct policy_rule *rule)
+{
+	struct text text = {.len = 0};
+	unsigned n = 0;
+
+	add_text(&text, "%s:%u: %s", rule->policy->file, rule->at.line,
+		 rule->direction == POLICY_ACCEPT ? "accept" : "connect");
+	for (const struct pattern *p = rule->patterns; p; p = p->next) {
+		if (n++ < TEXT_PATTERNS) {
+			add_text(&text, "%s %s", n == 1 ? "" : ",", p->text);
+		}
+	}
+	if (n > TEXT_PATTERNS) {
+		add_text(&text, " and %u more", n - TEXT_PATTERNS);
+	}
+	if (rule->program) {
+		add_text(&text, " program %s", rule->program);
+	}
+	if (rule->user) {
+		add_text(&text, " user %s", rule->user);
+	}
+	add_text(&text, " %s", rule_action_name(rule->action));
+	if (rule->protocol) {
+		add_text(&text, " %s", rule->protocol);
+	}
+	diag_escape(text.escaped, sizeof(text.escaped), text.raw);
+	rule->text = rule_strdup(rule->policy, text.escaped);
+	return rule->text != NULL;
+}
+
+static void add_text(struct text *text, const char *format, ...)
+{
+	size_t room = sizeof(text->raw) - text->len;
+	va_list args;
+	int n;
+
+	va_start(args, format);
+	n = vsnprintf(text->raw + text->len, room, format, args);
+	va_end(args);
+	if (n > 0) {
+		text->len += (size_t)n < room ? (size_t)n : room - 1;
+	}
 }

@@ -69,6 +69,9 @@ char *rule_strdup(struct policy *policy, const char *text);
 /* Append an empty rule; NULL if out of memory. */
 struct policy_rule *rule_add(struct policy *policy);
 
+/* Make what policy_rule_text() gives, once the rule is complete: "FILE:LINE: accept *:8443 tls". */
+bool rule_write_text(struct policy_rule *rule);
+
 /*
  * The option in force for rule: its own, else the default block's where it may stand in this kind of rule,
  * else NULL. A rule with a certificate or key of its own inherits neither.
@@ -96,8 +99,8 @@ struct rule_complaints {
 /* As policy_rule_config(), with the places. The caller does not hold policy->lock. */
 struct engine_config *rule_load_config(const struct policy_rule *rule, struct rule_complaints *complaints);
 /*
- * Is the rule's certificate issued by an authority of the system's, or one that a rule loaded so far trusts?
- * For lint.
+ * Is the rule's certificate issued by an authority of the system's, or one that a rule loaded so far
+ * trusts? For lint.
  */
 bool rule_issuer_is_known(const struct policy_rule *rule);
 /* The path that `trust system` means here, NULL if no store is found. */

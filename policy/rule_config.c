@@ -160,7 +160,8 @@ static void set_options(const struct policy_rule *rule, struct engine_config *co
 			 max = (uint16_t)(versions->number & 0xffff);
 
 		/*
-		 * Older versions are in no engine: a range that begins there begins with the oldest that is.
+		 * Older versions are in no engine: a range that begins there begins with the oldest that
+		 * is.
 		 */
 		min = min < ENGINE_TLS12 ? ENGINE_TLS12 : min;
 		if (max < ENGINE_TLS12 || !engine_config_set_versions(config, min, max)) {

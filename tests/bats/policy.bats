@@ -151,7 +151,7 @@ explain() { run --separate-stderr "$TLSHIM" explain --policy "$POLICY" "$@"; }
 	printf 'connect \033[31m:443 tls\n' | policy
 	check
 	assert_equal "$status" 1
-	! grep -q $'\033' <<<"$stderr"
+	run ! grep -q $'\033' <<<"$stderr"
 }
 
 @test "binary rubbish, an endless line and an unclosed block end in errors, not in crashes" {
