@@ -245,6 +245,19 @@ static void obeys_name_constraints(void **state)
 	run(ENGINE_SERVER, cases, sizeof(cases) / sizeof(cases[0]));
 }
 
+static void hostile_numbers_of_names_are_not_compared_to_the_end(void **state)
+{
+	(void)state;
+	static const struct test_case cases[] = {
+		{ "many-names.pem", "ca.pem", "localhost", 0, NULL },
+		{ "many-names.pem", "ca.pem", "name1000.example", 0, NULL },
+		{ "many-names.pem", "ca.pem", "name1001.example", ALERT_BAD_CERTIFICATE, "name6.example, ...; the program" },
+		{ "under-nc-many.pem nc-many.pem", "ca.pem", "localhost", 0, NULL },
+		{ "many-under-nc-many.pem nc-many.pem", "ca.pem", "name1.example", ALERT_BAD_CERTIFICATE, "outside" },
+	};
+	run(ENGINE_SERVER, cases, sizeof(cases) / sizeof(cases[0]));
+}
+
 static void judges_clients(void **state)
 {
 	(void)state;
@@ -390,6 +403,7 @@ int main(void)
 		cmocka_unit_test(judges_every_intermediate),
 		cmocka_unit_test(finds_paths_in_any_order),
 		cmocka_unit_test(obeys_name_constraints),
+		cmocka_unit_test(hostile_numbers_of_names_are_not_compared_to_the_end),
 		cmocka_unit_test(judges_clients),
 		cmocka_unit_test(the_sentences_carry_dates),
 		cmocka_unit_test(verify_chain_mode_skips_the_name_alone),
