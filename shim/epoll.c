@@ -52,7 +52,7 @@ struct facts {
 
 static struct facts find_facts(int fd)
 {
-	struct facts facts = { .session = session_id(fd), .phase = session_phase(fd) };
+	struct facts facts = { .phase = session_phase(fd) };
 
 	if (facts.phase == SESSION_CONNECTING) {
 		facts.phase = session_progress(fd, &facts.interest);
@@ -62,6 +62,8 @@ static struct facts find_facts(int fd)
 		facts.is_blocking = session_is_blocking(fd);
 		facts.flush_due = session_flush_due(fd);
 	}
+	/* Last: should the number have become another socket's meanwhile, it is that one's handshake which moved on. */
+	facts.session = session_id(fd);
 	return facts;
 }
 
@@ -315,7 +317,7 @@ static void progress(int epfd, const struct registration *seen, uint64_t token, 
 	if (facts.phase != SESSION_CONNECTING) {
 		*again = true;
 	}
-	if (r && r->state == REGISTRATION_WAITING &&
+	if (r && r->state == REGISTRATION_WAITING && r->session == facts.session &&
 	    (wanted(&facts, &r->user, &events) != REGISTRATION_WAITING || events != r->kernel_events)) {
 		apply(epfd, r, &facts);
 	}
@@ -349,8 +351,8 @@ static bool filter(int epfd, const struct registration *seen, uint64_t token, st
 
 	guard = registry_lock();
 	r = registry_by_token(token);
-	if (!r) {
-		visible = 0; /* deleted meanwhile */
+	if (!r || r->session != facts.session) {
+		visible = 0; /* deleted meanwhile, or closed */
 	} else {
 		state = wanted(&facts, &r->user, &events);
 		if (once ? !visible : events != r->kernel_events || (state == REGISTRATION_NONE && !edges)) {

@@ -32,10 +32,10 @@
 static struct play {
 	_Atomic enum session_phase phase;
 	_Atomic uint64_t id;
-	short interest;
-	int n_steps;
-	bool is_blocking, flush_due;
-	int n_progress, n_flush, n_ready;
+	_Atomic short interest;
+	_Atomic int n_steps;
+	_Atomic bool is_blocking, flush_due;
+	_Atomic int n_progress, n_flush, n_ready;
 } plays[1024];
 
 enum session_phase session_phase(int fd)
@@ -125,7 +125,8 @@ static void wrap(int fd, enum session_phase phase, int n_steps)
 {
 	static uint64_t last_id;
 
-	memset(&plays[fd], 0, sizeof(plays[fd]));
+	plays[fd].is_blocking = plays[fd].flush_due = false;
+	plays[fd].n_progress = plays[fd].n_flush = plays[fd].n_ready = 0;
 	plays[fd].id = ++last_id;
 	plays[fd].interest = POLLIN;
 	plays[fd].n_steps = n_steps;
