@@ -248,23 +248,27 @@ static void explain_common(const struct policy_rule *rule, FILE *out)
 /* "    trust          /etc/x.pem, /etc/y.pem (default block, line 2)" */
 static void print_values(const struct policy_rule *rule, enum option_id id, const char *title, FILE *out)
 {
+	static const struct option_value system_value = {.text = "system"};
 	const struct option *option = rule_option(rule, id);
-	const char *separator = "";
+	const struct option_value *value = option ? option->values : NULL;
+	const char *separator = "", *store = rule_system_trust();
 
-	if (!option && id != OPTION_TRUST) {
+	if (!option && id == OPTION_TRUST) {
+		value = &system_value;
+	}
+	if (!value) {
 		return;
 	}
 	(void)fprintf(out, "    %-14s ", title);
-	for (const struct option_value *value = option ? option->values : NULL; value; value = value->next) {
+	for (; value; value = value->next) {
 		char shown[512];
 
 		diag_escape(shown, sizeof(shown), value->path ? value->path : value->text);
 		(void)fprintf(out, "%s%s", separator, shown);
+		if (id == OPTION_TRUST && !value->path) {
+			(void)fprintf(out, " (%s)", store ? store : "NOT FOUND");
+		}
 		separator = ", ";
-	}
-	if (id == OPTION_TRUST && (!option || strcmp(option->values->text, "system") == 0)) {
-		(void)fprintf(out, "%s (%s)", option ? "" : "system",
-			      rule_system_trust() ? rule_system_trust() : "NOT FOUND");
 	}
 	if (option == &rule->policy->defaults[id]) {
 		(void)fprintf(out, " (default block, line %u)", option->at.line);
