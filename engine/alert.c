@@ -132,7 +132,7 @@ static const struct reason_row reasons[REASON_COUNT] = {
 	[REASON_RECORD_PADDING_ONLY] = { ALERT_UNEXPECTED_MESSAGE, "a record that holds nothing but padding" },
 	[REASON_RECORD_INNER_TYPE] = { ALERT_UNEXPECTED_MESSAGE,
 		"a protected record whose content does not belong here" },
-	[REASON_EMPTY_HANDSHAKE] = { ALERT_UNEXPECTED_MESSAGE, "an empty handshake record" },
+	[REASON_EMPTY_FRAGMENT] = { ALERT_UNEXPECTED_MESSAGE, "an empty handshake or alert record" },
 	/* RFC 8446 6 */
 	[REASON_ALERT_LENGTH] = { ALERT_DECODE_ERROR, "an alert that is not two bytes long" },
 	/* RFC 8446 5.1 */

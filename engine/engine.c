@@ -82,7 +82,7 @@ size_t engine_record_len(const struct engine_conn *conn, const uint8_t wire[stat
 static enum reason on_alert(struct engine_conn *conn, const struct record_opened *in, uint32_t *weight)
 {
 	if (in->len != ALERT_LEN) {
-		return REASON_ALERT_LENGTH;
+		return in->len == 0 ? REASON_EMPTY_FRAGMENT : REASON_ALERT_LENGTH;
 	}
 	switch (in->data[1]) {
 	case ALERT_CLOSE_NOTIFY:
@@ -133,7 +133,7 @@ static enum reason on_key_update(struct engine_conn *conn, const struct suite *s
 static enum reason on_handshake(struct engine_conn *conn, const struct suite *suite, struct rd in, uint32_t *weight)
 {
 	if (rd_end(&in)) {
-		return REASON_EMPTY_HANDSHAKE;
+		return REASON_EMPTY_FRAGMENT;
 	}
 	while (!rd_end(&in)) {
 		struct rd piece;

@@ -20,6 +20,11 @@
 /* Bytes of a peer that does not speak TLS that go to the reason. */
 #define QUOTE_MAX 16
 
+static bool fail_reason(struct engine_hs *hs, enum reason reason)
+{
+	return hs_fail(hs, reason_alert(reason), reason_text(reason));
+}
+
 /* ---- dispatch ---- */
 
 static const struct hs_row *row_find(const struct engine_hs *hs, uint8_t type)
@@ -125,7 +130,7 @@ static bool on_split_message(struct engine_hs *hs, struct rd *in)
 static bool on_handshake(struct engine_hs *hs, struct rd in)
 {
 	if (rd_end(&in)) {
-		return hs_fail(hs, reason_alert(REASON_EMPTY_HANDSHAKE), reason_text(REASON_EMPTY_HANDSHAKE));
+		return fail_reason(hs, REASON_EMPTY_FRAGMENT);
 	}
 	while (!rd_end(&in)) {
 		const struct hs_row *row;
@@ -154,11 +159,6 @@ static bool on_handshake(struct engine_hs *hs, struct rd in)
 
 /* ---- records ---- */
 
-static bool fail_reason(struct engine_hs *hs, enum reason reason)
-{
-	return hs_fail(hs, reason_alert(reason), reason_text(reason));
-}
-
 static bool count_flood(struct engine_hs *hs)
 {
 	return ++hs->flood <= FLOOD_LIMIT || fail_reason(hs, REASON_FLOOD);
@@ -170,6 +170,9 @@ static bool on_alert(struct engine_hs *hs, struct rd in)
 	uint8_t level;
 	uint8_t code;
 
+	if (rd_end(&in)) {
+		return fail_reason(hs, REASON_EMPTY_FRAGMENT);
+	}
 	if (!rd_u8(&in, &level) || !rd_u8(&in, &code) || !rd_end(&in)) {
 		return fail_reason(hs, REASON_ALERT_LENGTH);
 	}
