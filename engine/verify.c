@@ -2,14 +2,14 @@
 /*
  * Judges a peer's certificate chain: builds a path to a trust anchor and checks it, RFC 5280 6.
  *
- * Implementation notes: the path grows from the leaf upwards, depth first. A candidate issuer is held against the
- * whole path below it before it joins, signature last, so that a path that reaches an anchor is valid and nothing has
- * to be checked again. What the peer sent is tried in any order; each certificate joins a path once, and the
- * signature checks of a whole request are counted, so that no set of certificates makes the search long.
- * Of the reasons for which paths failed, the most telling one is kept.
+ * Implementation notes: the path grows from the leaf upwards, depth first. A candidate issuer is held against
+ * the whole path below it before it joins, signature last, so that a path that reaches an anchor is valid and
+ * nothing has to be checked again. What the peer sent is tried in any order; each certificate joins a path
+ * once, and the signature checks of a whole request are counted, so that no set of certificates makes the
+ * search long. Of the reasons for which paths failed, the most telling one is kept.
  *
- * Names are compared byte by byte, as issuers copy them. Anchors are judged like other CAs, as OpenSSL does, except
- * for the signature on themselves; anchors of version 1, from before there were extensions, pass.
+ * Names are compared byte by byte, as issuers copy them. Anchors are judged like other CAs, as OpenSSL does,
+ * except for the signature on themselves; anchors of version 1, from before there were extensions, pass.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -22,10 +22,10 @@
 #include "x509_time.h"
 #include "x509_trust.h"
 
-#define MAX_SIGNATURE_CHECKS 40
+#define MAX_SIGNATURE_CHECKS       40
 #define MAX_CONSTRAINT_COMPARISONS 100000
 /* Names in reasons are cut, to leave room for the sentence. */
-#define SHORT_NAME 56
+#define SHORT_NAME                 56
 
 struct verifier {
 	const struct verify_request *request;
@@ -72,8 +72,8 @@ enum engine_err verify_chain(const struct verify_request *request, struct verify
 }
 
 /* Remember why; a reason of a higher rank displaces it. Always false, to be returned. */
-__attribute__((format(printf, 4, 5))) static bool fail(struct verifier *v, int rank, uint8_t alert, const char *format,
-						       ...)
+__attribute__((format(printf, 4, 5))) static bool fail(struct verifier *v, int rank, uint8_t alert,
+						       const char *format, ...)
 {
 	if (rank > v->failure_rank) {
 		va_list args;
@@ -86,7 +86,8 @@ __attribute__((format(printf, 4, 5))) static bool fail(struct verifier *v, int r
 	return false;
 }
 
-/* Ranks: a CA that was found and refused says more than one that was not found, a longer path more than a shorter. */
+/* Ranks: a CA that was found and refused says more than one that was not found, a longer path more than a
+ * shorter. */
 static int rank_not_found(const struct verifier *v)
 {
 	return (int)v->path_len;
@@ -140,7 +141,8 @@ static bool check_key(struct verifier *v, const struct certificate *cert, const 
 			    KEY_MIN_RSA_BITS, KEY_MAX_RSA_BITS);
 	default:
 		return fail(v, rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
-			    "key of %s is of a kind that is not supported (RSA, EC P-256 or P-384, Ed25519)", name);
+			    "key of %s is of a kind that is not supported (RSA, EC P-256 or P-384, Ed25519)",
+			    name);
 	}
 }
 
@@ -170,14 +172,15 @@ static bool check_leaf(struct verifier *v)
 	certificate_text(leaf, name, sizeof(name));
 	if (leaf->version != 3 && !v->is_pinned) {
 		return fail(v, rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
-			    "certificate of %s is of X.509 version %u: version 3 is needed", name, leaf->version);
+			    "certificate of %s is of X.509 version %u: version 3 is needed", name,
+			    leaf->version);
 	}
 	if (leaf->has_key_usage && (leaf->key_usage & KEY_USAGE_DIGITAL_SIGNATURE) == 0) {
 		return fail(v, rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
 			    "certificate of %s may not sign: its key usage lacks digitalSignature", name);
 	}
-	return check_key(v, leaf, name, true) && check_unknown_critical(v, leaf, name) && check_time(v, leaf, name) &&
-	       check_ext_key_usage(v, leaf, name);
+	return check_key(v, leaf, name, true) && check_unknown_critical(v, leaf, name) &&
+	       check_time(v, leaf, name) && check_ext_key_usage(v, leaf, name);
 }
 
 /* CAs below issuer on the path, those that issued to themselves not counted.  RFC 5280 4.2.1.9 */
@@ -196,7 +199,8 @@ static bool check_ca(struct verifier *v, const struct certificate *issuer, const
 	bool old_anchor = is_anchor && issuer->version == 1;
 	if (!issuer->is_ca && !old_anchor) {
 		return fail(v, rank_refused(v), ALERT_UNKNOWN_CA,
-			    "certificate of %s may not issue others: its basic constraints do not say CA", name);
+			    "certificate of %s may not issue others: its basic constraints do not say CA",
+			    name);
 	}
 	if (issuer->has_key_usage && (issuer->key_usage & KEY_USAGE_CERT_SIGN) == 0) {
 		return fail(v, rank_refused(v), ALERT_UNKNOWN_CA,
@@ -220,14 +224,15 @@ static bool check_constraints(struct verifier *v, const struct certificate *issu
 			continue;
 		}
 		if (!constraints_allow(issuer, v->path[i], &v->comparisons_left, what, sizeof(what))) {
-			return fail(v, rank_refused(v), ALERT_BAD_CERTIFICATE, "%s may not vouch for this: %s", name,
-				    what);
+			return fail(v, rank_refused(v), ALERT_BAD_CERTIFICATE,
+				    "%s may not vouch for this: %s", name, what);
 		}
 	}
 	return true;
 }
 
-static bool check_signature(struct verifier *v, const struct certificate *issuer, const char *name, bool is_anchor)
+static bool check_signature(struct verifier *v, const struct certificate *issuer, const char *name,
+			    bool is_anchor)
 {
 	const struct certificate *cert = v->path[v->path_len - 1];
 	char subject[SHORT_NAME];
@@ -235,12 +240,13 @@ static bool check_signature(struct verifier *v, const struct certificate *issuer
 	if (cert->how_fault != KEY_OK) {
 		return fail(v, rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
 			    "certificate of %s is signed with %s", subject,
-			    cert->how_fault == KEY_TOO_WEAK ? "SHA-1 or MD5, which is forgeable: it must be reissued"
-							    : "an algorithm that is not supported");
+			    cert->how_fault == KEY_TOO_WEAK
+				    ? "SHA-1 or MD5, which is forgeable: it must be reissued"
+				    : "an algorithm that is not supported");
 	}
 	if (v->signature_checks_left == 0) {
-		return fail(v, 1000, ALERT_BAD_CERTIFICATE, "the chain that the %s sent takes too long to check",
-			    peer_name(v));
+		return fail(v, 1000, ALERT_BAD_CERTIFICATE,
+			    "the chain that the %s sent takes too long to check", peer_name(v));
 	}
 	v->signature_checks_left--;
 	if (key_view_verify(&issuer->key, cert->how, cert->tbs.data, cert->tbs.len, cert->signature.data,
@@ -248,12 +254,14 @@ static bool check_signature(struct verifier *v, const struct certificate *issuer
 		return true;
 	}
 	if (is_anchor) {
-		return fail(v, rank_refused(v), ALERT_UNKNOWN_CA,
-			    "certificate of %s is not signed by the key of %s in the trust file: it is damaged, "
-			    "or another CA has the same name",
-			    subject, name);
+		return fail(
+			v, rank_refused(v), ALERT_UNKNOWN_CA,
+			"certificate of %s is not signed by the key of %s in the trust file: it is damaged, "
+			"or another CA has the same name",
+			subject, name);
 	}
-	return fail(v, rank_refused(v), ALERT_BAD_CERTIFICATE, "signature on the certificate of %s is wrong", subject);
+	return fail(v, rank_refused(v), ALERT_BAD_CERTIFICATE, "signature on the certificate of %s is wrong",
+		    subject);
 }
 
 /* Hold a candidate against the path below it. */
@@ -271,7 +279,8 @@ static bool check_issuer(struct verifier *v, const struct certificate *issuer, b
 static bool is_on_path(const struct verifier *v, const struct certificate *cert)
 {
 	for (size_t i = 0; i < v->path_len; i++) {
-		if (view_equal(v->path[i]->subject, cert->subject) && view_equal(v->path[i]->spki, cert->spki)) {
+		if (view_equal(v->path[i]->subject, cert->subject) &&
+		    view_equal(v->path[i]->spki, cert->spki)) {
 			return true;
 		}
 	}
@@ -286,20 +295,22 @@ static bool fail_issuer_missing(struct verifier *v, const struct certificate *to
 	name_text(top->issuer, issuer, sizeof(issuer));
 	int rank = rank_not_found(v);
 	if (trust_count(v->request->config->trust) == 0) {
-		return fail(v, rank, ALERT_UNKNOWN_CA, "nobody is trusted: there is no CA certificate to hold %s against",
-			    name);
+		return fail(v, rank, ALERT_UNKNOWN_CA,
+			    "nobody is trusted: there is no CA certificate to hold %s against", name);
 	}
 	if (certificate_is_self_issued(top)) {
 		return fail(v, rank, ALERT_UNKNOWN_CA, "%s%s is self-signed and not in the trust file",
 			    v->path_len == 1 ? "certificate of " : "root CA ", name);
 	}
 	return fail(v, rank, ALERT_UNKNOWN_CA,
-		    "issuer %s of %s is not in the trust file; if it is an intermediate, the chain that the %s sent is "
+		    "issuer %s of %s is not in the trust file; if it is an intermediate, the chain that the "
+		    "%s sent is "
 		    "incomplete",
 		    issuer, name, peer_name(v));
 }
 
-/* Lead the path on to an anchor. Recursion ends at CONFIG_MAX_CHAIN: each level takes another of the peer's. */
+/* Lead the path on to an anchor. Recursion ends at CONFIG_MAX_CHAIN: each level takes another of the peer's.
+ */
 static bool extend(struct verifier *v)
 {
 	const struct certificate *top = v->path[v->path_len - 1];
@@ -356,7 +367,8 @@ static bool check_name(struct verifier *v)
 	}
 	certificate_text(leaf, names, SHORT_NAME);
 	return fail(v, rank_refused(v), ALERT_BAD_CERTIFICATE,
-		    "certificate of %s has no subject alternative name (a CN does not count); the program asked for %.60s",
+		    "certificate of %s has no subject alternative name (a CN does not count); the program "
+		    "asked for %.60s",
 		    names, name);
 }
 
@@ -374,8 +386,9 @@ static bool check_names(struct verifier *v)
 		}
 	}
 	certificate_names_text(v->path[0], names, sizeof(names));
-	return fail(v, rank_refused(v), ALERT_BAD_CERTIFICATE, "the %s is none of the allowed peers; its names are: %s",
-		    peer_name(v), names[0] != '\0' ? names : "(none)");
+	return fail(v, rank_refused(v), ALERT_BAD_CERTIFICATE,
+		    "the %s is none of the allowed peers; its names are: %s", peer_name(v),
+		    names[0] != '\0' ? names : "(none)");
 }
 
 /* ---- all of it ---- */
@@ -404,7 +417,8 @@ static bool take_leaf(struct verifier *v)
 	const struct verify_request *r = v->request;
 	const char *what;
 	if (r->n_certs == 0) {
-		return fail(v, rank_refused(v), ALERT_BAD_CERTIFICATE, "the %s sent no certificate", peer_name(v));
+		return fail(v, rank_refused(v), ALERT_BAD_CERTIFICATE, "the %s sent no certificate",
+			    peer_name(v));
 	}
 	if (!certificate_parse(view_of(r->certs[0], r->cert_lens[0]), &v->certs[0], &what)) {
 		return fail(v, rank_refused(v), ALERT_BAD_CERTIFICATE, "certificate of the %s is damaged: %s",

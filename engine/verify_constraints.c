@@ -2,9 +2,9 @@
 /*
  * Name constraints, RFC 5280 4.2.1.10.
  *
- * Implementation notes: for each name, the permitted subtrees of its kind must hold it if there are any, and no
- * excluded one may. Matching errs on the side of refusal, so it takes which of the two questions is asked: a wildcard
- * is permitted only if all names that it stands for are, and excluded as soon as one is.
+ * Implementation notes: for each name, the permitted subtrees of its kind must hold it if there are any, and
+ * no excluded one may. Matching errs on the side of refusal, so it takes which of the two questions is asked:
+ * a wildcard is permitted only if all names that it stands for are, and excluded as soon as one is.
  */
 #include <stdio.h>
 #include <string.h>
@@ -49,11 +49,11 @@ static bool equal_without_case(struct view a, struct view b)
 }
 
 /*
- * The answer for one name and one list of subtrees: YES if one holds it, NO if none does; *applies: there was one of
- * its kind.
+ * The answer for one name and one list of subtrees: YES if one holds it, NO if none does; *applies: there was
+ * one of its kind.
  */
-static enum answer ask_list(struct view list, uint8_t tag, struct view name, enum question question, bool *applies,
-			    size_t *budget)
+static enum answer ask_list(struct view list, uint8_t tag, struct view name, enum question question,
+			    bool *applies, size_t *budget)
 {
 	struct view subtree, base;
 	uint8_t base_tag;
@@ -82,8 +82,8 @@ static enum answer ask_list(struct view list, uint8_t tag, struct view name, enu
 	return best;
 }
 
-static bool allow_name(const struct certificate *ca, uint8_t tag, struct view name, size_t *budget, char *what,
-		       size_t what_size)
+static bool allow_name(const struct certificate *ca, uint8_t tag, struct view name, size_t *budget,
+		       char *what, size_t what_size)
 {
 	bool applies;
 	enum answer permitted = ask_list(ca->permitted, tag, name, IS_PERMITTED, &applies, budget);
@@ -120,7 +120,8 @@ static bool allow_subject_emails(const struct certificate *ca, const struct cert
 			return false;
 		}
 		while (!der_end(&set)) {
-			if (!der_take(&set, DER_SEQUENCE, &attribute) || !der_take(&attribute, DER_OID, &oid) ||
+			if (!der_take(&set, DER_SEQUENCE, &attribute) ||
+			    !der_take(&attribute, DER_OID, &oid) ||
 			    !der_any(&attribute, &tag, &value, NULL)) {
 				return false;
 			}
@@ -133,8 +134,8 @@ static bool allow_subject_emails(const struct certificate *ca, const struct cert
 	return true;
 }
 
-bool constraints_allow(const struct certificate *ca, const struct certificate *cert, size_t *budget, char *what,
-		       size_t what_size)
+bool constraints_allow(const struct certificate *ca, const struct certificate *cert, size_t *budget,
+		       char *what, size_t what_size)
 {
 	struct view names = cert->alt_names;
 	struct view value;
@@ -156,7 +157,8 @@ bool constraints_allow(const struct certificate *ca, const struct certificate *c
 		return false;
 	}
 	while (!der_end(&names)) {
-		if (!der_any(&names, &tag, &value, NULL) || !allow_name(ca, tag, value, budget, what, what_size)) {
+		if (!der_any(&names, &tag, &value, NULL) ||
+		    !allow_name(ca, tag, value, budget, what, what_size)) {
 			return false;
 		}
 	}
@@ -172,8 +174,8 @@ static bool host_is_within(struct view host, struct view base)
 	if (base.data[0] == '.') {
 		return host.len > base.len && ends_without_case(host, base);
 	}
-	return equal_without_case(host, base) ||
-	       (host.len > base.len && ends_without_case(host, base) && host.data[host.len - base.len - 1] == '.');
+	return equal_without_case(host, base) || (host.len > base.len && ends_without_case(host, base) &&
+						  host.data[host.len - base.len - 1] == '.');
 }
 
 static enum answer match_dns(struct view name, struct view base, enum question question)
@@ -221,7 +223,8 @@ static bool behind_last(struct view v, uint8_t c, struct view *out)
 	return at != NULL;
 }
 
-/* base: a mailbox, a host (that host alone) or ".domain" (all hosts below it). Quoted local parts are not taken apart. */
+/* base: a mailbox, a host (that host alone) or ".domain" (all hosts below it). Quoted local parts are not
+ * taken apart. */
 static enum answer match_email(struct view name, struct view base, enum question question)
 {
 	struct view host, base_host;
@@ -229,14 +232,18 @@ static enum answer match_email(struct view name, struct view base, enum question
 		return UNKNOWN;
 	}
 	if (behind_last(base, '@', &base_host)) {
-		bool same = question == IS_PERMITTED ? view_equal(name, base) : equal_without_case(name, base);
+		bool same =
+			question == IS_PERMITTED ? view_equal(name, base) : equal_without_case(name, base);
 		return same ? YES : NO;
 	}
 	bool below_only = base.len > 0 && base.data[0] == '.';
-	return (below_only ? host_is_within(host, base) : base.len == 0 || equal_without_case(host, base)) ? YES : NO;
+	return (below_only ? host_is_within(host, base) : base.len == 0 || equal_without_case(host, base))
+		       ? YES
+		       : NO;
 }
 
-/* base: a host or ".domain", held against the host of the URI's authority; without a host there is no telling. */
+/* base: a host or ".domain", held against the host of the URI's authority; without a host there is no
+ * telling. */
 static enum answer match_uri(struct view name, struct view base)
 {
 	struct view host, part;
@@ -263,7 +270,9 @@ static enum answer match_uri(struct view name, struct view base)
 		return UNKNOWN;
 	}
 	bool below_only = base.len > 0 && base.data[0] == '.';
-	return (below_only ? host_is_within(host, base) : base.len == 0 || equal_without_case(host, base)) ? YES : NO;
+	return (below_only ? host_is_within(host, base) : base.len == 0 || equal_without_case(host, base))
+		       ? YES
+		       : NO;
 }
 
 /* Does the sequence of relative names begin with that of base? Both with their header. Byte by byte. */
@@ -274,8 +283,7 @@ static enum answer match_directory(struct view name, struct view base, enum ques
 	    !der_take(&base, DER_SEQUENCE, &base_rdns)) {
 		return UNKNOWN;
 	}
-	return name_rdns.len >= base_rdns.len &&
-			       view_equal(view_of(name_rdns.data, base_rdns.len), base_rdns)
+	return name_rdns.len >= base_rdns.len && view_equal(view_of(name_rdns.data, base_rdns.len), base_rdns)
 		       ? YES
 		       : NO;
 }

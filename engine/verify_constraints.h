@@ -8,14 +8,15 @@
 #include "x509_parse.h"
 
 /*
- * Judge every name of cert, the subject included, by the constraints of ca. DNS names, addresses, mail addresses,
- * URIs and permitted directory names are understood; a certificate with a name of another constrained kind is
- * refused, and so is everything below an excluded directory name, which cannot be compared reliably.
+ * Judge every name of cert, the subject included, by the constraints of ca. DNS names, addresses, mail
+ * addresses, URIs and permitted directory names are understood; a certificate with a name of another
+ * constrained kind is refused, and so is everything below an excluded directory name, which cannot be
+ * compared reliably.
  *
  * budget: comparisons left, counted down; running out is a refusal.
  * False with a sentence fragment in *what ("the name x.example is not permitted").
  */
-must_check bool constraints_allow(const struct certificate *ca, const struct certificate *cert, size_t *budget,
-				  char *what, size_t what_size);
+must_check bool constraints_allow(const struct certificate *ca, const struct certificate *cert,
+				  size_t *budget, char *what, size_t what_size);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * Names in certificates, RFC 9525.
  *
- * Implementation notes: a presented name is never turned into a C string, so that a NUL in it is a byte like any
- * other, which no name that was asked for contains.
+ * Implementation notes: a presented name is never turned into a C string, so that a NUL in it is a byte like
+ * any other, which no name that was asked for contains.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -158,7 +158,8 @@ bool certificate_has_peer_name(const struct certificate *cert, const char *wante
 		if (tag != GENERAL_NAME_DNS) {
 			continue;
 		}
-		/* a peer that holds the very wildcard has all the names of it; "*.internal" is the user's to say */
+		/* a peer that holds the very wildcard has all the names of it; "*.internal" is the user's to
+		 * say */
 		if (equal_without_case(value, pattern) ||
 		    (is_dns_name(value) && equal_without_case(parent_of(value), parent_of(pattern)))) {
 			return true;
@@ -184,7 +185,8 @@ void general_name_text(uint8_t tag, struct view value, char *out, size_t size)
 {
 	out[0] = '\0';
 	if (tag == GENERAL_NAME_IP && (value.len == 4 || value.len == 16)) {
-		if (inet_ntop(value.len == 4 ? AF_INET : AF_INET6, value.data, out, (socklen_t)size) == NULL) {
+		if (inet_ntop(value.len == 4 ? AF_INET : AF_INET6, value.data, out, (socklen_t)size) ==
+		    NULL) {
 			out[0] = '\0';
 		}
 	} else if (tag == GENERAL_NAME_DNS || tag == GENERAL_NAME_URI || tag == GENERAL_NAME_EMAIL) {

@@ -8,16 +8,17 @@
 #include "x509_parse.h"
 
 /*
- * Is name (a DNS name or an address literal) among the subject's alternative names? The common name never counts.
+ * Is name (a DNS name or an address literal) among the subject's alternative names? The common name never
+ * counts.
  *
- * DNS names are compared without case, a trailing dot of name is ignored. A wildcard stands for exactly one label and
- * only as the whole left-most one, with at least two labels behind it: *.com is for nobody. Addresses are compared
- * in binary with iPAddress entries only. RFC 9525 6.3 to 6.5
+ * DNS names are compared without case, a trailing dot of name is ignored. A wildcard stands for exactly one
+ * label and only as the whole left-most one, with at least two labels behind it: *.com is for nobody.
+ * Addresses are compared in binary with iPAddress entries only. RFC 9525 6.3 to 6.5
  */
 bool certificate_has_name(const struct certificate *cert, const char *name);
 /*
- * Does the certificate carry the peer name wanted: a URI (anything with "://", byte by byte), an address, a DNS name
- * as above, or "*.suffix", which any name one label longer than suffix fits?
+ * Does the certificate carry the peer name wanted: a URI (anything with "://", byte by byte), an address, a
+ * DNS name as above, or "*.suffix", which any name one label longer than suffix fits?
  */
 bool certificate_has_peer_name(const struct certificate *cert, const char *wanted);
 /* Has it any DNS name or address at all? */

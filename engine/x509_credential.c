@@ -14,7 +14,8 @@
 
 static enum engine_err read_chain(struct credential *credential, struct view text,
 				  char why[static ENGINE_REASON_MAX]);
-static enum engine_err read_key(struct credential *credential, struct view text, char why[static ENGINE_REASON_MAX]);
+static enum engine_err read_key(struct credential *credential, struct view text,
+				char why[static ENGINE_REASON_MAX]);
 static enum engine_err check_pair(const struct credential *credential, char why[static ENGINE_REASON_MAX]);
 
 static enum engine_err out_of_memory(char why[static ENGINE_REASON_MAX])
@@ -37,8 +38,8 @@ static void drop(struct credential *credential)
 	private_key_free(credential->key);
 }
 
-enum engine_err engine_config_add_credential(struct engine_config *cfg, const uint8_t *chain_pem, size_t chain_len,
-					     const uint8_t *key_pem, size_t key_len,
+enum engine_err engine_config_add_credential(struct engine_config *cfg, const uint8_t *chain_pem,
+					     size_t chain_len, const uint8_t *key_pem, size_t key_len,
 					     char why[static ENGINE_REASON_MAX])
 {
 	struct credential credential = {0};
@@ -67,7 +68,8 @@ static bool parse_again(const struct der *der, struct certificate *cert)
 	return certificate_parse(view_of(der->data, der->len), cert, &what);
 }
 
-bool engine_config_describe_credential(const struct engine_config *cfg, size_t i, struct engine_credential_info *info)
+bool engine_config_describe_credential(const struct engine_config *cfg, size_t i,
+				       struct engine_credential_info *info)
 {
 	struct certificate leaf, cert, next;
 	memset(info, 0, sizeof(*info));
@@ -89,7 +91,8 @@ bool engine_config_describe_credential(const struct engine_config *cfg, size_t i
 		cert = next;
 	}
 	size_t from = 0;
-	info->chain_complete = certificate_is_self_issued(&cert) || trust_find(cfg->trust, cert.issuer, &from) != NULL;
+	info->chain_complete =
+		certificate_is_self_issued(&cert) || trust_find(cfg->trust, cert.issuer, &from) != NULL;
 	return true;
 }
 
@@ -110,8 +113,8 @@ static enum engine_err read_certificate(struct der *der, const struct pem_block 
 	}
 	if (!pem_decode(block, der->data, &der->len) ||
 	    !certificate_parse(view_of(der->data, der->len), &cert, &what)) {
-		(void)snprintf(why, ENGINE_REASON_MAX, "certificate number %zu of the chain cannot be used: %s", number,
-			       what);
+		(void)snprintf(why, ENGINE_REASON_MAX,
+			       "certificate number %zu of the chain cannot be used: %s", number, what);
 		engine_release(der->data);
 		return ENGINE_ERR_CONFIG;
 	}
@@ -136,7 +139,8 @@ static enum engine_err read_chain(struct credential *credential, struct view tex
 		}
 		credential->n_chain++;
 	}
-	return credential->n_chain > 0 ? ENGINE_OK : refuse(why, "there is no certificate (no PEM block CERTIFICATE)");
+	return credential->n_chain > 0 ? ENGINE_OK
+				       : refuse(why, "there is no certificate (no PEM block CERTIFICATE)");
 }
 
 static enum engine_err decode_key(struct credential *credential, const struct pem_block *block,
@@ -156,7 +160,8 @@ static enum engine_err decode_key(struct credential *credential, const struct pe
 	return err;
 }
 
-static enum engine_err read_key(struct credential *credential, struct view text, char why[static ENGINE_REASON_MAX])
+static enum engine_err read_key(struct credential *credential, struct view text,
+				char why[static ENGINE_REASON_MAX])
 {
 	struct pem_block block;
 	while (pem_next(&text, &block)) {
@@ -168,14 +173,16 @@ static enum engine_err read_key(struct credential *credential, struct view text,
 		case PEM_RSA_PRIVATE_KEY:
 			return decode_key(credential, &block, PRIVATE_KEY_PKCS1, why);
 		case PEM_ENCRYPTED_PRIVATE_KEY:
-			return refuse(why, "the private key is encrypted with a passphrase: decrypt it first, "
-					   "for example with `openssl pkey -in KEY -out NEW-KEY`");
+			return refuse(why,
+				      "the private key is encrypted with a passphrase: decrypt it first, "
+				      "for example with `openssl pkey -in KEY -out NEW-KEY`");
 		case PEM_CERTIFICATE: /* may share the file */
-		case PEM_OTHER:	      /* EC PARAMETERS */
+		case PEM_OTHER:       /* EC PARAMETERS */
 			break;
 		}
 	}
-	return refuse(why, "there is no private key (no PEM block PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY)");
+	return refuse(
+		why, "there is no private key (no PEM block PRIVATE KEY, EC PRIVATE KEY or RSA PRIVATE KEY)");
 }
 
 /* Is the leaf's key one that the engine can use, and is it the one that we hold? */
@@ -190,10 +197,11 @@ static enum engine_err check_pair(const struct credential *credential, char why[
 		}
 		certificate_text(&cert, subject, sizeof(subject));
 		if (i == 0 && (cert.key_fault != KEY_OK || cert.key.kind == KEY_P521)) {
-			(void)snprintf(why, ENGINE_REASON_MAX,
-				       "the key in the certificate of %s is not supported: use RSA (2048 to 4096 "
-				       "bits), EC P-256 or P-384, or Ed25519",
-				       subject);
+			(void)snprintf(
+				why, ENGINE_REASON_MAX,
+				"the key in the certificate of %s is not supported: use RSA (2048 to 4096 "
+				"bits), EC P-256 or P-384, or Ed25519",
+				subject);
 			return ENGINE_ERR_CONFIG;
 		}
 		if (cert.key_fault != KEY_OK || !private_key_fits(credential->key, &cert.key)) {
@@ -203,7 +211,8 @@ static enum engine_err check_pair(const struct credential *credential, char why[
 			return ENGINE_OK;
 		}
 		(void)snprintf(why, ENGINE_REASON_MAX,
-			       "the private key belongs to certificate number %zu of the chain (%s): it must come first",
+			       "the private key belongs to certificate number %zu of the chain (%s): it must "
+			       "come first",
 			       i + 1, subject);
 		return ENGINE_ERR_CONFIG;
 	}
@@ -212,7 +221,7 @@ static enum engine_err check_pair(const struct credential *credential, char why[
 	}
 	certificate_text(&cert, subject, sizeof(subject));
 	key_view_name(&cert.key, name);
-	(void)snprintf(why, ENGINE_REASON_MAX, "the private key does not belong to the certificate of %s (%s)", subject,
-		       name);
+	(void)snprintf(why, ENGINE_REASON_MAX,
+		       "the private key does not belong to the certificate of %s (%s)", subject, name);
 	return ENGINE_ERR_CONFIG;
 }

@@ -7,7 +7,8 @@
 #include "x509_der.h"
 #include "x509_time.h"
 
-/* Length octets, X.690 8.1.3 with the restrictions of 10.1; three length bytes are more than any limit of ours. */
+/* Length octets, X.690 8.1.3 with the restrictions of 10.1; three length bytes are more than any limit of
+ * ours. */
 static bool read_length(struct view *in, size_t *len)
 {
 	if (in->len < 1) {
@@ -141,7 +142,8 @@ bool der_named_bits(struct view *in, uint16_t *bits)
 {
 	struct view rest = *in;
 	struct view v;
-	if (!der_take(&rest, DER_BIT_STRING, &v) || v.len < 1 || v.data[0] > 7 || (v.len == 1 && v.data[0] != 0)) {
+	if (!der_take(&rest, DER_BIT_STRING, &v) || v.len < 1 || v.data[0] > 7 ||
+	    (v.len == 1 && v.data[0] != 0)) {
 		return false;
 	}
 	unsigned unused = v.data[0];

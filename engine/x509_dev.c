@@ -2,8 +2,8 @@
 /*
  * Makes throw-away certificates: a CA and a leaf signed by it, as RFC 5280 wants them.
  *
- * Implementation notes: DER is written from the inside out. An element's contents are written first; closing it
- * puts the header in front of them.
+ * Implementation notes: DER is written from the inside out. An element's contents are written first; closing
+ * it puts the header in front of them.
  */
 #include <stdio.h>
 #include <string.h>
@@ -15,28 +15,28 @@
 #include "x509_pem.h"
 #include "x509_time.h"
 
-#define MAX_NAMES 16
-#define MAX_COMMON_NAME 64 /* ub-common-name, RFC 5280 A.1 */
-#define MAX_DAYS 36500
-#define SERIAL_LEN 16
-#define KEY_ID_LEN 20
-#define POINT_LEN 65
-#define CLOCK_SLACK 3600
-#define SECONDS_PER_DAY 86400
+#define MAX_NAMES              16
+#define MAX_COMMON_NAME        64 /* ub-common-name, RFC 5280 A.1 */
+#define MAX_DAYS               36500
+#define SERIAL_LEN             16
+#define KEY_ID_LEN             20
+#define POINT_LEN              65
+#define CLOCK_SLACK            3600
+#define SECONDS_PER_DAY        86400
 #define FIRST_GENERALIZED_YEAR 2050
 
-#define OID_ECDSA_SHA256 "\x2a\x86\x48\xce\x3d\x04\x03\x02"
-#define OID_EC_PUBLIC_KEY "\x2a\x86\x48\xce\x3d\x02\x01"
-#define OID_P256 "\x2a\x86\x48\xce\x3d\x03\x01\x07"
-#define OID_COMMON_NAME "\x55\x04\x03"
-#define OID_SUBJECT_KEY_ID "\x55\x1d\x0e"
-#define OID_KEY_USAGE "\x55\x1d\x0f"
-#define OID_ALT_NAME "\x55\x1d\x11"
+#define OID_ECDSA_SHA256      "\x2a\x86\x48\xce\x3d\x04\x03\x02"
+#define OID_EC_PUBLIC_KEY     "\x2a\x86\x48\xce\x3d\x02\x01"
+#define OID_P256              "\x2a\x86\x48\xce\x3d\x03\x01\x07"
+#define OID_COMMON_NAME       "\x55\x04\x03"
+#define OID_SUBJECT_KEY_ID    "\x55\x1d\x0e"
+#define OID_KEY_USAGE         "\x55\x1d\x0f"
+#define OID_ALT_NAME          "\x55\x1d\x11"
 #define OID_BASIC_CONSTRAINTS "\x55\x1d\x13"
-#define OID_AUTHORITY_KEY_ID "\x55\x1d\x23"
-#define OID_EXT_KEY_USAGE "\x55\x1d\x25"
-#define OID_SERVER_AUTH "\x2b\x06\x01\x05\x05\x07\x03\x01"
-#define OID_CLIENT_AUTH "\x2b\x06\x01\x05\x05\x07\x03\x02"
+#define OID_AUTHORITY_KEY_ID  "\x55\x1d\x23"
+#define OID_EXT_KEY_USAGE     "\x55\x1d\x25"
+#define OID_SERVER_AUTH       "\x2b\x06\x01\x05\x05\x07\x03\x01"
+#define OID_CLIENT_AUTH       "\x2b\x06\x01\x05\x05\x07\x03\x02"
 
 struct identity {
 	char common_name[MAX_COMMON_NAME + 1];
@@ -75,8 +75,8 @@ bool engine_dev_cert_make(struct engine_dev_cert *out, const char *const *names,
 	}
 	for (size_t i = 0; i < n_names; i++) {
 		if (address_parse(names[i], address) == 0 && !dns_name_is_valid(names[i])) {
-			(void)snprintf(why, ENGINE_REASON_MAX, "\"%.80s\" is neither a DNS name nor an address",
-				       names[i]);
+			(void)snprintf(why, ENGINE_REASON_MAX,
+				       "\"%.80s\" is neither a DNS name nor an address", names[i]);
 			return false;
 		}
 	}
@@ -100,8 +100,8 @@ static bool make_pair(struct engine_dev_cert *out, struct identity *ca, struct i
 		return false;
 	}
 	/* each CA has a name of its own: two under one name would be taken for each other */
-	(void)snprintf(ca->common_name, sizeof(ca->common_name), "tlshim throw-away CA %02x%02x%02x%02x", id[0], id[1],
-		       id[2], id[3]);
+	(void)snprintf(ca->common_name, sizeof(ca->common_name), "tlshim throw-away CA %02x%02x%02x%02x",
+		       id[0], id[1], id[2], id[3]);
 	(void)snprintf(leaf->common_name, sizeof(leaf->common_name), "%s",
 		       strlen(names[0]) <= MAX_COMMON_NAME ? names[0] : "tlshim");
 	struct request request = {
@@ -115,7 +115,8 @@ static bool make_pair(struct engine_dev_cert *out, struct identity *ca, struct i
 	request.names = names;
 	request.n_names = n_names;
 	if (!ok || !make_certificate(&request, out->cert_pem)) {
-		(void)snprintf(why, ENGINE_REASON_MAX, "the certificate cannot be made: the names are too long");
+		(void)snprintf(why, ENGINE_REASON_MAX,
+			       "the certificate cannot be made: the names are too long");
 		return false;
 	}
 	size_t len = private_key_export(leaf->key, leaf->point, der, sizeof(der));
@@ -186,8 +187,8 @@ static void write_time(struct wr *out, int64_t seconds)
 	struct civil_time c = civil_from_seconds(seconds);
 	char text[80];
 	bool generalized = c.year >= FIRST_GENERALIZED_YEAR;
-	(void)snprintf(text, sizeof(text), "%04d%02d%02d%02d%02d%02dZ", c.year, c.month, c.day, c.hour, c.minute,
-		       c.second);
+	(void)snprintf(text, sizeof(text), "%04d%02d%02d%02d%02d%02dZ", c.year, c.month, c.day, c.hour,
+		       c.minute, c.second);
 	const char *start = text + (generalized ? 0 : 2);
 	write_element(out, generalized ? DER_GENERALIZED_TIME : DER_UTC_TIME, start, strlen(start));
 }

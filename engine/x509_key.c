@@ -2,9 +2,9 @@
 /*
  * Public keys and signatures: reads SubjectPublicKeyInfo and signature algorithms, and checks signatures.
  *
- * Implementation notes: wolfCrypt's key objects carry working state, so none is kept. A key is its bytes, and each
- * operation imports them anew; that makes keys shareable between threads without locks, and costs little beside the
- * operation itself.
+ * Implementation notes: wolfCrypt's key objects carry working state, so none is kept. A key is its bytes, and
+ * each operation imports them anew; that makes keys shareable between threads without locks, and costs little
+ * beside the operation itself.
  */
 #include <stdio.h>
 #include <string.h>
@@ -18,7 +18,7 @@
 #include "crypto.h"
 #include "x509_key.h"
 
-#define ED25519_KEY_LEN 32
+#define ED25519_KEY_LEN      32
 /* Public exponents beyond 32 bits only make a verification slow. */
 #define MAX_RSA_EXPONENT_LEN 4
 
@@ -105,16 +105,17 @@ static enum key_fault parse_ec(struct view parameters, struct view bits, struct 
 static enum key_fault parse_pss(struct view parameters, struct signature_algorithm *out);
 static bool verify_rsa(const struct key_view *key, struct signature_algorithm how, const uint8_t *digest,
 		       const uint8_t *sig, size_t sig_len);
-static bool verify_ecdsa(const struct key_view *key, const uint8_t *digest, size_t digest_len, const uint8_t *sig,
-			 size_t sig_len);
+static bool verify_ecdsa(const struct key_view *key, const uint8_t *digest, size_t digest_len,
+			 const uint8_t *sig, size_t sig_len);
 static bool verify_ed25519(const struct key_view *key, const uint8_t *msg, size_t msg_len, const uint8_t *sig,
 			   size_t sig_len);
 
 enum key_fault key_view_parse(struct view spki, struct key_view *key)
 {
 	struct view info, algorithm, oid, bits;
-	if (!der_take(&spki, DER_SEQUENCE, &info) || !der_end(&spki) || !der_take(&info, DER_SEQUENCE, &algorithm) ||
-	    !der_bytes_as_bits(&info, &bits) || !der_end(&info) || !der_take(&algorithm, DER_OID, &oid)) {
+	if (!der_take(&spki, DER_SEQUENCE, &info) || !der_end(&spki) ||
+	    !der_take(&info, DER_SEQUENCE, &algorithm) || !der_bytes_as_bits(&info, &bits) ||
+	    !der_end(&info) || !der_take(&algorithm, DER_OID, &oid)) {
 		return KEY_DAMAGED;
 	}
 	if (view_is(oid, OID_PKCS1 "\x01")) {
@@ -162,7 +163,8 @@ enum key_fault signature_algorithm_parse(struct view algorithm, struct signature
 		}
 		*out = algorithms[i].how;
 		/* RSA: NULL, which some leave away (RFC 4055 5); else nothing */
-		if (out->kind == SIGNATURE_RSA_PKCS1 && der_take(&algorithm, DER_NULL, &null) && null.len != 0) {
+		if (out->kind == SIGNATURE_RSA_PKCS1 && der_take(&algorithm, DER_NULL, &null) &&
+		    null.len != 0) {
 			return KEY_DAMAGED;
 		}
 		return der_end(&algorithm) ? algorithms[i].fault : KEY_DAMAGED;
@@ -170,8 +172,8 @@ enum key_fault signature_algorithm_parse(struct view algorithm, struct signature
 	return KEY_UNSUPPORTED;
 }
 
-bool key_view_verify(const struct key_view *key, struct signature_algorithm how, const uint8_t *msg, size_t msg_len,
-		     const uint8_t *sig, size_t sig_len)
+bool key_view_verify(const struct key_view *key, struct signature_algorithm how, const uint8_t *msg,
+		     size_t msg_len, const uint8_t *sig, size_t sig_len)
 {
 	uint8_t digest[64];
 	if (msg_len > UINT32_MAX || sig_len > KEY_MAX_SIGNATURE) {
@@ -272,8 +274,10 @@ void vector_unit_clear(void)
 {
 #if defined(__x86_64__)
 	if (__builtin_cpu_supports("avx")) {
-		__asm__ volatile("vzeroupper" ::: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-				 "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+		__asm__ volatile("vzeroupper" ::
+					 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+					   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+					   "xmm15");
 	}
 #endif
 }
@@ -326,8 +330,9 @@ static enum key_fault parse_ec(struct view parameters, struct view bits, struct 
 			return KEY_UNSUPPORTED;
 		}
 		/* that the point is on the curve is checked when it is used */
-		return der_end(&parameters) && bits.len == 1 + 2 * coordinate_len && bits.data[0] == 4 ? KEY_OK
-												     : KEY_DAMAGED;
+		return der_end(&parameters) && bits.len == 1 + 2 * coordinate_len && bits.data[0] == 4
+			       ? KEY_OK
+			       : KEY_DAMAGED;
 	}
 	return KEY_UNSUPPORTED;
 }
@@ -364,8 +369,9 @@ static enum key_fault parse_pss(struct view parameters, struct signature_algorit
 		return KEY_TOO_WEAK;
 	}
 	bool ok = take_hash(&hash, &out->hash) && der_end(&hash) &&
-		  der_take(&params, DER_CONTEXT_CONSTRUCTED(1), &mask) && der_take(&mask, DER_SEQUENCE, &mgf) &&
-		  der_end(&mask) && der_take(&mgf, DER_OID, &mgf_oid) && view_is(mgf_oid, OID_PKCS1 "\x08") &&
+		  der_take(&params, DER_CONTEXT_CONSTRUCTED(1), &mask) &&
+		  der_take(&mask, DER_SEQUENCE, &mgf) && der_end(&mask) &&
+		  der_take(&mgf, DER_OID, &mgf_oid) && view_is(mgf_oid, OID_PKCS1 "\x08") &&
 		  take_hash(&mgf, &mgf_hash) && der_end(&mgf) &&
 		  der_take(&params, DER_CONTEXT_CONSTRUCTED(2), &salt) && der_small(&salt, &salt_len) &&
 		  der_end(&salt) && der_end(&params);
@@ -386,10 +392,12 @@ static bool verify_rsa(const struct key_view *view, struct signature_algorithm h
 		engine_release(key);
 		return false;
 	}
-	int ret = wc_RsaPublicKeyDecodeRaw(view->n.data, (word32)view->n.len, view->e.data, (word32)view->e.len, key);
+	int ret = wc_RsaPublicKeyDecodeRaw(view->n.data, (word32)view->n.len, view->e.data,
+					   (word32)view->e.len, key);
 	if (ret == 0 && how.kind == SIGNATURE_RSA_PSS) {
-		ret = wc_RsaPSS_VerifyCheck(sig, (word32)sig_len, plain, sizeof(plain), digest, hashes[how.hash].len,
-					    hashes[how.hash].wolf_hash, hashes[how.hash].wolf_mgf, key);
+		ret = wc_RsaPSS_VerifyCheck(sig, (word32)sig_len, plain, sizeof(plain), digest,
+					    hashes[how.hash].len, hashes[how.hash].wolf_hash,
+					    hashes[how.hash].wolf_mgf, key);
 		ok = ret > 0;
 	} else if (ret == 0) {
 		/* compared whole with what it must be: nothing in it is parsed */
@@ -403,8 +411,9 @@ static bool verify_rsa(const struct key_view *view, struct signature_algorithm h
 }
 
 /*
- * wc_ecc_import_x963() multiplies the point by the order of its group as well, which takes as long as a verification.
- * These curves have prime order: a point on the curve that is not infinity (not on it in affine form) is in the group.
+ * wc_ecc_import_x963() multiplies the point by the order of its group as well, which takes as long as a
+ * verification. These curves have prime order: a point on the curve that is not infinity (not on it in affine
+ * form) is in the group.
  */
 static bool import_point(ecc_key *key, struct view point, int curve)
 {
@@ -415,10 +424,12 @@ static bool import_point(ecc_key *key, struct view point, int curve)
 	       wc_ecc_point_is_on_curve(&key->pubkey, index) == 0;
 }
 
-static bool verify_ecdsa(const struct key_view *view, const uint8_t *digest, size_t digest_len, const uint8_t *sig,
-			 size_t sig_len)
+static bool verify_ecdsa(const struct key_view *view, const uint8_t *digest, size_t digest_len,
+			 const uint8_t *sig, size_t sig_len)
 {
-	int curve = view->kind == KEY_P256 ? ECC_SECP256R1 : view->kind == KEY_P384 ? ECC_SECP384R1 : ECC_SECP521R1;
+	int curve = view->kind == KEY_P256   ? ECC_SECP256R1
+		    : view->kind == KEY_P384 ? ECC_SECP384R1
+					     : ECC_SECP521R1;
 	int right = 0;
 	ecc_key *key = engine_alloc(sizeof(*key));
 	if (key == NULL || wc_ecc_init(key) != 0) {
@@ -426,15 +437,16 @@ static bool verify_ecdsa(const struct key_view *view, const uint8_t *digest, siz
 		return false;
 	}
 	bool ok = import_point(key, view->point, curve) &&
-		  wc_ecc_verify_hash(sig, (word32)sig_len, digest, (word32)digest_len, &right, key) == 0 && right == 1;
+		  wc_ecc_verify_hash(sig, (word32)sig_len, digest, (word32)digest_len, &right, key) == 0 &&
+		  right == 1;
 	(void)wc_ecc_free(key);
 	vector_unit_clear();
 	engine_release(key);
 	return ok;
 }
 
-static bool verify_ed25519(const struct key_view *view, const uint8_t *msg, size_t msg_len, const uint8_t *sig,
-			   size_t sig_len)
+static bool verify_ed25519(const struct key_view *view, const uint8_t *msg, size_t msg_len,
+			   const uint8_t *sig, size_t sig_len)
 {
 	int right = 0;
 	ed25519_key *key = engine_alloc(sizeof(*key));
@@ -444,7 +456,8 @@ static bool verify_ed25519(const struct key_view *view, const uint8_t *msg, size
 	}
 	bool ok = sig_len == ED25519_SIG_SIZE &&
 		  wc_ed25519_import_public(view->point.data, (word32)view->point.len, key) == 0 &&
-		  wc_ed25519_verify_msg(sig, (word32)sig_len, msg, (word32)msg_len, &right, key) == 0 && right == 1;
+		  wc_ed25519_verify_msg(sig, (word32)sig_len, msg, (word32)msg_len, &right, key) == 0 &&
+		  right == 1;
 	wc_ed25519_free(key);
 	engine_release(key);
 	return ok;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Keys and signatures: what certificates and CertificateVerify have in common. Inside of X.509; x509.h is what the
- * handshake sees.
+ * Keys and signatures: what certificates and CertificateVerify have in common. Inside of X.509; x509.h is
+ * what the handshake sees.
  */
 #ifndef ENGINE_X509_KEY_H
 #define ENGINE_X509_KEY_H
@@ -9,9 +9,9 @@
 #include "x509.h"
 #include "x509_der.h"
 
-#define KEY_MIN_RSA_BITS 2048
+#define KEY_MIN_RSA_BITS  2048
 /* The largest modulus that wolfCrypt is built for. */
-#define KEY_MAX_RSA_BITS 4096
+#define KEY_MAX_RSA_BITS  4096
 /* Room for any signature that is made: RSA 4096. */
 #define KEY_MAX_SIGNATURE 512
 
@@ -36,9 +36,9 @@ struct key_view {
 /* Why a SubjectPublicKeyInfo or an AlgorithmIdentifier was not taken. */
 enum key_fault {
 	KEY_OK,
-	KEY_DAMAGED,	 /* no valid DER, point off the curve, even modulus */
+	KEY_DAMAGED,     /* no valid DER, point off the curve, even modulus */
 	KEY_UNSUPPORTED, /* another kind of key, curve or signature */
-	KEY_TOO_WEAK,	 /* RSA below 2048 bits; MD5 or SHA-1 */
+	KEY_TOO_WEAK,    /* RSA below 2048 bits; MD5 or SHA-1 */
 	KEY_TOO_LARGE,
 };
 
@@ -47,11 +47,12 @@ must_check enum key_fault key_view_parse(struct view spki, struct key_view *key)
 /* "RSA 2048", "EC P-256", "Ed25519" */
 #define KEY_NAME_MAX 32
 void key_view_name(const struct key_view *key, char out[static KEY_NAME_MAX]);
-/* Read an AlgorithmIdentifier (contents) of a certificate's signature.  RFC 5280 4.1.1.2, RFC 4055, RFC 5758 */
+/* Read an AlgorithmIdentifier (contents) of a certificate's signature.  RFC 5280 4.1.1.2, RFC 4055, RFC 5758
+ */
 must_check enum key_fault signature_algorithm_parse(struct view algorithm, struct signature_algorithm *out);
 /* Check a signature; false also if kind and key do not go together. */
-must_check bool key_view_verify(const struct key_view *key, struct signature_algorithm how, const uint8_t *msg,
-				size_t msg_len, const uint8_t *sig, size_t sig_len);
+must_check bool key_view_verify(const struct key_view *key, struct signature_algorithm how,
+				const uint8_t *msg, size_t msg_len, const uint8_t *sig, size_t sig_len);
 /* The same with the digest of how.hash at hand; not for Ed25519. */
 must_check bool key_view_verify_digest(const struct key_view *key, struct signature_algorithm how,
 				       const uint8_t *digest, const uint8_t *sig, size_t sig_len);
@@ -62,7 +63,8 @@ struct public_key *public_key_new(const struct key_view *key);
 must_check bool signature_of_scheme(uint16_t scheme, struct signature_algorithm *out);
 size_t signature_hash_len(enum signature_hash hash);
 /* Hash msg for signing; out has 64 bytes. */
-must_check bool signature_digest(enum signature_hash hash, const uint8_t *msg, size_t msg_len, uint8_t out[static 64]);
+must_check bool signature_digest(enum signature_hash hash, const uint8_t *msg, size_t msg_len,
+				 uint8_t out[static 64]);
 /* DigestInfo of RFC 8017 9.2 around a digest; returns its length. */
 #define SIGNATURE_MAX_DIGEST_INFO 96
 size_t signature_digest_info(enum signature_hash hash, const uint8_t *digest,
@@ -73,19 +75,20 @@ size_t signature_digest_info(enum signature_hash hash, const uint8_t *digest,
  * ENGINE_ERR_NO_MEMORY, or ENGINE_ERR_CONFIG with a sentence in why.
  */
 enum private_key_form { PRIVATE_KEY_PKCS8, PRIVATE_KEY_SEC1, PRIVATE_KEY_PKCS1 };
-must_check enum engine_err private_key_parse(struct view der, enum private_key_form form, struct private_key **key,
-					     char why[static ENGINE_REASON_MAX]);
+must_check enum engine_err private_key_parse(struct view der, enum private_key_form form,
+					     struct private_key **key, char why[static ENGINE_REASON_MAX]);
 /* Do the two belong together? Proved by a signature, so it also finds damaged RSA parameters. */
 must_check bool private_key_fits(const struct private_key *key, const struct key_view *public_part);
 /* Make an EC P-256 key; point gets its public part. NULL on failure. */
 struct private_key *private_key_generate(uint8_t point[static 65]);
 /* The key as PKCS#8 DER, which the caller wipes; returns its length, 0 if room is short. EC keys only. */
-size_t private_key_export(const struct private_key *key, const uint8_t point[static 65], uint8_t *out, size_t size);
+size_t private_key_export(const struct private_key *key, const uint8_t point[static 65], uint8_t *out,
+			  size_t size);
 
 /*
- * To be called after wolfCrypt's operations on P-256 and P-384 and with RSA private keys: they leave the upper halves
- * of the AVX registers in use, and SHA-256 with the processor's SHA instructions then runs sixty times slower until
- * somebody clears them.
+ * To be called after wolfCrypt's operations on P-256 and P-384 and with RSA private keys: they leave the
+ * upper halves of the AVX registers in use, and SHA-256 with the processor's SHA instructions then runs sixty
+ * times slower until somebody clears them.
  */
 void vector_unit_clear(void);
 

@@ -7,7 +7,7 @@
 
 #include "x509_parse.h"
 
-#define OID_EXTENSION "\x55\x1d"
+#define OID_EXTENSION   "\x55\x1d"
 #define OID_KEY_PURPOSE "\x2b\x06\x01\x05\x05\x07\x03"
 
 typedef bool extension_parser(struct view value, struct certificate *cert);
@@ -32,7 +32,8 @@ static const struct {
 };
 /* clang-format on */
 
-static bool parse_tbs(struct view tbs, struct view outer_algorithm, struct certificate *cert, const char **what);
+static bool parse_tbs(struct view tbs, struct view outer_algorithm, struct certificate *cert,
+		      const char **what);
 static bool parse_extensions(struct view list, struct certificate *cert, const char **what);
 
 bool certificate_parse(struct view der, struct certificate *out, const char **what)
@@ -85,11 +86,12 @@ static bool parse_version(struct view *tbs, unsigned *version)
 }
 
 /* TBSCertificate, RFC 5280 4.1 */
-static bool parse_tbs(struct view tbs, struct view outer_algorithm, struct certificate *cert, const char **what)
+static bool parse_tbs(struct view tbs, struct view outer_algorithm, struct certificate *cert,
+		      const char **what)
 {
 	struct view serial, algorithm, contents, validity, skipped, list, extensions;
-	if (!parse_version(&tbs, &cert->version) || !der_take(&tbs, DER_INTEGER, &serial) || serial.len == 0 ||
-	    !der_take_whole(&tbs, DER_SEQUENCE, &contents, &algorithm) ||
+	if (!parse_version(&tbs, &cert->version) || !der_take(&tbs, DER_INTEGER, &serial) ||
+	    serial.len == 0 || !der_take_whole(&tbs, DER_SEQUENCE, &contents, &algorithm) ||
 	    !der_take_whole(&tbs, DER_SEQUENCE, &contents, &cert->issuer)) {
 		return false;
 	}
@@ -245,7 +247,8 @@ static bool is_list(struct view list)
 static bool parse_alt_names(struct view value, struct certificate *cert)
 {
 	cert->has_alt_names = true;
-	return der_take(&value, DER_SEQUENCE, &cert->alt_names) && der_end(&value) && is_list(cert->alt_names);
+	return der_take(&value, DER_SEQUENCE, &cert->alt_names) && der_end(&value) &&
+	       is_list(cert->alt_names);
 }
 
 /* RFC 5280 4.2.1.10 */
@@ -257,11 +260,13 @@ static bool parse_name_constraints(struct view value, struct certificate *cert)
 		return false;
 	}
 	if (der_next_is(&constraints, DER_CONTEXT_CONSTRUCTED(0)) &&
-	    (!der_take(&constraints, DER_CONTEXT_CONSTRUCTED(0), &cert->permitted) || !is_list(cert->permitted))) {
+	    (!der_take(&constraints, DER_CONTEXT_CONSTRUCTED(0), &cert->permitted) ||
+	     !is_list(cert->permitted))) {
 		return false;
 	}
 	if (der_next_is(&constraints, DER_CONTEXT_CONSTRUCTED(1)) &&
-	    (!der_take(&constraints, DER_CONTEXT_CONSTRUCTED(1), &cert->excluded) || !is_list(cert->excluded))) {
+	    (!der_take(&constraints, DER_CONTEXT_CONSTRUCTED(1), &cert->excluded) ||
+	     !is_list(cert->excluded))) {
 		return false;
 	}
 	return der_end(&constraints);

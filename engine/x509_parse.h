@@ -3,9 +3,9 @@
  * A certificate as views into its DER. Parsing copies nothing, allocates nothing and judges only the form;
  * verify.c judges the content.
  *
- * Why not wolfSSL's decoder: what it keeps and what it passes over depends on how it was built (address SANs, unknown
- * critical extensions, name constraints), and it allocates for each name in a certificate that nobody vouches for
- * yet.
+ * Why not wolfSSL's decoder: what it keeps and what it passes over depends on how it was built (address SANs,
+ * unknown critical extensions, name constraints), and it allocates for each name in a certificate that nobody
+ * vouches for yet.
  */
 #ifndef ENGINE_X509_PARSE_H
 #define ENGINE_X509_PARSE_H
@@ -13,28 +13,28 @@
 #include "x509_key.h"
 
 /* The largest certificate that is looked at. */
-#define CERTIFICATE_MAX_LEN 65536
+#define CERTIFICATE_MAX_LEN        65536
 #define CERTIFICATE_MAX_EXTENSIONS 40
 
 /* keyUsage, RFC 5280 4.2.1.3: bit 0 is the most significant of 16 */
 #define KEY_USAGE_DIGITAL_SIGNATURE 0x8000
-#define KEY_USAGE_CERT_SIGN 0x0400
+#define KEY_USAGE_CERT_SIGN         0x0400
 
 #define EXT_KEY_USAGE_SERVER 1
 #define EXT_KEY_USAGE_CLIENT 2
-#define EXT_KEY_USAGE_ANY 4
+#define EXT_KEY_USAGE_ANY    4
 
 /* GeneralName, RFC 5280 4.2.1.6 */
-#define GENERAL_NAME_OTHER DER_CONTEXT_CONSTRUCTED(0)
-#define GENERAL_NAME_EMAIL DER_CONTEXT(1)
-#define GENERAL_NAME_DNS DER_CONTEXT(2)
+#define GENERAL_NAME_OTHER     DER_CONTEXT_CONSTRUCTED(0)
+#define GENERAL_NAME_EMAIL     DER_CONTEXT(1)
+#define GENERAL_NAME_DNS       DER_CONTEXT(2)
 #define GENERAL_NAME_DIRECTORY DER_CONTEXT_CONSTRUCTED(4)
-#define GENERAL_NAME_URI DER_CONTEXT(6)
-#define GENERAL_NAME_IP DER_CONTEXT(7)
+#define GENERAL_NAME_URI       DER_CONTEXT(6)
+#define GENERAL_NAME_IP        DER_CONTEXT(7)
 
 struct certificate {
 	struct view whole;
-	struct view tbs;	     /* what is signed, header included */
+	struct view tbs;             /* what is signed, header included */
 	struct view issuer, subject; /* headers included */
 	int64_t not_before, not_after;
 	unsigned version; /* 1..3 */
@@ -69,8 +69,8 @@ bool certificate_is_self_issued(const struct certificate *cert);
 bool certificate_is_self_signed(const struct certificate *cert);
 
 /*
- * A distinguished name for people: "CN=localhost", else its first other attribute; printable ASCII, cut to size.
- * name: header included.
+ * A distinguished name for people: "CN=localhost", else its first other attribute; printable ASCII, cut to
+ * size. name: header included.
  */
 void name_text(struct view name, char *out, size_t size);
 /* The string's printable ASCII, other bytes as "?", cut to size. */

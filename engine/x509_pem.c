@@ -7,9 +7,9 @@
 
 #include "x509_pem.h"
 
-#define DASHES "-----"
-#define BEGIN DASHES "BEGIN "
-#define END DASHES "END "
+#define DASHES   "-----"
+#define BEGIN    DASHES "BEGIN "
+#define END      DASHES "END "
 #define LINE_LEN 64
 
 /* clang-format off */
@@ -52,7 +52,8 @@ static enum pem_label label_of(struct view text)
 	return PEM_OTHER;
 }
 
-/* Headers of RFC 1421 stand before an empty line; only keys have them, and then because they are encrypted. */
+/* Headers of RFC 1421 stand before an empty line; only keys have them, and then because they are encrypted.
+ */
 static void judge_headers(struct pem_block *block)
 {
 	const uint8_t *colon = find(block->base64, ":");
@@ -118,8 +119,8 @@ static unsigned sextet(unsigned c)
 	unsigned plus = in_range(c, '+', '+');
 	unsigned slash = in_range(c, '/', '/');
 	unsigned known = upper | lower | digit | plus | slash;
-	unsigned value = (upper & (c - 'A')) | (lower & (c - 'a' + 26)) | (digit & (c - '0' + 52)) | (plus & 62) |
-			 (slash & 63);
+	unsigned value = (upper & (c - 'A')) | (lower & (c - 'a' + 26)) | (digit & (c - '0' + 52)) |
+			 (plus & 62) | (slash & 63);
 	return (value & 0x3f) | ((~known & 1) << 8);
 }
 

@@ -3,9 +3,9 @@
  * Private keys: reads the three forms that key files have, and signs.
  *
  * Implementation notes: what is kept is the scalar (EC), the seed and the public key (Ed25519) or the PKCS#1
- * structure (RSA). Every signature imports it into a wolfCrypt key of its own, for these carry working state: so
- * threads may share a private_key without locks. RSA private operations are blinded, and an RSA signature is
- * checked before it leaves, because a single faulty one gives the key away.
+ * structure (RSA). Every signature imports it into a wolfCrypt key of its own, for these carry working state:
+ * so threads may share a private_key without locks. RSA private operations are blinded, and an RSA signature
+ * is checked before it leaves, because a single faulty one gives the key away.
  */
 #include <stdio.h>
 #include <string.h>
@@ -20,7 +20,7 @@
 #include "secret.h"
 #include "x509_key.h"
 
-#define ED25519_PART_LEN 32
+#define ED25519_PART_LEN  32
 #define EC_MAX_SCALAR_LEN 48
 
 struct private_key {
@@ -34,8 +34,8 @@ struct private_key {
 struct found_key {
 	enum key_kind kind;
 	unsigned bits;
-	struct view secret;	/* EC scalar, Ed25519 seed, PKCS#1 DER */
-	struct view n, e;	/* RSA, for the check of signatures */
+	struct view secret; /* EC scalar, Ed25519 seed, PKCS#1 DER */
+	struct view n, e;   /* RSA, for the check of signatures */
 };
 
 static const uint16_t p256_schemes[] = {0x0403, 0x0503, 0x0603};
@@ -56,10 +56,12 @@ static const struct {
 };
 /* clang-format on */
 
-static enum engine_err parse_pkcs8(struct view der, struct found_key *found, char why[static ENGINE_REASON_MAX]);
+static enum engine_err parse_pkcs8(struct view der, struct found_key *found,
+				   char why[static ENGINE_REASON_MAX]);
 static enum engine_err parse_sec1(struct view der, struct view curve, struct found_key *found,
 				  char why[static ENGINE_REASON_MAX]);
-static enum engine_err parse_pkcs1(struct view der, struct found_key *found, char why[static ENGINE_REASON_MAX]);
+static enum engine_err parse_pkcs1(struct view der, struct found_key *found,
+				   char why[static ENGINE_REASON_MAX]);
 static enum engine_err keep(const struct found_key *found, struct private_key **key,
 			    char why[static ENGINE_REASON_MAX]);
 static bool sign_ecdsa(const struct private_key *key, const uint8_t *digest, size_t digest_len, uint8_t *sig,
@@ -109,8 +111,8 @@ size_t private_key_schemes(const struct private_key *key, bool for_tls13, uint16
 	return n;
 }
 
-enum engine_err private_key_sign(const struct private_key *key, uint16_t scheme, const uint8_t *msg, size_t msg_len,
-				 uint8_t *sig, size_t sig_size, size_t *sig_len)
+enum engine_err private_key_sign(const struct private_key *key, uint16_t scheme, const uint8_t *msg,
+				 size_t msg_len, uint8_t *sig, size_t sig_size, size_t *sig_len)
 {
 	struct signature_algorithm how;
 	uint8_t digest[64];
@@ -180,12 +182,14 @@ struct private_key *private_key_generate(uint8_t point[static 65])
 	return key;
 }
 
-size_t private_key_export(const struct private_key *key, const uint8_t point[static 65], uint8_t *out, size_t size)
+size_t private_key_export(const struct private_key *key, const uint8_t point[static 65], uint8_t *out,
+			  size_t size)
 {
 	/* PKCS#8 around ECPrivateKey: everything but scalar and point is the same for all keys on P-256 */
-	static const uint8_t head[] = {0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86,
-				       0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d,
-				       0x03, 0x01, 0x07, 0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, 0x20};
+	static const uint8_t head[] = {0x30, 0x81, 0x87, 0x02, 0x01, 0x00, 0x30, 0x13, 0x06,
+				       0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
+				       0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07,
+				       0x04, 0x6d, 0x30, 0x6b, 0x02, 0x01, 0x01, 0x04, 0x20};
 	static const uint8_t middle[] = {0xa1, 0x44, 0x03, 0x42, 0x00};
 	if (key->kind != KEY_P256 || size < sizeof(head) + 32 + sizeof(middle) + 65) {
 		return 0;
@@ -202,13 +206,14 @@ size_t private_key_export(const struct private_key *key, const uint8_t point[sta
 }
 
 /* OneAsymmetricKey, RFC 5958 2; attributes and public key are passed over. */
-static enum engine_err parse_pkcs8(struct view der, struct found_key *found, char why[static ENGINE_REASON_MAX])
+static enum engine_err parse_pkcs8(struct view der, struct found_key *found,
+				   char why[static ENGINE_REASON_MAX])
 {
 	struct view info, algorithm, oid, inner, seed;
 	uint32_t version;
-	if (!der_take(&der, DER_SEQUENCE, &info) || !der_end(&der) || !der_small(&info, &version) || version > 1 ||
-	    !der_take(&info, DER_SEQUENCE, &algorithm) || !der_take(&algorithm, DER_OID, &oid) ||
-	    !der_take(&info, DER_OCTET_STRING, &inner)) {
+	if (!der_take(&der, DER_SEQUENCE, &info) || !der_end(&der) || !der_small(&info, &version) ||
+	    version > 1 || !der_take(&info, DER_SEQUENCE, &algorithm) ||
+	    !der_take(&algorithm, DER_OID, &oid) || !der_take(&info, DER_OCTET_STRING, &inner)) {
 		return refuse(why, "the private key is damaged: no valid PKCS#8");
 	}
 	if (view_is(oid, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01")) { /* rsaEncryption */
@@ -217,12 +222,15 @@ static enum engine_err parse_pkcs8(struct view der, struct found_key *found, cha
 	if (view_is(oid, "\x2a\x86\x48\xce\x3d\x02\x01")) { /* id-ecPublicKey */
 		struct view curve;
 		if (!der_take(&algorithm, DER_OID, &curve)) {
-			return refuse(why, "the private key has explicit curve parameters: use P-256 or P-384 by name");
+			return refuse(
+				why,
+				"the private key has explicit curve parameters: use P-256 or P-384 by name");
 		}
 		return parse_sec1(inner, curve, found, why);
 	}
 	if (view_is(oid, "\x2b\x65\x70")) { /* id-Ed25519, RFC 8410 7 */
-		if (!der_take(&inner, DER_OCTET_STRING, &seed) || !der_end(&inner) || seed.len != ED25519_PART_LEN) {
+		if (!der_take(&inner, DER_OCTET_STRING, &seed) || !der_end(&inner) ||
+		    seed.len != ED25519_PART_LEN) {
 			return refuse(why, "the private key is damaged: no valid Ed25519 key");
 		}
 		found->kind = KEY_ED25519;
@@ -234,18 +242,19 @@ static enum engine_err parse_pkcs8(struct view der, struct found_key *found, cha
 			   "EC P-256 or P-384, or Ed25519");
 }
 
-/* ECPrivateKey, RFC 5915 3. curve: from PKCS#8, else empty. Its public key is not used: the certificate's is. */
+/* ECPrivateKey, RFC 5915 3. curve: from PKCS#8, else empty. Its public key is not used: the certificate's is.
+ */
 static enum engine_err parse_sec1(struct view der, struct view curve, struct found_key *found,
 				  char why[static ENGINE_REASON_MAX])
 {
 	struct view info, secret, parameters;
 	uint32_t version;
-	if (!der_take(&der, DER_SEQUENCE, &info) || !der_end(&der) || !der_small(&info, &version) || version != 1 ||
-	    !der_take(&info, DER_OCTET_STRING, &secret)) {
+	if (!der_take(&der, DER_SEQUENCE, &info) || !der_end(&der) || !der_small(&info, &version) ||
+	    version != 1 || !der_take(&info, DER_OCTET_STRING, &secret)) {
 		return refuse(why, "the private key is damaged: no valid EC key");
 	}
-	if (curve.len == 0 &&
-	    (!der_take(&info, DER_CONTEXT_CONSTRUCTED(0), &parameters) || !der_take(&parameters, DER_OID, &curve))) {
+	if (curve.len == 0 && (!der_take(&info, DER_CONTEXT_CONSTRUCTED(0), &parameters) ||
+			       !der_take(&parameters, DER_OID, &curve))) {
 		return refuse(why, "the private key does not name its curve: use P-256 or P-384 by name");
 	}
 	if (view_is(curve, "\x2a\x86\x48\xce\x3d\x03\x01\x07")) {
@@ -269,12 +278,14 @@ static enum engine_err parse_sec1(struct view der, struct view curve, struct fou
 }
 
 /* RSAPrivateKey, RFC 8017 A.1.2, with two primes. */
-static enum engine_err parse_pkcs1(struct view der, struct found_key *found, char why[static ENGINE_REASON_MAX])
+static enum engine_err parse_pkcs1(struct view der, struct found_key *found,
+				   char why[static ENGINE_REASON_MAX])
 {
 	struct view info, whole, skipped;
 	uint32_t version;
-	if (!der_take_whole(&der, DER_SEQUENCE, &info, &whole) || !der_end(&der) || !der_small(&info, &version) ||
-	    !der_unsigned(&info, &found->n) || !der_unsigned(&info, &found->e) || found->n.len == 0) {
+	if (!der_take_whole(&der, DER_SEQUENCE, &info, &whole) || !der_end(&der) ||
+	    !der_small(&info, &version) || !der_unsigned(&info, &found->n) ||
+	    !der_unsigned(&info, &found->e) || found->n.len == 0) {
 		return refuse(why, "the private key is damaged: no valid RSA key");
 	}
 	for (int i = 0; i < 6; i++) { /* d, p, q, dP, dQ, qInv */
@@ -290,8 +301,8 @@ static enum engine_err parse_pkcs1(struct view der, struct found_key *found, cha
 		bits--;
 	}
 	if (bits < KEY_MIN_RSA_BITS || bits > KEY_MAX_RSA_BITS) {
-		(void)snprintf(why, ENGINE_REASON_MAX, "the private key is RSA with %u bits: use %d to %d", bits,
-			       KEY_MIN_RSA_BITS, KEY_MAX_RSA_BITS);
+		(void)snprintf(why, ENGINE_REASON_MAX, "the private key is RSA with %u bits: use %d to %d",
+			       bits, KEY_MIN_RSA_BITS, KEY_MAX_RSA_BITS);
 		return ENGINE_ERR_CONFIG;
 	}
 	found->kind = KEY_RSA;
@@ -447,8 +458,9 @@ static bool sign_ed25519(const struct private_key *key, const uint8_t *msg, size
 	bool ok = ed != NULL && wc_ed25519_init(ed) == 0;
 	if (ok) {
 		/* trusted: the public part was computed from the seed when the key was read */
-		ok = wc_ed25519_import_private_key_ex(key->data, ED25519_PART_LEN, key->data + ED25519_PART_LEN,
-						      ED25519_PART_LEN, ed, 1) == 0 &&
+		ok = wc_ed25519_import_private_key_ex(key->data, ED25519_PART_LEN,
+						      key->data + ED25519_PART_LEN, ED25519_PART_LEN, ed,
+						      1) == 0 &&
 		     wc_ed25519_sign_msg(msg, (word32)msg_len, sig, &len, ed) == 0;
 		wc_ed25519_free(ed);
 		secret_wipe(ed, sizeof(*ed));

@@ -2,19 +2,19 @@
 /*
  * Dates of certificates.
  *
- * Implementation notes: the year is taken to begin in March, so that the leap day is its last day and the months
- * before it follow one linear formula. 400 years have 146,097 days; day 0 is 1970-01-01.
+ * Implementation notes: the year is taken to begin in March, so that the leap day is its last day and the
+ * months before it follow one linear formula. 400 years have 146,097 days; day 0 is 1970-01-01.
  */
 #include <stdio.h>
 
 #include "x509_time.h"
 
-#define SECONDS_PER_DAY 86400
-#define DAYS_PER_400_YEARS 146097
+#define SECONDS_PER_DAY         86400
+#define DAYS_PER_400_YEARS      146097
 #define DAYS_0000_03_01_TO_1970 719468
 /* of 9999-12-31 and 0000-03-01 */
-#define MAX_DAY 2932896
-#define MIN_DAY (-DAYS_0000_03_01_TO_1970)
+#define MAX_DAY                 2932896
+#define MIN_DAY                 (-DAYS_0000_03_01_TO_1970)
 
 static int days_in_month(int year, int month)
 {
@@ -39,9 +39,10 @@ bool civil_to_seconds(const struct civil_time *c, int64_t *seconds)
 	/* + 400: never negative, so that division rounds down */
 	int64_t year = c->year + 400 - (c->month <= 2);
 	int64_t month = (c->month + 9) % 12;
-	int64_t days = year * 365 + year / 4 - year / 100 + year / 400 + days_before_month(month) + c->day - 1 -
-		       DAYS_PER_400_YEARS - DAYS_0000_03_01_TO_1970;
-	*seconds = days * SECONDS_PER_DAY + c->hour * 3600 + c->minute * 60 + (c->second == 60 ? 59 : c->second);
+	int64_t days = year * 365 + year / 4 - year / 100 + year / 400 + days_before_month(month) + c->day -
+		       1 - DAYS_PER_400_YEARS - DAYS_0000_03_01_TO_1970;
+	*seconds =
+		days * SECONDS_PER_DAY + c->hour * 3600 + c->minute * 60 + (c->second == 60 ? 59 : c->second);
 	return true;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Dates of certificates: between seconds since 1970 and the proleptic Gregorian calendar in UTC. The engine has no
- * clock and no time zones, so it asks libc for neither.
+ * Dates of certificates: between seconds since 1970 and the proleptic Gregorian calendar in UTC. The engine
+ * has no clock and no time zones, so it asks libc for neither.
  */
 #ifndef ENGINE_X509_TIME_H
 #define ENGINE_X509_TIME_H

@@ -2,8 +2,9 @@
 /*
  * Sets of trust anchors.
  *
- * Implementation notes: an anchor is one block of memory, its parsed form with the DER behind it. Look-up goes
- * through a flat list of hashes of subjects: some 150 of them in a system's bundle are two kilobytes to scan.
+ * Implementation notes: an anchor is one block of memory, its parsed form with the DER behind it. Look-up
+ * goes through a flat list of hashes of subjects: some 150 of them in a system's bundle are two kilobytes to
+ * scan.
  */
 #include <stdatomic.h>
 #include <stdio.h>
@@ -57,8 +58,8 @@ void engine_trust_unref(struct engine_trust *trust)
 	engine_release(trust);
 }
 
-enum engine_err engine_trust_add_pem(struct engine_trust *trust, const uint8_t *pem, size_t len, bool skip_bad,
-				     size_t *n_added, char why[static ENGINE_REASON_MAX])
+enum engine_err engine_trust_add_pem(struct engine_trust *trust, const uint8_t *pem, size_t len,
+				     bool skip_bad, size_t *n_added, char why[static ENGINE_REASON_MAX])
 {
 	struct view text = view_of(pem, len);
 	struct pem_block block;
@@ -77,8 +78,8 @@ enum engine_err engine_trust_add_pem(struct engine_trust *trust, const uint8_t *
 			return err;
 		}
 		if (err != ENGINE_OK && !skip_bad) {
-			(void)snprintf(why, ENGINE_REASON_MAX, "certificate number %zu cannot be used: %s", number,
-				       what);
+			(void)snprintf(why, ENGINE_REASON_MAX, "certificate number %zu cannot be used: %s",
+				       number, what);
 			return err;
 		}
 		*n_added += added;

@@ -18,7 +18,7 @@
 #include "engine/verify_name.h"
 #include "engine/x509_pem.h"
 
-#define NOW 1800000000 /* within the validity of the seeds */
+#define NOW     1800000000 /* within the validity of the seeds */
 #define MAX_PEM 100000
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -105,7 +105,8 @@ static void add_anchor(struct engine_trust *trust, struct view der)
 	size_t n;
 	pem[0] = '\0';
 	if (der.len > 0 && pem_encode("CERTIFICATE", der.data, der.len, pem, sizeof(pem))) {
-		(void)engine_trust_add_pem(trust, (const uint8_t *)pem, strlen(pem), true, &n, why);
+		require(engine_trust_add_pem(trust, (const uint8_t *)pem, strlen(pem), true, &n, why) ==
+			ENGINE_OK);
 	}
 }
 
@@ -128,8 +129,10 @@ static void try_chain(struct view in)
 		if (certificate_parse(view_of(certs[i], lens[i]), &parsed, &what)) {
 			try_names(&parsed);
 			(void)certificate_is_self_signed(&parsed);
-			if (i + 1 < n && certificate_parse(view_of(certs[i + 1], lens[i + 1]), &above, &what)) {
-				(void)constraints_allow(&above, &parsed, &budget, text, sizeof(text));
+			if (i + 1 < n &&
+			    certificate_parse(view_of(certs[i + 1], lens[i + 1]), &above, &what)) {
+				require(constraints_allow(&above, &parsed, &budget, text, sizeof(text)) ||
+					above.has_name_constraints);
 			}
 		}
 	}
@@ -153,7 +156,8 @@ static void try_chain(struct view in)
 		engine_config_set_verify(config, mode == 2 ? ENGINE_VERIFY_NONE : ENGINE_VERIFY_FULL);
 		enum engine_err err = verify_chain(&request, &result);
 		require((err == ENGINE_OK) == (result.key != NULL));
-		require((err == ENGINE_OK) == (result.alert == 0) && (err == ENGINE_OK) == (result.reason[0] == '\0'));
+		require((err == ENGINE_OK) == (result.alert == 0) &&
+			(err == ENGINE_OK) == (result.reason[0] == '\0'));
 		public_key_free(result.key);
 	}
 	engine_config_unref(config);
@@ -177,7 +181,10 @@ static void try_pem(struct view in, bool as_credential)
 		}
 	} else {
 		require(engine_trust_add_pem(trust, copy, in.len, true, &n, why) == ENGINE_OK);
-		(void)engine_trust_add_pem(trust, copy, in.len, false, &n, why);
+		size_t n_strict;
+		require(engine_trust_add_pem(trust, copy, in.len, false, &n_strict, why) ==
+				ENGINE_ERR_CONFIG ||
+			n_strict == n);
 	}
 	engine_config_unref(config);
 	engine_trust_unref(trust);
@@ -215,7 +222,8 @@ static void try_signature(struct view in)
 	if (key_view_parse(view_of(copy, spki.len), &key) == KEY_OK) {
 		for (int kind = 0; kind < 4; kind++) {
 			struct signature_algorithm how = {(enum signature_kind)kind, SIGNATURE_SHA256};
-			(void)key_view_verify(&key, how, (const uint8_t *)"m", 1, sig.data, sig.len);
+			bool right = key_view_verify(&key, how, (const uint8_t *)"m", 1, sig.data, sig.len);
+			require(!right || (how.kind == SIGNATURE_ED25519) == (key.kind == KEY_ED25519));
 		}
 	}
 	free(copy);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The certificates of tests/pki/make for C tests: makes them when they are missing, reads them, and asks the engine
- * about them. Each function fails the test (cmocka) on any error.
+ * The certificates of tests/pki/make for C tests: makes them when they are missing, reads them, and asks the
+ * engine about them. Each function fails the test (cmocka) on any error.
  */
 #ifndef TESTS_PKI_PKI_H
 #define TESTS_PKI_PKI_H
@@ -40,7 +40,8 @@ static const char *pki_dir(void)
 	static char dir[512];
 	if (dir[0] == '\0') {
 		/* one set for all builds, for it takes seconds to make */
-		(void)snprintf(dir, sizeof(dir), "%s", getenv("TLSHIM_PKI") != NULL ? getenv("TLSHIM_PKI") : "build/pki");
+		(void)snprintf(dir, sizeof(dir), "%s",
+			       getenv("TLSHIM_PKI") != NULL ? getenv("TLSHIM_PKI") : "build/pki");
 	}
 	return dir;
 }
@@ -84,7 +85,8 @@ static PKI_UNUSED struct engine_trust *pki_trust(const char *names)
 	for (char *name = strtok_r(list, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest)) {
 		size_t len, n;
 		char *text = pki_text(name, &len);
-		assert_int_equal(engine_trust_add_pem(trust, (const uint8_t *)text, len, false, &n, why), ENGINE_OK);
+		assert_int_equal(engine_trust_add_pem(trust, (const uint8_t *)text, len, false, &n, why),
+				 ENGINE_OK);
 		assert_true(n > 0);
 		free(text);
 	}

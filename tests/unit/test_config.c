@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Configurations: defaults, bounds, credentials in all their forms, trust, and that nothing leaks when a call fails.
+ * Configurations: defaults, bounds, credentials in all their forms, trust, and that nothing leaks when a call
+ * fails.
  */
 #include "tests/pki/pki.h"
 
-static long n_live;	  /* allocations not given back */
+static long n_live;      /* allocations not given back */
 static long allocs_left; /* until memory runs out; -1: never */
 
 static void *counting_alloc(size_t size)
@@ -200,8 +201,8 @@ static void credentials_that_cannot_work_are_refused_with_a_reason(void **state)
 static enum engine_err add_text(struct engine_config *config, const char *chain, const char *key,
 				char why[static ENGINE_REASON_MAX])
 {
-	return engine_config_add_credential(config, (const uint8_t *)chain, strlen(chain), (const uint8_t *)key,
-					    strlen(key), why);
+	return engine_config_add_credential(config, (const uint8_t *)chain, strlen(chain),
+					    (const uint8_t *)key, strlen(key), why);
 }
 
 static void damaged_texts_are_refused(void **state)
@@ -232,7 +233,8 @@ static void damaged_texts_are_refused(void **state)
 		(void)snprintf(text, 100000, "%.*s", (int)i, key);
 		assert_int_equal(add_text(config, cert, text, why), ENGINE_ERR_CONFIG);
 	}
-	/* a letter changed: refused, unless it stands in the public part, which is not used, or in a version */
+	/* a letter changed: refused, unless it stands in the public part, which is not used, or in a version
+	 */
 	for (size_t i = 30; i + 30 < strlen(key); i++) {
 		memcpy(text, key, strlen(key) + 1);
 		text[i] = text[i] == 'B' ? 'C' : 'B';
@@ -340,22 +342,28 @@ static void trust_files_hold_anything_around_their_blocks(void **state)
 	struct engine_trust *trust = engine_trust_new();
 	assert_int_equal(engine_trust_add_pem(trust, NULL, 0, false, &n, why), ENGINE_OK);
 	assert_int_equal(n, 0);
-	(void)snprintf(text, 100000, "# a comment -----BEGIN CERTIFICATE-----\n\n%s\r\nwords\n%s%s%s", cert, key, both, cert);
-	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), false, &n, why), ENGINE_OK);
+	(void)snprintf(text, 100000, "# a comment -----BEGIN CERTIFICATE-----\n\n%s\r\nwords\n%s%s%s", cert,
+		       key, both, cert);
+	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), false, &n, why),
+			 ENGINE_OK);
 	assert_int_equal(n, 3); /* the second of the same counts as taken */
 	/* a damaged block in the middle */
 	char *middle = strchr(cert + 40, '\n');
 	*middle = '!';
 	(void)snprintf(text, 100000, "%s%s", both, cert);
-	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), false, &n, why), ENGINE_ERR_CONFIG);
+	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), false, &n, why),
+			 ENGINE_ERR_CONFIG);
 	assert_non_null(strstr(why, "certificate number 2 cannot be used"));
-	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), true, &n, why), ENGINE_OK);
+	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), true, &n, why),
+			 ENGINE_OK);
 	assert_int_equal(n, 1);
 	/* one without an end does not swallow the next */
 	(void)snprintf(text, 100000, "-----BEGIN CERTIFICATE-----\nMIIB\n%s", both);
-	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), true, &n, why), ENGINE_OK);
+	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), true, &n, why),
+			 ENGINE_OK);
 	assert_int_equal(n, 1);
-	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), false, &n, why), ENGINE_ERR_CONFIG);
+	assert_int_equal(engine_trust_add_pem(trust, (uint8_t *)text, strlen(text), false, &n, why),
+			 ENGINE_ERR_CONFIG);
 	engine_trust_unref(trust);
 	free(cert);
 	free(key);

@@ -39,7 +39,8 @@ static void write_text(const char *name, const char *text)
 static int shell(const char *command)
 {
 	char line[1000];
-	(void)snprintf(line, sizeof(line), "D=%s; (%s) >$D/out 2>&1 || { rc=$?; cat $D/out >&2; exit $rc; }", dir, command);
+	(void)snprintf(line, sizeof(line), "D=%s; (%s) >$D/out 2>&1 || { rc=$?; cat $D/out >&2; exit $rc; }",
+		       dir, command);
 	return system(line);
 }
 
@@ -61,11 +62,12 @@ static enum engine_err verify_own(const struct engine_dev_cert *cert, enum engin
 	struct engine_config *own = engine_config_new(ENGINE_SERVER);
 	struct engine_config *peer = engine_config_new(ENGINE_CLIENT);
 	struct engine_trust *trust = engine_trust_new();
-	assert_int_equal(engine_config_add_credential(own, (const uint8_t *)cert->cert_pem, strlen(cert->cert_pem),
-						      (const uint8_t *)cert->key_pem, strlen(cert->key_pem), reason),
+	assert_int_equal(engine_config_add_credential(own, (const uint8_t *)cert->cert_pem,
+						      strlen(cert->cert_pem), (const uint8_t *)cert->key_pem,
+						      strlen(cert->key_pem), reason),
 			 ENGINE_OK);
-	assert_int_equal(engine_trust_add_pem(trust, (const uint8_t *)cert->ca_pem, strlen(cert->ca_pem), false, &n,
-					      reason),
+	assert_int_equal(engine_trust_add_pem(trust, (const uint8_t *)cert->ca_pem, strlen(cert->ca_pem),
+					      false, &n, reason),
 			 ENGINE_OK);
 	engine_config_set_trust(peer, trust);
 	engine_trust_unref(trust);
@@ -92,16 +94,31 @@ static void others_accept_it(void **state)
 	static struct engine_dev_cert cert;
 	static const char *const names[] = {"localhost", "*.dev.example", "127.0.0.1", "::1"};
 	make(&cert, names, 4, 30);
-	assert_int_equal(shell("openssl verify -x509_strict -purpose sslserver -CAfile $D/ca.pem -verify_hostname localhost $D/cert.pem"), 0);
-	assert_int_equal(shell("openssl verify -x509_strict -purpose sslclient -CAfile $D/ca.pem -verify_ip 127.0.0.1 $D/cert.pem"), 0);
-	assert_int_equal(shell("openssl verify -x509_strict -CAfile $D/ca.pem -verify_ip ::1 $D/cert.pem"), 0);
-	assert_int_equal(shell("openssl verify -x509_strict -CAfile $D/ca.pem -verify_hostname x.dev.example $D/cert.pem"), 0);
-	assert_int_not_equal(shell("openssl verify -CAfile $D/ca.pem -verify_hostname other.example $D/cert.pem 2>/dev/null >&2"), 0);
+	assert_int_equal(shell("openssl verify -x509_strict -purpose sslserver -CAfile $D/ca.pem "
+			       "-verify_hostname localhost $D/cert.pem"),
+			 0);
+	assert_int_equal(shell("openssl verify -x509_strict -purpose sslclient -CAfile $D/ca.pem -verify_ip "
+			       "127.0.0.1 $D/cert.pem"),
+			 0);
+	assert_int_equal(shell("openssl verify -x509_strict -CAfile $D/ca.pem -verify_ip ::1 $D/cert.pem"),
+			 0);
+	assert_int_equal(shell("openssl verify -x509_strict -CAfile $D/ca.pem -verify_hostname x.dev.example "
+			       "$D/cert.pem"),
+			 0);
+	assert_int_not_equal(shell("openssl verify -CAfile $D/ca.pem -verify_hostname other.example "
+				   "$D/cert.pem 2>/dev/null >&2"),
+			     0);
 	assert_int_equal(shell("openssl pkey -in $D/key.pem -check -noout"), 0);
-	assert_int_equal(shell("openssl x509 -in $D/ca.pem -noout -text | grep -A1 'Basic Constraints: critical' | grep -q 'CA:TRUE, pathlen:0'"), 0);
-	assert_int_equal(shell("openssl x509 -in $D/ca.pem -noout -text | grep -A1 'Key Usage: critical' | grep -q 'Certificate Sign, CRL Sign'"), 0);
+	assert_int_equal(shell("openssl x509 -in $D/ca.pem -noout -text | grep -A1 'Basic Constraints: "
+			       "critical' | grep -q 'CA:TRUE, pathlen:0'"),
+			 0);
+	assert_int_equal(shell("openssl x509 -in $D/ca.pem -noout -text | grep -A1 'Key Usage: critical' | "
+			       "grep -q 'Certificate Sign, CRL Sign'"),
+			 0);
 	if (system("command -v certtool >/dev/null") == 0) {
-		assert_int_equal(shell("certtool --verify --verify-profile=medium --load-ca-certificate $D/ca.pem --infile $D/cert.pem --verify-hostname localhost"), 0);
+		assert_int_equal(shell("certtool --verify --verify-profile=medium --load-ca-certificate "
+				       "$D/ca.pem --infile $D/cert.pem --verify-hostname localhost"),
+				 0);
 	}
 }
 
@@ -115,10 +132,13 @@ static void a_tls_client_accepts_it(void **state)
 	}
 	make(&cert, names, 2, 30);
 	/* the server's port is its own choice; it ends when it has been asked once */
-	assert_int_equal(shell("openssl s_server -accept 127.0.0.1:0 -cert $D/cert.pem -key $D/key.pem -www -naccept 2 >$D/log 2>&1 & "
-			       "for i in $(seq 200); do port=$(sed -n 's/^ACCEPT .*:\\([0-9]*\\)$/\\1/p' $D/log); [ -z \"$port\" ] || break; sleep 0.05; done; "
+	assert_int_equal(shell("openssl s_server -accept 127.0.0.1:0 -cert $D/cert.pem -key $D/key.pem -www "
+			       "-naccept 2 >$D/log 2>&1 & "
+			       "for i in $(seq 200); do port=$(sed -n 's/^ACCEPT .*:\\([0-9]*\\)$/\\1/p' "
+			       "$D/log); [ -z \"$port\" ] || break; sleep 0.05; done; "
 			       "curl -sS --cacert $D/ca.pem https://127.0.0.1:$port/ -o /dev/null && "
-			       "curl -sS --cacert $D/ca.pem --resolve localhost:$port:127.0.0.1 https://localhost:$port/ -o /dev/null"),
+			       "curl -sS --cacert $D/ca.pem --resolve localhost:$port:127.0.0.1 "
+			       "https://localhost:$port/ -o /dev/null"),
 			 0);
 }
 
@@ -126,8 +146,10 @@ static void we_accept_it(void **state)
 {
 	(void)state;
 	static struct engine_dev_cert cert;
-	static const char *const names[] = {"a.example", "*.b.example", "10.0.0.1", "2001:db8::1", "localhost", "[::1]"};
-	static const char *const good[] = {"a.example", "x.b.example", "10.0.0.1", "2001:DB8::1", "localhost", "::1"};
+	static const char *const names[] = {"a.example",   "*.b.example", "10.0.0.1",
+					    "2001:db8::1", "localhost",   "[::1]"};
+	static const char *const good[] = {"a.example",   "x.b.example", "10.0.0.1",
+					   "2001:DB8::1", "localhost",   "::1"};
 	char reason[ENGINE_REASON_MAX];
 	make(&cert, names, 6, 3);
 	for (size_t i = 0; i < 6; i++) {
@@ -137,8 +159,10 @@ static void we_accept_it(void **state)
 	assert_int_equal(verify_own(&cert, ENGINE_SERVER, "b.example", pki_now(), reason), ENGINE_ERR_VERIFY);
 	/* from an hour ago, for three days */
 	assert_int_equal(verify_own(&cert, ENGINE_SERVER, "a.example", pki_now() - 3500, reason), ENGINE_OK);
-	assert_int_equal(verify_own(&cert, ENGINE_SERVER, "a.example", pki_now() - 3700, reason), ENGINE_ERR_VERIFY);
-	assert_int_equal(verify_own(&cert, ENGINE_SERVER, "a.example", pki_now() + 3 * 86400 - 100, reason), ENGINE_OK);
+	assert_int_equal(verify_own(&cert, ENGINE_SERVER, "a.example", pki_now() - 3700, reason),
+			 ENGINE_ERR_VERIFY);
+	assert_int_equal(verify_own(&cert, ENGINE_SERVER, "a.example", pki_now() + 3 * 86400 - 100, reason),
+			 ENGINE_OK);
 	assert_int_equal(verify_own(&cert, ENGINE_SERVER, "a.example", pki_now() + 3 * 86400 + 100, reason),
 			 ENGINE_ERR_VERIFY);
 }
@@ -171,7 +195,8 @@ static void sixteen_names_and_distant_dates_fit(void **state)
 	names[16] = "x";
 	make(&cert, names, 16, 36500);
 	assert_int_equal(shell("openssl verify -x509_strict -CAfile $D/ca.pem $D/cert.pem"), 0);
-	assert_int_equal(verify_own(&cert, ENGINE_SERVER, text[15], pki_now() + 36000LL * 86400, reason), ENGINE_OK);
+	assert_int_equal(verify_own(&cert, ENGINE_SERVER, text[15], pki_now() + 36000LL * 86400, reason),
+			 ENGINE_OK);
 	/* dates up to 2049 are UTCTime, then GeneralizedTime */
 	pki_now_offset = 0;
 	for (int days = 1; days < 36500; days += 1217) {

@@ -16,7 +16,8 @@ struct verdict {
 
 static struct engine_config *config_of(const char *trust_files, enum engine_role role)
 {
-	struct engine_config *config = engine_config_new(role == ENGINE_SERVER ? ENGINE_CLIENT : ENGINE_SERVER);
+	struct engine_config *config =
+		engine_config_new(role == ENGINE_SERVER ? ENGINE_CLIENT : ENGINE_SERVER);
 	struct engine_trust *trust = pki_trust(trust_files);
 	assert_non_null(config);
 	engine_config_set_trust(config, trust);
@@ -65,7 +66,7 @@ struct test_case {
 	const char *certs;
 	const char *trust;
 	const char *name;
-	uint8_t alert;	    /* 0: to be accepted */
+	uint8_t alert;      /* 0: to be accepted */
 	const char *reason; /* part of it */
 };
 
@@ -77,8 +78,8 @@ static void run(enum engine_role role, const struct test_case *cases, size_t n)
 			     (cases[i].alert == 0 || strstr(v.reason, cases[i].reason) != NULL) &&
 			     v.err == (cases[i].alert == 0 ? ENGINE_OK : ENGINE_ERR_VERIFY);
 		if (!right) {
-			fail_msg("%s: alert %u, \"%s\"; expected %u, \"%s\"", cases[i].certs, v.alert, v.reason,
-				 cases[i].alert, cases[i].alert == 0 ? "" : cases[i].reason);
+			fail_msg("%s: alert %u, \"%s\"; expected %u, \"%s\"", cases[i].certs, v.alert,
+				 v.reason, cases[i].alert, cases[i].alert == 0 ? "" : cases[i].reason);
 		}
 		if (getenv("SHOW_REASONS") != NULL) {
 			print_message("%-20s %3u %s\n", cases[i].certs, v.alert, v.reason);
@@ -291,7 +292,8 @@ static void the_sentences_carry_dates(void **state)
 }
 
 static struct verdict verify_with(enum engine_verify verify_mode, const char *const *peers, size_t n_peers,
-				  enum engine_role role, const char *trust, const char *certs, const char *name)
+				  enum engine_role role, const char *trust, const char *certs,
+				  const char *name)
 {
 	struct engine_config *config = config_of(trust, role);
 	struct pki_chain chain = {.n = 0};
@@ -336,26 +338,34 @@ static void only_allowed_peers_pass(void **state)
 		const char *name;
 		bool fits;
 	} cases[] = {
-		{"spiffe://example.org/reporting", true}, {"spiffe://example.org/", false},
-		{"spiffe://example.org/reporting/", false}, {"spiffe://example.org/Reporting", false},
-		{"*.batch.example.org", true},		  {"*.BATCH.example.org", true},
-		{"job1.batch.example.org", true},	  {"job2.batch.example.org", false},
-		{"*.example.org", false},		  {"batch.example.org", false},
+		{"spiffe://example.org/reporting", true},
+		{"spiffe://example.org/", false},
+		{"spiffe://example.org/reporting/", false},
+		{"spiffe://example.org/Reporting", false},
+		{"*.batch.example.org", true},
+		{"*.BATCH.example.org", true},
+		{"job1.batch.example.org", true},
+		{"job2.batch.example.org", false},
+		{"*.example.org", false},
+		{"batch.example.org", false},
 		{"*.job1.batch.example.org", false},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		const char *peers[] = {"nobody.example", cases[i].name};
-		struct verdict v = verify_with(ENGINE_VERIFY_FULL, peers, 2, ENGINE_CLIENT, "ca.pem", "client.pem", NULL);
+		struct verdict v = verify_with(ENGINE_VERIFY_FULL, peers, 2, ENGINE_CLIENT, "ca.pem",
+					       "client.pem", NULL);
 		if ((v.err == ENGINE_OK) != cases[i].fits) {
 			fail_msg("%s: %s", cases[i].name, v.reason);
 		}
 		if (!cases[i].fits) {
 			assert_int_equal(v.alert, ALERT_BAD_CERTIFICATE);
-			assert_non_null(strstr(v.reason, "spiffe://example.org/reporting, job1.batch.example.org"));
+			assert_non_null(
+				strstr(v.reason, "spiffe://example.org/reporting, job1.batch.example.org"));
 		}
 	}
 	const char *peers[] = {"spiffe://example.org/reporting"};
-	struct verdict v = verify_with(ENGINE_VERIFY_CHAIN, peers, 1, ENGINE_CLIENT, "ca.pem", "client-plain.pem", NULL);
+	struct verdict v =
+		verify_with(ENGINE_VERIFY_CHAIN, peers, 1, ENGINE_CLIENT, "ca.pem", "client-plain.pem", NULL);
 	assert_int_equal(v.alert, ALERT_BAD_CERTIFICATE);
 }
 
@@ -368,12 +378,14 @@ static void no_bit_of_a_certificate_can_change(void **state)
 	pki_chain_add(&chain, "server.pem");
 	for (size_t i = 0; i < chain.len[0]; i++) {
 		chain.der[0][i] ^= (uint8_t)(1U << (i % 8));
-		assert_int_equal(verify_der(config, ENGINE_SERVER, &chain, "localhost").err, ENGINE_ERR_VERIFY);
+		assert_int_equal(verify_der(config, ENGINE_SERVER, &chain, "localhost").err,
+				 ENGINE_ERR_VERIFY);
 		chain.der[0][i] ^= (uint8_t)(1U << (i % 8));
 	}
 	size_t whole = chain.len[0];
 	for (chain.len[0] = 0; chain.len[0] < whole; chain.len[0]++) {
-		assert_int_equal(verify_der(config, ENGINE_SERVER, &chain, "localhost").alert, ALERT_BAD_CERTIFICATE);
+		assert_int_equal(verify_der(config, ENGINE_SERVER, &chain, "localhost").alert,
+				 ALERT_BAD_CERTIFICATE);
 	}
 	assert_int_equal(verify_der(config, ENGINE_SERVER, &chain, "localhost").err, ENGINE_OK);
 	chain.n = 0;

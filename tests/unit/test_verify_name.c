@@ -120,7 +120,8 @@ static void names_for_certificates_are_checked(void **state)
 {
 	(void)state;
 	static const char *const good[] = {"localhost", "a.b.c", "*.example.com", "x_y.example", "1.2.3.4.5"};
-	static const char *const bad[] = {"", ".", "a.", ".a", "a..b", "a b", "*", "a.*.b", "w*.b", "a/b", "a:b", "\xc3\xa4"};
+	static const char *const bad[] = {"",  ".",     "a.",   ".a",  "a..b", "a b",
+					  "*", "a.*.b", "w*.b", "a/b", "a:b",  "\xc3\xa4"};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		assert_true(dns_name_is_valid(good[i]));
 	}

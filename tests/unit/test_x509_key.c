@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Signatures by every kind of key under every scheme: our own check and OpenSSL's agree with what we sign, and
- * nothing else passes. Shapes of wrong keys and signatures.
+ * Signatures by every kind of key under every scheme: our own check and OpenSSL's agree with what we sign,
+ * and nothing else passes. Shapes of wrong keys and signatures.
  */
 #include <unistd.h>
 
@@ -9,8 +9,8 @@
 
 #include "engine/x509_key.h"
 
-static const uint16_t all_schemes[] = {0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806,
-				       0x0401, 0x0501, 0x0601, 0x0201, 0x0203, 0x0808, 0x0809, 0x0000};
+static const uint16_t all_schemes[] = {0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401,
+				       0x0501, 0x0601, 0x0201, 0x0203, 0x0808, 0x0809, 0x0000};
 #define N_SCHEMES (sizeof(all_schemes) / sizeof(all_schemes[0]))
 
 struct kind {
@@ -59,8 +59,11 @@ static struct public_key *public_of(const struct engine_config *config)
 	struct engine_config *anyone = engine_config_new(ENGINE_CLIENT);
 	const uint8_t *certs[] = {config->credentials[0].chain[0].data};
 	const size_t lens[] = {config->credentials[0].chain[0].len};
-	struct verify_request request = {
-		.config = anyone, .peer_role = ENGINE_SERVER, .certs = certs, .cert_lens = lens, .n_certs = 1};
+	struct verify_request request = {.config = anyone,
+					 .peer_role = ENGINE_SERVER,
+					 .certs = certs,
+					 .cert_lens = lens,
+					 .n_certs = 1};
 	struct verify_result result;
 	engine_config_set_verify(anyone, ENGINE_VERIFY_NONE);
 	assert_int_equal(verify_chain(&request, &result), ENGINE_OK);
@@ -97,35 +100,42 @@ static void every_scheme_signs_and_verifies_where_it_fits(void **state)
 			size_t len = 0;
 			bool fits = has(kinds[k].tls12, 6, all_schemes[i]);
 			bool fits13 = has(kinds[k].tls13, 3, all_schemes[i]);
-			enum engine_err err = private_key_sign(config->credentials[0].key, all_schemes[i], msg,
-							       sizeof(msg), sig, sizeof(sig), &len);
+			enum engine_err err = private_key_sign(config->credentials[0].key, all_schemes[i],
+							       msg, sizeof(msg), sig, sizeof(sig), &len);
 			assert_int_equal(err, fits ? ENGINE_OK : ENGINE_ERR_INTERNAL);
 			if (!fits) {
-				assert_false(public_key_verify(public_key, all_schemes[i], false, msg, sizeof(msg), sig, 64));
+				assert_false(public_key_verify(public_key, all_schemes[i], false, msg,
+							       sizeof(msg), sig, 64));
 				continue;
 			}
-			assert_true(public_key_verify(public_key, all_schemes[i], false, msg, sizeof(msg), sig, len));
-			assert_int_equal(public_key_verify(public_key, all_schemes[i], true, msg, sizeof(msg), sig, len),
+			assert_true(public_key_verify(public_key, all_schemes[i], false, msg, sizeof(msg),
+						      sig, len));
+			assert_int_equal(public_key_verify(public_key, all_schemes[i], true, msg, sizeof(msg),
+							   sig, len),
 					 fits13);
 			/* under no other scheme */
 			for (size_t j = 0; j < N_SCHEMES; j++) {
-				assert_int_equal(
-					public_key_verify(public_key, all_schemes[j], false, msg, sizeof(msg), sig, len),
-					i == j);
+				assert_int_equal(public_key_verify(public_key, all_schemes[j], false, msg,
+								   sizeof(msg), sig, len),
+						 i == j);
 			}
 			/* neither message nor signature can change */
-			assert_false(public_key_verify(public_key, all_schemes[i], false, msg, sizeof(msg) - 1, sig, len));
-			assert_false(public_key_verify(public_key, all_schemes[i], false, msg, sizeof(msg), sig, len - 1));
-			assert_false(public_key_verify(public_key, all_schemes[i], false, msg, sizeof(msg), sig, 0));
+			assert_false(public_key_verify(public_key, all_schemes[i], false, msg,
+						       sizeof(msg) - 1, sig, len));
+			assert_false(public_key_verify(public_key, all_schemes[i], false, msg, sizeof(msg),
+						       sig, len - 1));
+			assert_false(public_key_verify(public_key, all_schemes[i], false, msg, sizeof(msg),
+						       sig, 0));
 			for (size_t at = 0; at < len; at += 7) {
 				sig[at] ^= 0x10;
-				assert_false(public_key_verify(public_key, all_schemes[i], false, msg, sizeof(msg), sig, len));
+				assert_false(public_key_verify(public_key, all_schemes[i], false, msg,
+							       sizeof(msg), sig, len));
 				sig[at] ^= 0x10;
 			}
 			if (len < sizeof(sig)) {
 				sig[len] = 0;
-				assert_false(
-					public_key_verify(public_key, all_schemes[i], false, msg, sizeof(msg), sig, len + 1));
+				assert_false(public_key_verify(public_key, all_schemes[i], false, msg,
+							       sizeof(msg), sig, len + 1));
 			}
 		}
 		public_key_free(public_key);
@@ -184,19 +194,23 @@ static void openssl_agrees_both_ways(void **state)
 			uint16_t scheme = kinds[k].tls12[i];
 			bool ed25519 = scheme == 0x0807;
 			openssl_options(scheme, options, sizeof(options));
-			assert_int_equal(private_key_sign(config->credentials[0].key, scheme, (const uint8_t *)msg,
-							  sizeof(msg), sig, sizeof(sig), &len),
+			assert_int_equal(private_key_sign(config->credentials[0].key, scheme,
+							  (const uint8_t *)msg, sizeof(msg), sig, sizeof(sig),
+							  &len),
 					 ENGINE_OK);
 			write_file(sig_path, sig, len);
-			(void)snprintf(command, sizeof(command),
-				       ed25519 ? "openssl pkeyutl -verify -inkey %s/%s.key%.0s -rawin -sigfile %s -in %s >%s/out 2>&1"
-					       : "openssl dgst -prverify %s/%s.key %s -signature %s %s >%s/out 2>&1",
-				       pki_dir(), kinds[k].name, ed25519 ? "" : options, sig_path, msg_path, dir);
+			(void)snprintf(
+				command, sizeof(command),
+				ed25519 ? "openssl pkeyutl -verify -inkey %s/%s.key%.0s -rawin -sigfile %s "
+					  "-in %s >%s/out 2>&1"
+					: "openssl dgst -prverify %s/%s.key %s -signature %s %s >%s/out 2>&1",
+				pki_dir(), kinds[k].name, ed25519 ? "" : options, sig_path, msg_path, dir);
 			if (system(command) != 0) {
 				fail_msg("%s", command);
 			}
 			(void)snprintf(command, sizeof(command),
-				       ed25519 ? "openssl pkeyutl -sign -inkey %s/%s.key%.0s -rawin -out %s -in %s 2>&1"
+				       ed25519 ? "openssl pkeyutl -sign -inkey %s/%s.key%.0s -rawin -out %s "
+						 "-in %s 2>&1"
 					       : "openssl dgst -sign %s/%s.key %s -out %s %s 2>&1",
 				       pki_dir(), kinds[k].name, ed25519 ? "" : options, sig_path, msg_path);
 			assert_int_equal(system(command), 0);
@@ -204,7 +218,8 @@ static void openssl_agrees_both_ways(void **state)
 			assert_non_null(file);
 			len = fread(sig, 1, sizeof(sig), file);
 			(void)fclose(file);
-			assert_true(public_key_verify(public_key, scheme, false, (const uint8_t *)msg, sizeof(msg), sig, len));
+			assert_true(public_key_verify(public_key, scheme, false, (const uint8_t *)msg,
+						      sizeof(msg), sig, len));
 		}
 		public_key_free(public_key);
 		engine_config_unref(config);
@@ -224,8 +239,9 @@ static void ecdsa_and_pss_signatures_are_salted(void **state)
 		uint16_t scheme;
 		assert_int_equal(private_key_schemes(config->credentials[0].key, true, &scheme, 1), 1);
 		for (size_t i = 0; i < 2; i++) {
-			assert_int_equal(private_key_sign(config->credentials[0].key, scheme, (const uint8_t *)"m", 1,
-							  sig[i], sizeof(sig[i]), &len[i]),
+			assert_int_equal(private_key_sign(config->credentials[0].key, scheme,
+							  (const uint8_t *)"m", 1, sig[i], sizeof(sig[i]),
+							  &len[i]),
 					 ENGINE_OK);
 		}
 		assert_false(len[0] == len[1] && memcmp(sig[0], sig[1], len[0]) == 0);
@@ -264,7 +280,8 @@ static void points_off_the_curve_verify_nothing(void **state)
 	off.point[0] = 4;
 	struct key_view view = {.kind = KEY_P256, .bits = 256, .point = view_of(off.point, 65)};
 	struct signature_algorithm how = {SIGNATURE_ECDSA, SIGNATURE_SHA256};
-	assert_int_equal(private_key_sign(config->credentials[0].key, 0x0403, (const uint8_t *)"m", 1, sig, 512, &len),
+	assert_int_equal(private_key_sign(config->credentials[0].key, 0x0403, (const uint8_t *)"m", 1, sig,
+					  512, &len),
 			 ENGINE_OK);
 	assert_false(key_view_verify(&view, how, (const uint8_t *)"m", 1, sig, len));
 	memset(off.point + 1, 0, 64);
@@ -273,8 +290,10 @@ static void points_off_the_curve_verify_nothing(void **state)
 	static const uint8_t zeros[] = {0x30, 0x06, 0x02, 0x01, 0x00, 0x02, 0x01, 0x00};
 	static const uint8_t ones[] = {0x30, 0x06, 0x02, 0x01, 0x01, 0x02, 0x01, 0x01};
 	struct public_key *public_key = public_of(config);
-	assert_false(public_key_verify(public_key, 0x0403, true, (const uint8_t *)"m", 1, zeros, sizeof(zeros)));
-	assert_false(public_key_verify(public_key, 0x0403, true, (const uint8_t *)"m", 1, ones, sizeof(ones)));
+	assert_false(
+		public_key_verify(public_key, 0x0403, true, (const uint8_t *)"m", 1, zeros, sizeof(zeros)));
+	assert_false(
+		public_key_verify(public_key, 0x0403, true, (const uint8_t *)"m", 1, ones, sizeof(ones)));
 	public_key_free(public_key);
 	engine_config_unref(config);
 }
@@ -286,8 +305,9 @@ static void malformed_keys_are_told_apart(void **state)
 	static const uint8_t rubbish[] = {0x30, 0x03, 0x02, 0x01, 0x00};
 	assert_int_equal(key_view_parse(view_of(rubbish, sizeof(rubbish)), &key), KEY_DAMAGED);
 	assert_int_equal(key_view_parse(view_of(NULL, 0), &key), KEY_DAMAGED);
-	static const uint8_t small[] = {0x30, 0x1b, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x01,
-					0x05, 0x00, 0x03, 0x0a, 0x00, 0x30, 0x07, 0x02, 0x02, 0x00, 0xff, 0x02, 0x01, 0x03};
+	static const uint8_t small[] = {0x30, 0x1b, 0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
+					0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00, 0x03, 0x0a, 0x00,
+					0x30, 0x07, 0x02, 0x02, 0x00, 0xff, 0x02, 0x01, 0x03};
 	uint8_t bad[sizeof(small)];
 	assert_int_equal(key_view_parse(view_of(small, sizeof(small)), &key), KEY_TOO_WEAK);
 	assert_int_equal(key.bits, 8);

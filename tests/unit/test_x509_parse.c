@@ -19,10 +19,10 @@ static void lengths_have_one_form(void **state)
 	} cases[] = {
 		{{(const uint8_t *)"\x04\x00", 2}, true},
 		{{(const uint8_t *)"\x04\x01x", 3}, true},
-		{{(const uint8_t *)"\x04\x02x", 3}, false},	   /* too long */
-		{{(const uint8_t *)"\x04", 1}, false},		   /* no length */
-		{{(const uint8_t *)"\x04\x80x\0\0", 5}, false},	   /* indefinite */
-		{{(const uint8_t *)"\x04\x81\x01x", 4}, false},	   /* longer than needed */
+		{{(const uint8_t *)"\x04\x02x", 3}, false},        /* too long */
+		{{(const uint8_t *)"\x04", 1}, false},             /* no length */
+		{{(const uint8_t *)"\x04\x80x\0\0", 5}, false},    /* indefinite */
+		{{(const uint8_t *)"\x04\x81\x01x", 4}, false},    /* longer than needed */
 		{{(const uint8_t *)"\x04\x82\x00\x81", 4}, false}, /* longer than needed */
 		{{(const uint8_t *)"\x04\x84\x00\x00\x00\x01x", 7}, false},
 		{{(const uint8_t *)"\x04\x88\xff\xff\xff\xff\xff\xff\xff\xff", 10}, false},
@@ -74,7 +74,8 @@ static void numbers_have_one_form(void **state)
 	assert_true(der_boolean(&yes, &b) && b);
 	assert_false(der_boolean(&one, &b));
 	uint16_t bits;
-	struct view usage = V("\x03\x02\x05\xa0"), stray = V("\x03\x02\x05\xa1"), none = V("\x03\x01\x00"), odd = V("\x03\x01\x05");
+	struct view usage = V("\x03\x02\x05\xa0"), stray = V("\x03\x02\x05\xa1"), none = V("\x03\x01\x00"),
+		    odd = V("\x03\x01\x05");
 	assert_true(der_named_bits(&usage, &bits));
 	assert_int_equal(bits, 0xa000);
 	assert_false(der_named_bits(&stray, &bits));
@@ -117,14 +118,54 @@ static void only_the_dates_of_rfc_5280_are_read(void **state)
 		const char *text;
 		int64_t seconds; /* -1: refused */
 	} cases[] = {
-		{"\x17\x0d" "700101000000Z", 0},	  {"\x17\x0d" "491231235959Z", 2524607999},
-		{"\x17\x0d" "500101000000Z", -631152000}, {"\x18\x0f" "20500101000000Z", 2524608000},
-		{"\x18\x0f" "99991231235959Z", 253402300799}, {"\x17\x0d" "230229000000Z", -1},
-		{"\x17\x0d" "231301000000Z", -1},	  {"\x17\x0d" "230100000000Z", -1},
-		{"\x17\x0d" "230101240000Z", -1},	  {"\x17\x0d" "230101006000Z", -1},
-		{"\x17\x0b" "2301010000Z", -1},		  {"\x17\x0d" "2301010000000", -1},
-		{"\x17\x11" "230101000000+0100", -1},	  {"\x18\x11" "20230101000000.5Z", -1},
-		{"\x17\x0d" "23010100000xZ", -1},	  {"\x16\x0d" "700101000000Z", -1},
+		{"\x17\x0d"
+		 "700101000000Z",
+		 0},
+		{"\x17\x0d"
+		 "491231235959Z",
+		 2524607999},
+		{"\x17\x0d"
+		 "500101000000Z",
+		 -631152000},
+		{"\x18\x0f"
+		 "20500101000000Z",
+		 2524608000},
+		{"\x18\x0f"
+		 "99991231235959Z",
+		 253402300799},
+		{"\x17\x0d"
+		 "230229000000Z",
+		 -1},
+		{"\x17\x0d"
+		 "231301000000Z",
+		 -1},
+		{"\x17\x0d"
+		 "230100000000Z",
+		 -1},
+		{"\x17\x0d"
+		 "230101240000Z",
+		 -1},
+		{"\x17\x0d"
+		 "230101006000Z",
+		 -1},
+		{"\x17\x0b"
+		 "2301010000Z",
+		 -1},
+		{"\x17\x0d"
+		 "2301010000000",
+		 -1},
+		{"\x17\x11"
+		 "230101000000+0100",
+		 -1},
+		{"\x18\x11"
+		 "20230101000000.5Z",
+		 -1},
+		{"\x17\x0d"
+		 "23010100000xZ",
+		 -1},
+		{"\x16\x0d"
+		 "700101000000Z",
+		 -1},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct view in = view_of((const uint8_t *)cases[i].text, strlen(cases[i].text));
@@ -166,7 +207,12 @@ static void certificates_of_wrong_form_are_refused(void **state)
 	assert_false(WITH("\x2a\x86\x48\xce\x3d\x04\x03\x02", "\x2a\x86\x48\xce\x3d\x04\x03\x03"));
 	assert_string_equal(what, "it names two different signature algorithms");
 	/* months run to twelve */
-	assert_false(parses_with("\x17\x0d" "26", 4, "\x17\x0d" "9z", &what));
+	assert_false(parses_with("\x17\x0d"
+				 "26",
+				 4,
+				 "\x17\x0d"
+				 "9z",
+				 &what));
 	assert_string_equal(what, "its validity is malformed");
 #undef WITH
 	struct certificate cert;
@@ -210,7 +256,8 @@ static void pem_is_read_with_anything_around_it(void **state)
 	assert_false(decode(PEM("\nAQ\xc3\x84"), &block, out, &len));
 	assert_false(decode("-----BEGIN CERTIFICATE-----\nAQID\n", &block, out, &len));
 	assert_false(decode("-----BEGIN CERTIFICATE", &block, out, &len));
-	assert_false(decode("words -----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n", &block, out, &len));
+	assert_false(decode("words -----BEGIN CERTIFICATE-----\nAQID\n-----END CERTIFICATE-----\n", &block,
+			    out, &len));
 	assert_false(decode("", &block, out, &len));
 #undef PEM
 	/* every length there and back, every byte */

@@ -7,7 +7,7 @@
 #include "tests/pki/pki.h"
 
 #define N_THREADS 4
-#define N_ROUNDS 12
+#define N_ROUNDS  12
 
 struct shared {
 	const struct engine_config *own, *peer;
@@ -37,8 +37,8 @@ static bool one_round(const struct shared *shared, size_t round)
 		return false;
 	}
 	bool ok = private_key_schemes(credential->key, true, &scheme, 1) == 1 &&
-		  private_key_sign(credential->key, scheme, (const uint8_t *)"m", 1, sig, sizeof(sig), &len) ==
-			  ENGINE_OK &&
+		  private_key_sign(credential->key, scheme, (const uint8_t *)"m", 1, sig, sizeof(sig),
+				   &len) == ENGINE_OK &&
 		  public_key_verify(result.key, scheme, true, (const uint8_t *)"m", 1, sig, len);
 	public_key_free(result.key);
 	return ok;
