@@ -16,6 +16,7 @@ tlshim=$build/tlshim
 python=/usr/bin/python3
 [ -x $python ] || python=$(command -v python3 || true)
 export LC_ALL=C.UTF-8 PATH=$PATH:/usr/sbin:/sbin
+export no_proxy='*' NO_PROXY='*'
 unset TLSHIM_POLICY TLSHIM_LOG TLSHIM_LOG_FILE LD_PRELOAD
 
 work=$(mktemp -d "${TMPDIR:-/tmp}/tlshim-example.XXXXXX")
@@ -87,7 +88,7 @@ listens() {
 	local hex
 	hex=$(printf ':%04X ' "$1")
 	# address:port, peer, state 0A: the connections are left alone, so that no server sees a probe
-	grep -qhE "^ *[0-9]+: [0-9A-F]+$hex[0-9A-F]+:[0-9A-F]+ 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null
+	grep -qhE "^ *[0-9]+: [0-9A-F]+${hex}[0-9A-F]+:[0-9A-F]+ 0A " /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
 # wait_for PORT NAME: until somebody listens there; the log of NAME tells why nobody does
@@ -103,7 +104,7 @@ wait_for() {
 	fail "$2 does not listen on port $1"
 }
 
-# policy FILE [NAME=VALUE…]: copy a policy into $work, its ports written as @NAME@ filled in, and check it
+# policy FILE [NAME=VALUE…]: copy a policy into $work, its ports written as @NAME@ filled in; fails unless tlshim check is content
 policy() {
 	local file=$1 to script='' pair
 	to=$work/$(basename "$file")
@@ -112,5 +113,5 @@ policy() {
 		script+="s|@${pair%%=*}@|${pair#*=}|g;"
 	done
 	sed "$script" "$file" >"$to"
-	"$tlshim" check "$to"
+	"$tlshim" check "$to" >"$work/check.out" 2>&1 || { cat "$work/check.out" >&2 && fail "tlshim check"; }
 }
