@@ -195,14 +195,12 @@ static void write_time(struct wr *out, int64_t seconds)
 
 static void write_name(struct wr *out, const char *common_name)
 {
-	size_t name = out->len;
-	size_t set = out->len;
-	size_t attribute = out->len;
+	size_t mark = out->len; /* of the attribute, the set and the name alike */
 	write_oid(out, OID_COMMON_NAME);
 	write_element(out, DER_UTF8_STRING, common_name, strlen(common_name));
-	close_element(out, attribute, DER_SEQUENCE);
-	close_element(out, set, DER_SET);
-	close_element(out, name, DER_SEQUENCE);
+	close_element(out, mark, DER_SEQUENCE);
+	close_element(out, mark, DER_SET);
+	close_element(out, mark, DER_SEQUENCE);
 }
 
 static void write_signature_algorithm(struct wr *out)
@@ -297,13 +295,12 @@ static void write_key_ids(struct wr *out, const struct request *r)
 
 static void write_public_key(struct wr *out, const struct identity *who)
 {
-	size_t spki = out->len;
-	size_t algorithm = out->len;
+	size_t mark = out->len;
 	write_oid(out, OID_EC_PUBLIC_KEY);
 	write_oid(out, OID_P256);
-	close_element(out, algorithm, DER_SEQUENCE);
+	close_element(out, mark, DER_SEQUENCE);
 	write_bits(out, 0, who->point, POINT_LEN);
-	close_element(out, spki, DER_SEQUENCE);
+	close_element(out, mark, DER_SEQUENCE);
 }
 
 static void write_tbs(struct wr *out, const struct request *r, const uint8_t serial[static SERIAL_LEN])
