@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# poll, select and epoll: a wrapped socket is ready when, and only when, it would be without TLS.
+
+# shellcheck disable=SC2154 # variables that free_port and start set
+bats_require_minimum_version 1.5.0
+load ../lib/e2e
+
+setup_file() { e2e_setup_file; }
+setup() { e2e_setup; }
+teardown() { e2e_teardown; }
+
+segments() { limited "$PYTHON" "$LIB/segments.py" "$@"; }
+
+# echo_server PROGRAM ARGUMENTS…: wrapped, on $port.
+echo_server() {
+	free_port port
+	accept_tls "$port"
+	start_shim server "$PROGS/$1" "$port" "${@:2}"
+	wait_listen "$port"
+}
+# Each kind of echo server, with one byte per read.
+EVENT_LOOPS=(
+	"poll_echo block 1" "poll_echo nonblock 1" "select_echo block 1" "select_echo nonblock 1"
+	"epoll_echo block 1 level" "epoll_echo nonblock 1 level" "epoll_echo nonblock 1 edge"
+	"epoll_echo block 1 oneshot" "epoll_echo nonblock 1 oneshot" "epoll_echo nonblock 1 nested"
+	"epoll_echo nonblock 1 threads" "poll_echo.fortify block 1" "select_echo.fortify block 1"
+)
+
+switches() { awk '/ctxt_switches/ { n += $2 } END { print n }' "/proc/$1/task/$1/status"; }
+cpu_ticks() { awk '{ print $14 + $15 }' "/proc/$1/stat"; }
+# The process waits without being woken, for a second.
+assert_sleeps() {
+	local before
+	sleep 0.3
+	before=$(switches "$1") ticks=$(cpu_ticks "$1")
+	sleep 1
+	assert_equal "$(switches "$1")" "$before"
+	assert_equal "$(cpu_ticks "$1")" "$ticks"
+}
+
+# ---- servers ----
+
+@test "two records in one segment, read one byte at a time, come out of every kind of event loop" {
+	for loop in "${EVENT_LOOPS[@]}"; do
+		# shellcheck disable=SC2086
+		echo_server $loop
+		run -0 segments "$PKI/ca.pem" "$port" two-records
+		assert_output "hello world"
+		assert_sleeps "$pid_server"
+		stop server
+	done
+}
+
+@test "segments of one byte, from the ClientHello on, are served by every kind of event loop" {
+	for loop in "${EVENT_LOOPS[@]}"; do
+		# shellcheck disable=SC2086
+		echo_server $loop
+		run -0 segments "$PKI/ca.pem" "$port" byte-by-byte
+		assert_output "hello world"
+		stop server
+	done
+}
+
+@test "half a record does not stop a server that reads blocking sockets when they are reported" {
+	for loop in "poll_echo block" "select_echo block" "epoll_echo block 4096 level" "epoll_echo block 4096 oneshot"; do
+		# shellcheck disable=SC2086
+		echo_server $loop
+		mkfifo go
+		IN=go start half "$PYTHON" "$LIB/segments.py" "$PKI/ca.pem" "$port" half
+		exec 7>go
+		wait_text half.out half
+		run -0 segments "$PKI/ca.pem" "$port" two-records
+		assert_output "hello world"
+		assert_sleeps "$pid_server"
+		echo >&7
+		wait_text half.out "hello world"
+		exec 7>&-
+		rm go half.out
+		stop server
+	done
+}
+
+@test "a hundred silent clients do not keep a server from the next one, nor awake" {
+	for loop in "poll_echo block" "select_echo nonblock" "epoll_echo nonblock 4096 edge" "epoll_echo block 4096 level"; do
+		# shellcheck disable=SC2086
+		echo_server $loop
+		mkfifo end
+		IN=end start silent "$PYTHON" "$LIB/segments.py" "$PKI/ca.pem" "$port" silent 100
+		exec 7>end
+		wait_text silent.out 100
+		begin=$(date +%s%N)
+		run -0 segments "$PKI/ca.pem" "$port" two-records
+		assert_output "hello world"
+		assert [ $(($(date +%s%N) - begin)) -lt 2000000000 ]
+		assert_sleeps "$pid_server"
+		exec 7>&-
+		rm end silent.out
+		stop server
+	done
+}
+
+@test "clients that leave in the middle of a handshake leave nothing behind that keeps a server awake" {
+	for loop in "poll_echo block" "select_echo nonblock" "epoll_echo nonblock 4096 edge" "epoll_echo nonblock 4096 level"; do
+		# shellcheck disable=SC2086
+		echo_server $loop
+		printf 'GET / HTTP/1.0\r\n\r\n' | limited socat -t1 - "TCP:127.0.0.1:$port"
+		printf '\x16\x03\x01\x02' | limited socat -t1 - "TCP:127.0.0.1:$port"
+		limited socat -u /dev/null "TCP:127.0.0.1:$port"
+		run -0 segments "$PKI/ca.pem" "$port" two-records
+		assert_output "hello world"
+		assert_sleeps "$pid_server"
+		# The listener and the standard streams are left, and what the loop itself needs.
+		assert [ "$(find "/proc/$pid_server/fd" -lname 'socket:*' | wc -l)" -eq 1 ]
+		stop server
+	done
+}
+
+# ---- clients ----
+
+# plain_echo: without TLS and shim, on $plain.
+plain_echo() {
+	free_port plain
+	start plain socat "TCP-LISTEN:$plain,bind=127.0.0.1,reuseaddr,fork" EXEC:cat
+	wait_listen "$plain"
+}
+
+@test "a non-blocking connect goes through the same steps as without TLS, with every way to wait" {
+	plain_echo
+	echo_server epoll_echo nonblock
+	connect_tls "$port"
+	for api in poll select epoll edge early; do
+		"$PROGS/poll_connect" $api "$plain" >expected
+		run -0 shim "$PROGS/poll_connect" $api "$port"
+		assert_output "$(cat expected)"
+		assert_line "connect Operation now in progress"
+	done
+}
+
+@test "a refused non-blocking connect is told as without TLS" {
+	free_port port
+	connect_tls "$port"
+	for api in poll select epoll edge early; do
+		"$PROGS/poll_connect" $api "$port" >expected || assert [ $? -eq 3 ]
+		run -3 shim "$PROGS/poll_connect" $api "$port"
+		assert_output "$(cat expected)"
+	done
+}
+
+@test "a server with the wrong certificate fails a non-blocking connect: ready, SO_ERROR once, then end" {
+	free_port port
+	echo_server epoll_echo nonblock
+	connect_rule "$port" "trust $PKI/ca.pem" "server-name other.example"
+	for api in poll epoll edge early; do
+		run -3 --separate-stderr shim "$PROGS/poll_connect" $api "$port"
+		assert_line "wait 1 out err hup"
+		assert_line "SO_ERROR Key was rejected by service"
+		assert_line "SO_ERROR none"
+	done
+	run -3 --separate-stderr shim "$PROGS/poll_connect" select "$port"
+	assert_line "wait 1 out"
+	assert_line "SO_ERROR Key was rejected by service"
+}
+
+@test "tickets and half a record do not end a wait for a blocking socket, which lasts as long as asked for" {
+	for api in poll ppoll select pselect epoll edge; do
+		free_port port
+		start server "$PYTHON" "$LIB/segments.py" "$PKI/server" "$port" serve-half
+		wait_listen "$port"
+		connect_tls "$port"
+		run -0 --separate-stderr shim "$PROGS/poll_quiet" $api "$port"
+		assert_output "first wait 0, 300 ms
+second wait 1
+read 11"
+		wait_exit server
+		assert_equal "$(cat server.out)" "hello world"
+	done
+}
+
+@test "epoll, poll and select say the same as without TLS in every state of a connection" {
+	plain_echo
+	echo_server epoll_echo nonblock
+	connect_tls "$port"
+	run -0 "$PROGS/epoll_rules" "$plain"
+	expected=$output
+	run -0 shim "$PROGS/epoll_rules" "$port"
+	assert_output "$expected"
+}
+
+@test "an established connection with half a record waits without being woken" {
+	for loop in "poll_echo nonblock" "select_echo block" "epoll_echo nonblock 4096 level"; do
+		# shellcheck disable=SC2086
+		echo_server $loop
+		mkfifo end
+		IN=end start idle "$PYTHON" "$LIB/segments.py" "$PKI/ca.pem" "$port" idle
+		exec 7>end
+		wait_text idle.out idle
+		assert_sleeps "$pid_server"
+		exec 7>&-
+		rm end idle.out
+		stop server
+	done
+}
