@@ -56,6 +56,7 @@ all: $(BUILD)/libtlshim.so $(BUILD)/tlshim ## build/libtlshim.so and build/tlshi
 # ---- what we build on ----
 
 deps: $(WOLFSSL)/lib/libwolfssl.a ## install missing packages (apt), build the pinned wolfSSL
+	@echo "all is there; wolfSSL: $(WOLFSSL)"
 
 # Packages are installed by these goals only, and before all else.
 PACKAGES := $(if $(filter deps check demo,$(MAKECMDGOALS)),packages)
