@@ -145,11 +145,26 @@ static void refuses_bad_servers_and_says_why(void **state)
 		{ "by-other.pem other-ca.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA,
 		  "root CA CN=other-ca is self-signed and not in the trust file" },
 		{ "by-other.pem", "", "localhost", ALERT_UNKNOWN_CA, "nobody is trusted" },
-		{ "version-1.pem", "ca.pem", "localhost", ALERT_UNSUPPORTED_CERTIFICATE, "version 1" },
 		{ "no-san.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "a CN does not count" },
 		{ "pinned.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "certificate of CN=localhost is self-signed" },
 	};
 	run(ENGINE_SERVER, cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+static void refuses_certificates_of_version_1(void **state)
+{
+	(void)state;
+	static const struct test_case cases[] = {
+		{ "version-1.pem", "ca.pem", "localhost", ALERT_UNSUPPORTED_CERTIFICATE, "version 1" },
+	};
+	struct pki_chain chain = { .n = 0 };
+	pki_chain_add(&chain, "version-1.pem");
+	bool is_version_3 = memmem(chain.der[0], 16, "\xa0\x03\x02\x01\x02", 5) != NULL;
+	pki_chain_free(&chain);
+	if (is_version_3) {
+		skip(); /* this OpenSSL makes no others */
+	}
+	run(ENGINE_SERVER, cases, 1);
 }
 
 static void judges_every_intermediate(void **state)
@@ -412,6 +427,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(accepts_every_supported_key_and_signature),
 		cmocka_unit_test(refuses_bad_servers_and_says_why),
+		cmocka_unit_test(refuses_certificates_of_version_1),
 		cmocka_unit_test(judges_every_intermediate),
 		cmocka_unit_test(finds_paths_in_any_order),
 		cmocka_unit_test(obeys_name_constraints),
