@@ -66,7 +66,7 @@ packages:
 $(WOLFSSL)/lib/libwolfssl.a: .build/wolfssl.sh .build/wolfcrypt_random.h | $(PACKAGES)
 	@CC="$(CC)" .build/wolfssl.sh $(WOLFSSL)
 
-# ---- the library and the command ----
+# ---- the library and the command: put in place whole, for programs may be running with them ----
 
 $(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
@@ -81,11 +81,13 @@ $(BUILD)/exports.map: $(wildcard shim/hooks.def)
 	@{ echo '{'; .build/hooks.sh | sed '1s/^/global:\n/; s/$$/;/'; echo 'local: *; };'; } >$@
 
 $(BUILD)/libtlshim.so: $(LIB_OBJ) $(BUILD)/exports.map $(WOLFSSL)/lib/libwolfssl.a
-	$(call run,LINK) $(CC) -shared -o $@ $(LIB_OBJ) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(HARDEN) -Wl,-z,defs -Wl,-z,nodelete \
+	$(call run,LINK) $(CC) -shared -o $@.new $(LIB_OBJ) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(HARDEN) -Wl,-z,defs -Wl,-z,nodelete \
 		-Wl,--exclude-libs,ALL -Wl,--version-script=$(BUILD)/exports.map $(LIBS)
+	@mv -f $@.new $@
 
 $(BUILD)/tlshim: $(TOOL_OBJ) $(WOLFSSL)/lib/libwolfssl.a
-	$(call run,LINK) $(CC) -pie -o $@ $(TOOL_OBJ) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(HARDEN) $(LIBS)
+	$(call run,LINK) $(CC) -pie -o $@.new $(TOOL_OBJ) $(CFLAGS) $(LDFLAGS) $(SANITIZE) $(HARDEN) $(LIBS)
+	@mv -f $@.new $@
 
 install: all ## install below PREFIX (and DESTDIR)
 	install -D -m 755 $(BUILD)/tlshim $(DESTDIR)$(PREFIX)/bin/tlshim
