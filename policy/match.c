@@ -27,7 +27,8 @@ void policy_match(const struct policy *policy, const struct policy_query *query,
 		const struct policy_rule *rule = policy->rules[i];
 		enum pattern_match match;
 
-		if (rule->direction != query->direction || !match_process(rule, query->program, query->uid)) {
+		if (rule->direction != query->direction ||
+		    !match_process(rule, query->program, query->started_as, query->uid)) {
 			continue;
 		}
 		match = match_socket(rule, &subject, NULL, &verdict->name);
@@ -66,14 +67,14 @@ bool policy_may_match(const struct policy *policy, enum policy_direction directi
 }
 
 bool policy_preload(const struct policy *policy, enum policy_direction direction, uint16_t port,
-		    const char *program, char why[static 512])
+		    const char *program, const char *started_as, char why[static 512])
 {
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = policy->rules[i];
 
 		/* The user may change between listen() and accept(): its clause does not count here. */
 		if (rule->direction != direction || !rule_is_wrapped(rule) || rule_unavailable(rule) ||
-		    !fits_port(rule, port) || !match_process(rule, program, rule->uid)) {
+		    !fits_port(rule, port) || !match_process(rule, program, started_as, rule->uid)) {
 			continue;
 		}
 		if (!policy_rule_config(rule, why)) {
@@ -93,20 +94,20 @@ bool policy_has(const struct policy *policy, enum policy_direction direction)
 	return false;
 }
 
-bool match_process(const struct policy_rule *rule, const char *program, uint32_t uid)
+static bool fits_program(const char *glob, const char *program)
 {
-	if (rule->program) {
-		const char *slash = program ? strrchr(program, '/') : NULL;
+	const char *slash = program ? strrchr(program, '/') : NULL;
 
-		if (!program) {
-			return false;
-		}
-		if (slash && !strchr(rule->program, '/')) {
-			program = slash + 1;
-		}
-		if (!pattern_glob(rule->program, program)) {
-			return false;
-		}
+	if (slash && !strchr(glob, '/')) {
+		program = slash + 1;
+	}
+	return program && pattern_glob(glob, program);
+}
+
+bool match_process(const struct policy_rule *rule, const char *program, const char *started_as, uint32_t uid)
+{
+	if (rule->program && !fits_program(rule->program, program) && !fits_program(rule->program, started_as)) {
+		return false;
 	}
 	return !rule->user || rule->uid == uid;
 }

@@ -8,7 +8,7 @@
 #include "rule.h"
 
 /* Do the clauses `program` and `user` fit? A program that is not known (NULL) fits no `program` clause. */
-bool match_process(const struct policy_rule *rule, const char *program, uint32_t uid);
+bool match_process(const struct policy_rule *rule, const char *program, const char *started_as, uint32_t uid);
 
 /*
  * The best answer of the rule's patterns. *which: the pattern that gave it (unless NULL, or none fits the

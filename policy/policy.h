@@ -68,8 +68,11 @@ struct policy_query {
 	socklen_t addr_len;		/* AF_INET and AF_INET6 match; v4-mapped counts as IPv4 */
 	const char *const *names;	/* connect: names looked up for that address, newest first; may be NULL */
 	size_t n_names;
-	/* Of this process: path or base name, for "program" clauses. NULL fits none of them. */
-	const char *program;
+	/*
+	 * Of this process, for "program" clauses: its executable (path or base name), and the name that it was started by, which differs
+	 * where one binary goes by several names. NULL fits none of them.
+	 */
+	const char *program, *started_as;
 	uint32_t uid;			/* for "user" clauses */
 };
 struct policy_verdict {
@@ -109,7 +112,7 @@ struct engine_config *policy_rule_config(const struct policy_rule *rule, char wh
  * the process still may read the files. False with a sentence in why about the first that cannot be loaded.
  */
 bool policy_preload(const struct policy *policy, enum policy_direction direction, uint16_t port, const char *program,
-		    char why[static 512]);
+		    const char *started_as, char why[static 512]);
 
 /* "server.policy:12: accept *:8443 tls" : for logs; borrowed from the rule. */
 const char *policy_rule_text(const struct policy_rule *rule);

@@ -45,6 +45,7 @@ struct conn_record {
 	_Atomic int32_t error;	/* errno of a failed connection, sticks */
 	_Atomic int32_t so_error; /* for SO_ERROR: taken once */
 	uint32_t hs_steps;	/* counts handshake progress, to tell a stale copy after fork */
+	_Atomic int32_t hs_pid;	/* who made the last step */
 	_Atomic uint32_t forks_pending; /* children on their way: they hold the connection but have no pid yet */
 	_Atomic int32_t holders[ARENA_HOLDERS]; /* pids of the processes that hold the socket */
 	_Atomic uint32_t n_more_holders; /* those that found no room above */

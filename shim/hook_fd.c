@@ -21,6 +21,7 @@
 #include "real.h"
 #include "session.h"
 #include "shim.h"
+#include "stdio_adopt.h"
 #include "sys.h"
 
 #ifndef CLOSE_RANGE_CLOEXEC
@@ -147,6 +148,9 @@ static int duplicated(int fd, int new_fd)
 {
 	if (new_fd >= 0 && new_fd != fd && (fdtab_is_wrapped(fd) || fdtab_is_wrapped(new_fd))) {
 		session_dup(fd, new_fd);
+	}
+	if (new_fd >= 0 && new_fd <= 2) {
+		stdio_adopt(new_fd);
 	}
 	return new_fd;
 }

@@ -99,7 +99,7 @@ static bool prepare_listener(int fd, const struct sockaddr *addr)
 	if (!shim_policy() || !policy_may_match(shim_policy(), POLICY_ACCEPT, port_of(addr)) || !is_tcp(fd)) {
 		return true;
 	}
-	if (!policy_preload(shim_policy(), POLICY_ACCEPT, port_of(addr), shim_program(), why)) {
+	if (!policy_preload(shim_policy(), POLICY_ACCEPT, port_of(addr), shim_program(), shim_started_as(), why)) {
 		log_error("port %u: %s; refusing to listen", port_of(addr), why);
 		errno = EACCES;
 		return false;
@@ -136,6 +136,7 @@ bool accept_verdict(int fd, struct policy_verdict *verdict)
 		.direction = POLICY_ACCEPT,
 		.addr = (struct sockaddr *)&local,
 		.program = shim_program(),
+		.started_as = shim_started_as(),
 	};
 
 	memset(verdict, 0, sizeof(*verdict));
@@ -304,6 +305,7 @@ enum connect_plan connect_plan(int fd, const struct sockaddr *addr, socklen_t le
 		.addr_len = len,
 		.names = names,
 		.program = shim_program(),
+		.started_as = shim_started_as(),
 	};
 	struct policy_verdict verdict;
 	enum shim_state state;

@@ -25,6 +25,7 @@
 #include "heap.h"
 #include "log.h"
 #include "names.h"
+#include "openfds.h"
 #include "ready.h"
 #include "real.h"
 #include "session.h"
@@ -35,6 +36,7 @@
 static _Atomic int state = SHIM_STARTING;
 static struct policy *policy;
 static char program_path[PATH_MAX];
+static char started_as[256];
 static char library_path[PATH_MAX];
 static char policy_path[PATH_MAX];
 
@@ -46,6 +48,11 @@ const struct policy *shim_policy(void)
 const char *shim_program(void)
 {
 	return program_path;
+}
+
+const char *shim_started_as(void)
+{
+	return started_as;
 }
 
 const char *shim_library_path(void)
@@ -132,6 +139,8 @@ static void find_paths(const char *policy_file)
 	Dl_info info;
 	ssize_t n = readlink("/proc/self/exe", program_path, sizeof(program_path) - 1);
 
+	/* A copy: programs write over their arguments. */
+	snprintf(started_as, sizeof(started_as), "%s", program_invocation_name);
 	if (n <= 0) {
 		snprintf(program_path, sizeof(program_path), "%s", program_invocation_name);
 	}
@@ -186,48 +195,29 @@ static void fork_parent(void)
 	ready_fork_parent();
 }
 
+static void adopt_one(int fd, void *ctx)
+{
+	struct stat st;
+
+	(void)ctx;
+	if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
+		session_adopt(fd, accept_config_for);
+	}
+}
+
 /* Which connections has this image inherited? */
 static void adopt_connections(void)
 {
 	const char *value = getenv("TLSHIM_ARENA");
-	struct stat st;
 
 	if (!value) {
 		return;
 	}
 	if (arena_inherit(value)) {
-		char entries[4096];
-		int dir = (int)sys_call6(SYS_openat, AT_FDCWD, (long)"/proc/self/fd",
-					 O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
-		if (dir < 0) {
-			for (int fd = 0; fd < 1024; fd++) {
-				session_adopt(fd, accept_config_for);
-			}
-		}
-		for (;;) {
-			long n = dir >= 0 ? sys_call(SYS_getdents64, dir, entries, sizeof(entries)) : 0;
-			if (n <= 0) {
-				break;
-			}
-			for (long at = 0; at < n;) {
-				/* struct linux_dirent64: u64 ino, s64 off, u16 reclen, u8 type, name */
-				uint16_t len;
-				const char *name = entries + at + 19;
-				memcpy(&len, entries + at + 16, sizeof(len));
-				if (*name >= '0' && *name <= '9' && fstat(atoi(name), &st) == 0 && S_ISSOCK(st.st_mode)) {
-					session_adopt(atoi(name), accept_config_for);
-				}
-				at += len;
-			}
-		}
-		if (dir >= 0) {
-			sys_close(dir);
-		}
+		openfds_each(adopt_one, NULL);
 		session_exec_arrived();
 		for (int fd = 0; fd <= 2; fd++) {
-			if (fdtab_is_wrapped(fd)) {
-				stdio_adopt(fd);
-			}
+			stdio_adopt(fd);
 		}
 	}
 	unsetenv("TLSHIM_ARENA");
@@ -280,11 +270,10 @@ __attribute__((constructor)) static void construct(void)
 	shim_ready();
 }
 
-/* exit() runs this before stdio is flushed: whatever is buffered for a wrapped socket must go out before close_notify. */
+/* exit() flushes stdio after this: whatever is buffered for a wrapped socket must go out before close_notify. */
 __attribute__((destructor)) static void destruct(void)
 {
 	if (atomic_load(&fdtab_n_used) > 0) {
-		fflush(NULL);
-		session_exit();
+		stdio_at_exit(session_exit);
 	}
 }

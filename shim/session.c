@@ -21,6 +21,7 @@
 #include "real.h"
 #include "session_priv.h"
 #include "shim.h"
+#include "stdio_adopt.h"
 #include "sys.h"
 
 #ifndef MADV_WIPEONFORK
@@ -230,6 +231,16 @@ static bool holder_any(struct conn_record *rec)
 	return false;
 }
 
+bool session_is_holder(struct conn_record *rec, int pid)
+{
+	for (int i = 0; i < ARENA_HOLDERS; i++) {
+		if (atomic_load(&rec->holders[i]) == pid) {
+			return sys_call(SYS_kill, pid, 0, 0) != -ESRCH;
+		}
+	}
+	return false;
+}
+
 static bool is_held(uint32_t slot)
 {
 	return atomic_load(&locals[slot].n_fds) > 0 &&
@@ -383,6 +394,9 @@ bool session_attach(int fd, enum engine_role role, const struct policy_rule *rul
 	atomic_store(&local->gen, atomic_load(&rec->gen));
 	atomic_store(&local->n_fds, 1);
 	fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (slot + 1));
+	if (fd <= 2) {
+		stdio_adopt(fd);
+	}
 	return true;
 }
 
@@ -591,11 +605,12 @@ static void finish_before_exec(int fd, fdtab_entry entry, void *ctx)
 		return;
 	}
 	/*
-	 * After a fork this process has nothing else to do than to wait for the client; it may lose the right to read the key
-	 * with exec. A vfork child must not keep its parent waiting: the new image begins the handshake then.
+	 * A handshake that is half done would be lost. One that has not begun can be left to the new image, but where the socket is
+	 * the program's standard input or output, this process has nothing else to do than to wait for the client, and
+	 * it may lose the right to read the key with exec. A vfork child must not keep its parent waiting.
 	 */
-	if (atomic_load(&ref.rec->phase) == PHASE_HANDSHAKE ||
-	    (atomic_load(&ref.rec->phase) == PHASE_TCP && !is_vfork)) {
+	if ((atomic_load(&ref.rec->phase) == PHASE_HANDSHAKE && atomic_load(&ref.rec->hs_pid) == sys_getpid()) ||
+	    (atomic_load(&ref.rec->phase) == PHASE_TCP && fd <= 2 && !is_vfork)) {
 		handshake_finish(&ref, false, SO_RCVTIMEO);
 	}
 	if (is_vfork) {

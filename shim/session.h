@@ -89,6 +89,12 @@ enum session_phase session_phase(int fd);
 enum session_phase session_progress(int fd, short *events);
 
 /*
+ * When the handshake of a connecting session is given up (CLOCK_MONOTONIC in ms), 0 if never: call session_progress() then, which makes
+ * the phase SESSION_FAILED.
+ */
+int64_t session_deadline_ms(int fd);
+
+/*
  * Would read() return now (data, end of file, error)? Takes a whole record out of the kernel if there is one, leaving
  * the readiness token behind. For phases OPEN and FAILED. When it returns false, the kernel holds nothing more of this
  * connection at this moment, so waiting for POLLIN is right.

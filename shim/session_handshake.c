@@ -3,7 +3,8 @@
  * The handshake of a wrapped socket: who drives it, what the program sees meanwhile, and how it ends.
  *
  * Implementation notes: the engine's handshake object is private memory, and fork copies it. The record counts the steps;
- * whoever comes with a copy that is not up to date must not go on with it.
+ * whoever comes with a copy that is not up to date must not go on with it, and waits until the process that has the other
+ * one is done. The kernel cannot tell when that is, so the waiting is a short sleep between looks.
  */
 #include <errno.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include "sys.h"
 
 #define PEEK_LEN 20480u
+#define FOREIGN_LOOK_MS 2
 
 void handshake_drop(struct local *local)
 {
@@ -96,6 +98,14 @@ static enum session_phase fail_kernel(const struct ref *ref, int error, bool tcp
 	return fail(ref, error);
 }
 
+/* The handshake's time runs from when TCP is up. */
+static void start_clock(struct local *local)
+{
+	if (local->handshake_timeout_ms && !local->hs_deadline_ms) {
+		local->hs_deadline_ms = sys_now_ms() + local->handshake_timeout_ms;
+	}
+}
+
 static bool begin(const struct ref *ref, char why[static ENGINE_REASON_MAX])
 {
 	struct engine_hs_params params = { .config = ref->local->config, .server_name = ref->local->name };
@@ -104,11 +114,42 @@ static bool begin(const struct ref *ref, char why[static ENGINE_REASON_MAX])
 	if (!ref->local->hs) {
 		return false;
 	}
-	if (ref->local->handshake_timeout_ms) {
-		ref->local->hs_deadline_ms = sys_now_ms() + ref->local->handshake_timeout_ms;
-	}
+	ref->local->hs_steps = ref->rec->hs_steps;
 	atomic_store(&ref->rec->phase, PHASE_HANDSHAKE);
+	if (ref->rec->role == ENGINE_SERVER) {
+		start_clock(ref->local);
+	}
 	return true;
+}
+
+static bool is_late(const struct local *local)
+{
+	return local->hs_deadline_ms && sys_now_ms() >= local->hs_deadline_ms;
+}
+
+static enum session_phase fail_late(const struct ref *ref)
+{
+	char peer[80];
+
+	format_peer(ref->rec, peer);
+	log_warn("%s: peer %s: no TLS handshake within %d s (handshake-timeout)", ref->rec->rule, peer,
+		 ref->local->handshake_timeout_ms / 1000);
+	return fail(ref, ref->rec->role == ENGINE_SERVER ? ECONNRESET : ETIMEDOUT);
+}
+
+/* Another process is at it: true as long as that one holds the socket. */
+static bool is_in_other_hands(const struct ref *ref)
+{
+	int32_t pid = atomic_load(&ref->rec->hs_pid);
+
+	return pid != 0 && pid != sys_getpid() && session_is_holder(ref->rec, pid);
+}
+
+static void sleep_ms(int ms)
+{
+	const struct timespec time = { 0, ms * 1000000L };
+
+	sys_call(SYS_nanosleep, &time, NULL, 0);
 }
 
 static void finished(const struct ref *ref)
@@ -144,6 +185,7 @@ static int send_pending(const struct ref *ref)
 			/* The last two: TCP itself is still connecting. */
 			return n == -EAGAIN || n == -ENOTCONN || n == -EINPROGRESS || n == -EALREADY ? -EAGAIN : (int)n;
 		}
+		start_clock(ref->local);
 		engine_hs_sent(ref->local->hs, (size_t)n);
 	}
 	return 0;
@@ -204,9 +246,13 @@ enum session_phase handshake_step(const struct ref *ref, short *events)
 			return fail_engine(ref, ENGINE_ERR_CONFIG, why);
 		}
 	} else if (!local->hs || local->hs_steps != ref->rec->hs_steps) {
-		return fail_engine(ref, ENGINE_ERR_INTERNAL,
-				   "another process has begun this handshake; only one can finish it");
+		if (is_in_other_hands(ref)) {
+			*events = 0;
+			return SESSION_CONNECTING;
+		}
+		return fail_engine(ref, ENGINE_ERR_INTERNAL, "the process that began the handshake is gone");
 	}
+	atomic_store(&ref->rec->hs_pid, sys_getpid());
 	for (;;) {
 		rc = send_pending(ref);
 		if (rc == -EAGAIN) {
@@ -240,7 +286,7 @@ enum session_phase handshake_step(const struct ref *ref, short *events)
 		}
 		local->hs_steps = ++ref->rec->hs_steps;
 	}
-	return SESSION_CONNECTING;
+	return is_late(local) ? fail_late(ref) : SESSION_CONNECTING;
 }
 
 enum session_phase session_progress(int fd, short *events)
@@ -262,6 +308,10 @@ enum session_phase session_progress(int fd, short *events)
 	}
 	phase = handshake_step(&ref, events);
 	unlock_both(&ref);
+	if (phase == SESSION_CONNECTING && *events == 0) {
+		sleep_ms(FOREIGN_LOOK_MS);
+		*events = POLLIN;
+	}
 	errno = saved;
 	return phase;
 }
@@ -305,15 +355,14 @@ int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option
 		if (nonblocking || !fd_is_blocking(ref->fd)) {
 			return -EAGAIN;
 		}
+		if (events == 0) {
+			sleep_ms(FOREIGN_LOOK_MS);
+			continue;
+		}
 		rc = wait_events(ref, events, timeout_option, ref->local->hs_deadline_ms);
-		if (rc == -ETIMEDOUT && lock_both(ref) == 0) {
-			char peer[80];
-			format_peer(ref->rec, peer);
-			log_warn("%s: peer %s: no TLS handshake within %d s (handshake-timeout)", ref->rec->rule, peer,
-				 ref->local->handshake_timeout_ms / 1000);
-			fail(ref, ref->rec->role == ENGINE_SERVER ? ECONNRESET : ETIMEDOUT);
-			unlock_both(ref);
-			return ref->rec->role == ENGINE_SERVER ? -ECONNRESET : -ETIMEDOUT;
+		if (rc == -ETIMEDOUT) {
+			/* The next step finds that it is late. */
+			continue;
 		}
 		if (rc != 0) {
 			return rc;
@@ -381,6 +430,13 @@ int session_connect_again(int fd)
 		return -1;
 	}
 	return connect_result(&ref, rc);
+}
+
+int64_t session_deadline_ms(int fd)
+{
+	struct ref ref;
+
+	return ref_get(fd, &ref) && session_phase(fd) == SESSION_CONNECTING ? ref.local->hs_deadline_ms : 0;
 }
 
 int session_take_error(int fd)

@@ -47,6 +47,9 @@ void unlock_recv(const struct ref *ref);
 void unlock_send(const struct ref *ref);
 void unlock_both(const struct ref *ref);
 
+/* Does that process hold the socket, and live? */
+bool session_is_holder(struct conn_record *rec, int pid);
+
 bool fd_is_blocking(int fd);
 /* The peer's address for logs. */
 void format_peer(const struct conn_record *rec, char out[static 80]);
@@ -62,7 +65,7 @@ int wait_readable(const struct ref *ref);
 /* ---- handshake (session_handshake.c) ---- */
 /* Bring the handshake to its end for a data call: 0, -EAGAIN (would block), or what failed. */
 int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option);
-/* One step under both locks. */
+/* One step under both locks. *events is 0 if another process does the handshake: look again soon. */
 enum session_phase handshake_step(const struct ref *ref, short *events);
 /* Drop the process-local part: engine_hs, config, name. */
 void handshake_drop(struct local *local);

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "cipher_cache.h"
 #include "cursor.h"
@@ -471,6 +472,37 @@ bool session_recv_ready(int fd)
 	return ready;
 }
 
+/*
+ * Plaintext in the complete records that are still in the kernel, behind the token. Programs read as much as FIONREAD says and then
+ * wait for an edge, so too little would let them stall; too much costs them one EAGAIN.
+ */
+static size_t count_waiting(const struct ref *ref)
+{
+	uint8_t *scratch = scratch_get();
+	size_t at = ref->rec->recv_token ? 1 : 0, count = 0;
+	ssize_t n = scratch ? kernel_recv(ref->fd, scratch, SCRATCH_LEN, MSG_PEEK) : 0;
+
+	while (n > 0 && at + ENGINE_RECORD_HEADER_LEN <= (size_t)n) {
+		size_t len = engine_record_len(&ref->rec->conn, scratch + at);
+		if (len == 0 || at + len > (size_t)n) {
+			break;
+		}
+		/* Header, tag and content type are no plaintext. */
+		count += len > ENGINE_RECORD_HEADER_LEN + 17 ? len - ENGINE_RECORD_HEADER_LEN - 17 : 0;
+		at += len;
+	}
+	if (n == (ssize_t)SCRATCH_LEN) {
+		int more = 0;
+		if (sys_call(SYS_ioctl, ref->fd, FIONREAD, &more) == 0 && more > n) {
+			count += (size_t)more - (size_t)n;
+		}
+	}
+	if (scratch) {
+		scratch_put(scratch, 0);
+	}
+	return count;
+}
+
 size_t session_readable_bytes(int fd)
 {
 	struct ref ref;
@@ -484,7 +516,9 @@ size_t session_readable_bytes(int fd)
 		session_progress(fd, &events);
 	}
 	if (session_phase(fd) == SESSION_OPEN && session_recv_ready(fd) && lock_recv(&ref) == 0) {
-		n = ref.rec->recv_kind == RECV_PLAIN ? ref.rec->recv_len : 0;
+		if (ref.rec->recv_kind == RECV_PLAIN) {
+			n = ref.rec->recv_len + count_waiting(&ref);
+		}
 		unlock_recv(&ref);
 	}
 	return n;

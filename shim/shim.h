@@ -23,8 +23,9 @@ enum shim_state shim_ready(void);
 /* The policy in force, NULL unless armed; borrowed. */
 const struct policy *shim_policy(void);
 
-/* Path of this program, for rules and logs. */
+/* Path of this program's executable, and the name that it was started by, for rules. */
 const char *shim_program(void);
+const char *shim_started_as(void);
 
 /* Our own absolute path (for LD_PRELOAD of children) and the policy's; "" if unknown. */
 const char *shim_library_path(void);

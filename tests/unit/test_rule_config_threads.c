@@ -108,12 +108,12 @@ static void a_failure_names_the_file_and_may_be_mended(void **state)
 	assert_null(policy_rule_config(policy->rules[0], why));
 	assert_non_null(strstr(why, "t.policy:2:8: cannot read trusted certificates "));
 	assert_non_null(strstr(why, "later.pem: No such file or directory"));
-	assert_false(policy_preload(policy, POLICY_CONNECT, 1, NULL, why));
-	assert_true(policy_preload(policy, POLICY_CONNECT, 2, NULL, why));
-	assert_true(policy_preload(policy, POLICY_ACCEPT, 1, NULL, why));
+	assert_false(policy_preload(policy, POLICY_CONNECT, 1, NULL, NULL, why));
+	assert_true(policy_preload(policy, POLICY_CONNECT, 2, NULL, NULL, why));
+	assert_true(policy_preload(policy, POLICY_ACCEPT, 1, NULL, NULL, why));
 	(void)snprintf(command, sizeof(command), "cp %s/ca.pem %s/later.pem", dir, scratch);
 	assert_int_equal(system(command), 0);
-	assert_true(policy_preload(policy, POLICY_CONNECT, 1, NULL, why));
+	assert_true(policy_preload(policy, POLICY_CONNECT, 1, NULL, NULL, why));
 	assert_non_null(policy_rule_config(policy->rules[0], why));
 	policy_unref(policy);
 }
