@@ -57,20 +57,20 @@ install_packages() {
 }
 
 main() {
-	local wanted list fatal=
-	wanted=$(
-		for list in "$@"; do
-			if command -v dpkg-query >/dev/null; then
-				missing "$list"
-			elif [ "$list" = build ]; then
-				missing_commands
-			fi
-		done | sort -u
-	)
-	[ -n "$wanted" ] || return 0
-	[[ " $* " != *" build "* ]] || fatal=1
+	local wanted list all='' fatal=''
+	for list in "$@"; do
+		wanted=''
+		if command -v dpkg-query >/dev/null; then
+			wanted=$(missing "$list")
+		elif [ "$list" = build ]; then
+			wanted=$(missing_commands)
+		fi
+		[ "$list" != build ] || fatal=$wanted
+		all="$all $wanted"
+	done
 	# shellcheck disable=SC2086
-	set -- $wanted
+	set -- $all
+	[ $# -gt 0 ] || return 0
 	echo "packages: missing: $*" >&2
 	if ! command -v apt-get >/dev/null; then
 		echo "packages: this system has no apt: install these, or what they are called here, and try again" >&2
