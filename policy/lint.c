@@ -20,6 +20,7 @@ struct lint {
 	const struct policy *policy;
 	const struct diag *diag;
 	int64_t now;
+	enum policy_lint_depth depth;
 	unsigned long n_comparisons;
 	/* What has been told: an option of the default block comes back with every rule that uses it. */
 	uint64_t *told;
@@ -41,12 +42,12 @@ static bool trusts_system(const struct policy_rule *rule);
 static void tell(struct lint *lint, enum policy_severity severity, struct place at, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 
-bool policy_lint(struct policy *policy, int64_t now, struct policy_diag *out)
+bool policy_lint(struct policy *policy, int64_t now, enum policy_lint_depth depth, struct policy_diag *out)
 {
 	struct policy_diag silent = {0};
 	struct policy_diag *count = out ? out : &silent;
 	const struct diag diag = {count, policy->file};
-	struct lint lint = {.policy = policy, .diag = &diag, .now = now};
+	struct lint lint = {.policy = policy, .diag = &diag, .now = now, .depth = depth};
 	unsigned errors_before = count->n_errors, mode;
 
 	if (policy->n_rules == 0) {
@@ -58,10 +59,12 @@ bool policy_lint(struct policy *policy, int64_t now, struct policy_diag *out)
 	}
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		lint_rule(&lint, policy->rules[i]);
-		lint_reach(&lint, i);
-		lint_order(&lint, i);
+		if (depth == POLICY_LINT_ALL) {
+			lint_reach(&lint, i);
+			lint_order(&lint, i);
+		}
 	}
-	for (size_t i = 0; i < policy->n_rules; i++) {
+	for (size_t i = 0; i < policy->n_rules && depth == POLICY_LINT_ALL; i++) {
 		lint_chain(&lint, policy->rules[i]);
 	}
 	if (lint.n_comparisons > MAX_COMPARISONS) {
@@ -81,7 +84,7 @@ static void lint_rule(struct lint *lint, const struct policy_rule *rule)
 		tell(lint, POLICY_ERROR, rule->at, "%s", rule_unavailable(rule));
 	}
 	lint_weaknesses(lint, rule);
-	if (rule->direction == POLICY_ACCEPT) {
+	if (rule->direction == POLICY_ACCEPT && lint->depth == POLICY_LINT_ALL) {
 		lint_clients(lint, rule);
 	}
 	if (!rule_unavailable(rule)) {
@@ -103,7 +106,7 @@ static void lint_files(struct lint *lint, const struct policy_rule *rule)
 	for (size_t i = 0; config && engine_config_describe_credential(config, i, &info); i++) {
 		lint_credential(lint, rule, i, &info);
 	}
-	if (key) {
+	if (key && lint->depth == POLICY_LINT_ALL) {
 		const char *path = key->values->path;
 		unsigned mode;
 

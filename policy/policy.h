@@ -56,10 +56,12 @@ void policy_unlock(struct policy *policy);
 
 /*
  * Check all that `tlshim check` checks and `tlshim run` insists on: every file that the policy names can be read and
- * parsed, keys match, certificates are valid at `now`; warns of shadowed rules, expiry within 14 days, incomplete
- * chains, `verify none`, key files that others can read, options without effect. True if no error was reported.
+ * parsed, keys match, certificates are valid at `now`, nothing weakens protection without a warning. With POLICY_LINT_ALL also what
+ * an administrator wants to know, but no program's user at each start: shadowed rules, expiry within 14 days, incomplete
+ * chains, key files that others can read, options without effect. True if no error was reported.
  */
-bool policy_lint(struct policy *policy, int64_t now, struct policy_diag *diag);
+enum policy_lint_depth { POLICY_LINT_START, POLICY_LINT_ALL };
+bool policy_lint(struct policy *policy, int64_t now, enum policy_lint_depth depth, struct policy_diag *diag);
 
 /* A socket on its way through connect() or accept(). */
 struct policy_query {

@@ -29,7 +29,7 @@ int cli_check(int argc, char **argv)
 	if (!cli_start_engine()) {
 		return CLI_FAILED;
 	}
-	policy = cli_load_policy(path, true, &n_warnings);
+	policy = cli_load_policy(path, CLI_LINT_ALL, &n_warnings);
 	if (policy == NULL) {
 		return CLI_FAILED;
 	}

@@ -40,10 +40,12 @@ bool cli_start_engine(void);
 
 /* The policy that `run`, `check` and `explain` mean if none is named: $TLSHIM_POLICY, else /etc/tlshim/policy. */
 const char *cli_default_policy(void);
+/* How much of a policy is checked: nothing but its grammar, what a start needs, all. */
+enum cli_lint { CLI_LINT_NONE, CLI_LINT_START, CLI_LINT_ALL };
 /*
- * Load the policy at path and, with lint, check it with all its files; messages go to standard error. NULL if an error
+ * Load the policy at path and, check it as far as lint says; messages go to standard error. NULL if an error
  * was reported. The caller drops the reference.
  */
-struct policy *cli_load_policy(const char *path, bool lint, unsigned *n_warnings);
+struct policy *cli_load_policy(const char *path, enum cli_lint lint, unsigned *n_warnings);
 
 #endif

@@ -44,7 +44,7 @@ int cli_explain(int argc, char **argv)
 	if (!cli_start_engine()) {
 		return CLI_FAILED;
 	}
-	policy = cli_load_policy(path, false, NULL);
+	policy = cli_load_policy(path, CLI_LINT_NONE, NULL);
 	if (policy == NULL) {
 		return CLI_FAILED;
 	}

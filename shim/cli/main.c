@@ -173,12 +173,13 @@ static void report(void *ctx, enum policy_severity severity, const char *text)
 	fprintf(stderr, "%s\n", text);
 }
 
-struct policy *cli_load_policy(const char *path, bool lint, unsigned *n_warnings)
+struct policy *cli_load_policy(const char *path, enum cli_lint lint, unsigned *n_warnings)
 {
 	struct policy_diag diag = { .report = report };
 	struct policy *policy = policy_load(path, &diag);
 
-	if (policy != NULL && lint && !policy_lint(policy, seconds_now(), &diag)) {
+	if (policy != NULL && lint != CLI_LINT_NONE &&
+	    !policy_lint(policy, seconds_now(), lint == CLI_LINT_ALL ? POLICY_LINT_ALL : POLICY_LINT_START, &diag)) {
 		policy_unref(policy);
 		policy = NULL;
 	}

@@ -255,7 +255,7 @@ int cli_run(int argc, char **argv)
 	if (!cli_start_engine()) {
 		return CLI_FAILED;
 	}
-	policy = cli_load_policy(run.policy, true, NULL);
+	policy = cli_load_policy(run.policy, CLI_LINT_START, NULL);
 	if (policy == NULL) {
 		cli_say("the policy has errors, so %s was not started", argv[optind]);
 		return CLI_FAILED;

@@ -41,7 +41,7 @@ static bool lint_at(const char *text, int64_t ahead)
 	if (!policy) {
 		fail_msg("does not parse: %s", m->text);
 	}
-	ok = policy_lint(policy, time(NULL) + ahead, &m->diag);
+	ok = policy_lint(policy, time(NULL) + ahead, POLICY_LINT_ALL, &m->diag);
 	policy_unref(policy);
 	assert_int_equal(!ok, m->diag.n_errors > 0);
 	return ok;
