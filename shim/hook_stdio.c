@@ -299,10 +299,6 @@ static void replace(int fd)
 			return;
 		}
 		setvbuf(standard[fd].cookie, NULL, fd == 2 ? _IONBF : _IOFBF, BUFSIZ);
-		if (fd == 2) {
-			/* perror() writes to a duplicate of the descriptor of a stream without orientation. */
-			fwide(standard[fd].cookie, -1);
-		}
 	}
 	move_pending(old, fd, standard[fd].cookie);
 	old->_fileno = -1;
@@ -394,18 +390,33 @@ EXPORT int fcloseall(void)
 	return REAL(fcloseall)();
 }
 
-EXPORT FILE *freopen(const char *path, const char *mode, FILE *stream)
+typedef FILE *freopen_fn(const char *path, const char *mode, FILE *stream);
+
+static FILE *hook_freopen(freopen_fn *real_freopen, const char *path, const char *mode, FILE *stream)
 {
+	bool is_ours = stream && is_cookie(stream);
+
 	end_session(stream, true);
 	forget_standard(stream, true);
-	return REAL(freopen)(path, mode, stream);
+	if (is_ours) {
+		/* freopen() takes the mark that a cookie stream is for bytes only for a pointer. */
+		stream->_wide_data = NULL;
+	}
+	stream = real_freopen(path, mode, stream);
+	if (is_ours && stream) {
+		fwide(stream, -1);
+	}
+	return stream;
+}
+
+EXPORT FILE *freopen(const char *path, const char *mode, FILE *stream)
+{
+	return hook_freopen(REAL(freopen), path, mode, stream);
 }
 
 EXPORT FILE *freopen64(const char *path, const char *mode, FILE *stream)
 {
-	end_session(stream, true);
-	forget_standard(stream, true);
-	return REAL(freopen64)(path, mode, stream);
+	return hook_freopen(REAL(freopen64), path, mode, stream);
 }
 
 /* ---- dprintf ---- */
