@@ -89,8 +89,9 @@ EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
 /* ---- the accept side ---- */
 
 /*
- * Load the credentials of the rules that may hold for a listener while the process still may read them. False with errno
- * if they cannot be loaded: better no service than one that fails each connection.
+ * Load the credentials of the rules that may hold for a listener while the process still may read
+ * them. False with errno if they cannot be loaded: better no service than one that fails each
+ * connection.
  */
 static bool prepare_listener(int fd, const struct sockaddr *addr)
 {
@@ -296,6 +297,31 @@ static void log_refusal(const struct policy_verdict *verdict, const struct socka
 	}
 }
 
+/*
+ * Several names have been looked up for one address, and the first rule that fits any of them is
+ * protected: of those names that lead to protection (or refusal), the latest is the one that the
+ * program means.
+ */
+static void match_names(const struct policy_query *query, struct policy_verdict *verdict)
+{
+	struct policy_query one = *query;
+
+	policy_match(shim_policy(), query, verdict);
+	if (query->n_names < 2 || verdict->action == POLICY_PLAIN) {
+		return;
+	}
+	one.n_names = 1;
+	for (size_t i = 0; i < query->n_names; i++) {
+		struct policy_verdict by_one;
+		one.names = &query->names[i];
+		policy_match(shim_policy(), &one, &by_one);
+		if (by_one.action != POLICY_PLAIN) {
+			*verdict = by_one;
+			return;
+		}
+	}
+}
+
 enum connect_plan connect_plan(int fd, const struct sockaddr *addr, socklen_t len)
 {
 	const char *names[MAX_NAMES];
@@ -324,7 +350,7 @@ enum connect_plan connect_plan(int fd, const struct sockaddr *addr, socklen_t le
 	}
 	query.n_names = names_find(addr, len, names, MAX_NAMES);
 	query.uid = (uint32_t)sys_call(SYS_geteuid, 0, 0, 0);
-	policy_match(shim_policy(), &query, &verdict);
+	match_names(&query, &verdict);
 	if (verdict.action == POLICY_PLAIN) {
 		return CONNECT_PLAIN;
 	}
