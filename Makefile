@@ -59,9 +59,9 @@ deps: $(WOLFSSL)/lib/libwolfssl.a ## install missing packages (apt), build the p
 	@echo "all is there; wolfSSL: $(WOLFSSL)"
 
 # Packages are installed by these goals only, and before all else.
-PACKAGES := $(if $(filter deps check demo,$(MAKECMDGOALS)),packages)
+PACKAGES := $(if $(filter deps check demo bench,$(MAKECMDGOALS)),packages)
 packages:
-	@.build/packages.sh build $(if $(filter demo,$(MAKECMDGOALS)),demo) $(if $(filter deps check,$(MAKECMDGOALS)),test)
+	@.build/packages.sh build $(filter demo bench,$(MAKECMDGOALS)) $(if $(filter deps check,$(MAKECMDGOALS)),test)
 
 $(WOLFSSL)/lib/libwolfssl.a: .build/wolfssl.sh .build/wolfcrypt_random.h | $(PACKAGES)
 	@CC="$(CC)" .build/wolfssl.sh $(WOLFSSL)
