@@ -13,6 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 # missing LIST: prints the first alternative of every line of which nothing is installed.
 missing() {
 	local line package installed
+	[ -e "$here/packages/$1" ] || return 0
 	installed=" $(dpkg-query -W -f '${db:Status-Abbrev}${Package} ' 2>/dev/null | grep -oE '\<[a-z]i +[^ ]+' |
 		sed 's/^.. *//' | tr '\n' ' ') "
 	while read -r line; do
