@@ -8,6 +8,7 @@ servers:  sink    reads to the end, says "VERSION clean|truncated BYTES SHA256" 
           ragged  sends FILE and closes TCP without a close_notify
           echo    sends back what comes
 clients:  get     sends what is on stdin if --send, reads to the end: stdout
+          calls   --count connections one after the other: says hello, reads to the end, which must be clean
           many    --count connections at once, each of them a message of another size, echoed and compared
 """
 
@@ -142,8 +143,14 @@ def serve(options):
         threading.Thread(target=run, args=(connection,), daemon=True).start()
 
 
-def get(options):
+def dial(options):
     plain = socket.create_connection(("127.0.0.1", options.port), timeout=25)
+    plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return plain
+
+
+def get(options):
+    plain = dial(options)
     context = context_for(options, False)
     with context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False) as tls:
         if options.alpn:
@@ -158,6 +165,21 @@ def get(options):
         tls.unwrap()
 
 
+def calls(options):
+    context = context_for(options, False)
+    sizes = set()
+    for _ in range(options.count):
+        plain = dial(options)
+        with context.wrap_socket(plain, server_hostname="localhost", suppress_ragged_eofs=False) as tls:
+            tls.sendall(b"hello\n")
+            answer = bytearray()
+            if not read_to_end(tls, answer.extend):
+                sys.exit("truncated")
+            sizes.add(len(answer))
+            close_cleanly(tls)
+    say(f"{options.count} answers of {sorted(sizes)} bytes")
+
+
 class Caller:
     """One of many connections: sends a message and expects it back."""
 
@@ -170,7 +192,7 @@ class Caller:
         self.message = (hashlib.sha256(str(number).encode()).digest() * (size // 32 + 1))[:size]
         self.sent = self.received = 0
         self.ready = False
-        plain = socket.create_connection(("127.0.0.1", options.port), timeout=25)
+        plain = dial(options)
         plain.setblocking(False)
         self.tls = context.wrap_socket(plain, server_hostname="localhost", do_handshake_on_connect=False)
 
@@ -233,6 +255,8 @@ def main():
         serve(options)
     elif options.mode == "get":
         get(options)
+    elif options.mode == "calls":
+        calls(options)
     elif options.mode == "many":
         many(options)
     else:
