@@ -1,0 +1,113 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Servers that fork: every child's connection is its own, whole, and ends with a close_notify.
+
+bats_require_minimum_version 1.5.0
+load ../lib/e2e
+
+setup_file() { e2e_setup_file; }
+setup() {
+	e2e_setup
+	free_port port
+	accept_tls "$port"
+}
+teardown() { e2e_teardown; }
+
+# serves STYLE COUNT: that many clients, each of which insists on a close_notify at the end.
+serves() {
+	start_shim server "$PROGS/fork_server" "$1" "$port"
+	wait_listen "$port"
+	run -0 peer calls "$port" --count "$2"
+	assert_output "$2 answers of [4096] bytes"
+	refute [ -s server.out ]
+}
+
+@test "a server whose parent closes and whose child serves: 200 connections, none truncated" { serves child 200; }
+@test "a child that ends with _exit() without closing still ends its connection cleanly" { serves _exit 100; }
+@test "four preforked children that accept on one listener serve 200 connections" { serves prefork 200; }
+@test "a child whose parent has gone before it serves" { serves orphan 50; }
+@test "a child that is forked after the parent has read goes on with the connection" { serves early 100; }
+
+@test "OpenSSL and GnuTLS both see a clean end of a child's 100 kB answer" {
+	start_shim server "$PROGS/fork_server" child "$port" 100000
+	wait_listen "$port"
+	for turn in {1..10}; do
+		s_client "$port" <<<hello >got
+		assert_equal "$(stat -c %s got)" 100000
+		gnutls "$port" <<<hello >got
+		assert_equal "$(stat -c %s got)" 100000
+	done
+	refute grep -q 'unexpected eof' s_client.log
+	refute grep -qi 'fatal' gnutls.log
+}
+
+@test "child and parent share a connection: one reads, the other writes" {
+	start_shim server "$PROGS/fork_server" shared "$port"
+	wait_listen "$port"
+	for i in {1..500}; do echo "line $i"; done >lines
+	run -0 gnutls "$port" <lines
+	assert_equal "$(grep -cE '^[0-9]+ line [0-9]+$' <<<"$output")" 500
+	assert_equal "$(sed -n 's/^[0-9]* line /line /p' <<<"$output")" "$(cat lines)"
+}
+
+@test "20 clients at once keep a forking server's children apart" {
+	start_shim socat socat "TCP-LISTEN:$port,bind=127.0.0.1,reuseaddr,fork" EXEC:cat
+	wait_listen "$port"
+	run -0 peer many "$port" --count 20 --big 50000
+	assert_output --partial '20 connections'
+}
+
+@test "a Python server that forks serves 50 clients" {
+	start_shim server "$PYTHON" -c "
+import socketserver
+class Echo(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.wfile.write(self.rfile.readline() * 1000)
+class Server(socketserver.ForkingTCPServer):
+    allow_reuse_address = True
+    request_queue_size = 64
+Server(('127.0.0.1', $port), Echo).serve_forever()"
+	wait_listen "$port"
+	run -0 peer calls "$port" --count 50
+	assert_output '50 answers of [6000] bytes'
+}
+
+@test "a client that forks: parent and child write to the connection in turn" {
+	free_port port
+	: >"$POLICY"
+	connect_tls "$port"
+	start_peer sink sink "$port"
+	run -0 shim "$PYTHON" -c "
+import os, socket
+s = socket.create_connection(('127.0.0.1', $port))
+for turn in range(20):
+    pid = os.fork()
+    if pid == 0:
+        s.sendall(b'child\n')
+        os._exit(0)
+    os.waitpid(pid, 0)
+    s.sendall(b'parent\n')
+s.shutdown(socket.SHUT_WR)
+print(s.makefile().read())"
+	assert_line --regexp "clean $((20 * 13)) $(for i in {1..20}; do printf 'child\nparent\n'; done | sha256sum | cut -d' ' -f1)"
+}
+
+@test "system() and subprocess with an open connection leave it alone" {
+	free_port port
+	: >"$POLICY"
+	connect_tls "$port"
+	start_peer echo echo "$port"
+	run -0 shim "$PYTHON" -c "
+import os, socket, subprocess
+s = socket.create_connection(('127.0.0.1', $port))
+f = s.makefile('rw')
+for turn in range(5):
+    f.write('$MARKER %d\n' % turn); f.flush()
+    os.system('echo sh')
+    subprocess.run(['echo', 'spawned'], check=True, close_fds=True)
+    subprocess.run(['env', '-i', 'echo', 'bare'], check=True, env={})
+    print(f.readline(), end='')"
+	assert_equal "$(grep -c "$MARKER" <<<"$output")" 5
+	assert_equal "$(grep -cE '^(sh|spawned|bare)$' <<<"$output")" 15
+}
