@@ -33,7 +33,7 @@ static void keep(char *out, size_t size, const char *name)
 
 	/* What does not fit is not kept rather than cut. */
 	if (value && strlen(value) < size) {
-		strcpy(out, value);
+		memcpy(out, value, strlen(value) + 1);
 	}
 }
 

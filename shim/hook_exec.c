@@ -235,7 +235,7 @@ static size_t count_args(va_list args)
 
 static void fill_args(char *argv[], const char *first, size_t n, va_list *args)
 {
-	argv[0] = (char *)(uintptr_t)first;
+	argv[0] = (char *)first;
 	for (size_t i = 1; i <= n + 1; i++) {
 		argv[i] = va_arg(*args, char *);
 	}

@@ -46,7 +46,7 @@ static ssize_t read_once(int fd, char *buf, size_t len)
 
 static ssize_t write_once(int fd, const char *buf, size_t len)
 {
-	struct iovec iov = { .iov_base = (char *)(uintptr_t)buf, .iov_len = len };
+	struct iovec iov = { .iov_base = (void *)buf, .iov_len = len };
 
 	return fdtab_is_wrapped(fd) ? session_send(fd, &iov, 1, 0) : real.write(fd, buf, len);
 }

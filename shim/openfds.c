@@ -48,7 +48,7 @@ static void try_each(void (*fn)(int fd, void *ctx), void *ctx)
 
 void openfds_each(void (*fn)(int fd, void *ctx), void *ctx)
 {
-	_Alignas(struct entry) char entries[2048];
+	_Alignas(struct entry) char entries[2048] = { 0 };
 	int dir = (int)sys_call6(SYS_openat, AT_FDCWD, (long)"/proc/self/fd",
 				 O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
 	long n;
