@@ -29,6 +29,9 @@
 
 /* What the kernel allows together with EPOLLEXCLUSIVE. */
 #define WITH_EXCLUSIVE (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
+/* Handshakes given up in one go. */
+#define N_LATE 32
+
 #define READABLE ((uint32_t)EPOLLIN | (uint32_t)EPOLLRDNORM)
 #define ALWAYS ((uint32_t)EPOLLERR | (uint32_t)EPOLLHUP)
 
@@ -44,7 +47,8 @@ static int raw_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data)
 struct facts {
 	enum session_phase phase;
 	uint64_t session;
-	short interest;	  /* while CONNECTING */
+	short interest;	  /* these two while CONNECTING */
+	int64_t deadline_ms;
 	bool is_blocking; /* these two when OPEN */
 	bool flush_due;
 	bool just_settled; /* it was asking that ended the handshake */
@@ -57,6 +61,7 @@ static struct facts find_facts(int fd)
 	if (facts.phase == SESSION_CONNECTING) {
 		facts.phase = session_progress(fd, &facts.interest);
 		facts.just_settled = facts.phase != SESSION_CONNECTING;
+		facts.deadline_ms = facts.just_settled ? 0 : session_deadline_ms(fd);
 	}
 	if (facts.phase == SESSION_OPEN) {
 		facts.is_blocking = session_is_blocking(fd);
@@ -128,6 +133,7 @@ static void apply(int epfd, struct registration *r, const struct facts *facts)
 	}
 	r->state = state;
 	registry_set_session(r, facts->session);
+	registry_set_deadline(r, facts->deadline_ms);
 }
 
 /* A handshake has ended: hand all registrations of the session back, those made with duplicates of fd too. */
@@ -191,6 +197,7 @@ static int change_translated(int epfd, int op, int fd, const struct epoll_event 
 	if (err == 0) {
 		r->state = state;
 		registry_set_session(r, facts->session);
+		registry_set_deadline(r, facts->deadline_ms);
 		r->user = *user;
 		r->kernel_events = events;
 	}
@@ -317,9 +324,12 @@ static void progress(int epfd, const struct registration *seen, uint64_t token, 
 	if (facts.phase != SESSION_CONNECTING) {
 		*again = true;
 	}
-	if (r && r->state == REGISTRATION_WAITING && r->session == facts.session &&
-	    (wanted(&facts, &r->user, &events) != REGISTRATION_WAITING || events != r->kernel_events)) {
-		apply(epfd, r, &facts);
+	if (r && r->state == REGISTRATION_WAITING && r->session == facts.session) {
+		if (wanted(&facts, &r->user, &events) != REGISTRATION_WAITING || events != r->kernel_events) {
+			apply(epfd, r, &facts);
+		} else {
+			registry_set_deadline(r, facts.deadline_ms);
+		}
 	}
 	if (facts.just_settled) {
 		settle(&facts);
@@ -402,6 +412,28 @@ bool epoll_translate(int epfd, struct epoll_event *event, bool *again)
 		return false;
 	}
 	return filter(epfd, &seen, token, event);
+}
+
+void epoll_give_up_late(struct ready_deadline *until)
+{
+	struct registration late[N_LATE];
+	struct registry_guard guard;
+	int64_t look = registry_look_ms;
+	bool again = false;
+	unsigned n;
+
+	if (look != 0 && sys_now_ms() >= look) {
+		guard = registry_lock();
+		n = registry_collect_late(sys_now_ms(), late, N_LATE);
+		registry_unlock(guard);
+		for (unsigned i = 0; i < n; i++) {
+			if (session_id(late[i].fd) == late[i].session) {
+				progress(late[i].epfd, &late[i], late[i].token, &again);
+			}
+		}
+		look = registry_look_ms;
+	}
+	ready_not_after(until, look);
 }
 
 /* ---- news from the other hooks ---- */

@@ -74,6 +74,14 @@ static int wait_once(const struct wait *wait, const struct ready_deadline *deadl
 	return pwait2(wait, ready_time_left(deadline, &left));
 }
 
+static int wait_round(const struct wait *wait, const struct ready_deadline *deadline)
+{
+	struct ready_deadline until = *deadline;
+
+	epoll_give_up_late(&until);
+	return wait_once(wait, &until);
+}
+
 /* Finish a wait whose first round gave n events. */
 static int translate(const struct wait *wait, const struct ready_deadline *deadline, int n)
 {
@@ -86,11 +94,17 @@ static int translate(const struct wait *wait, const struct ready_deadline *deadl
 				wait->events[kept++] = wait->events[i];
 			}
 		}
-		if (kept > 0 || n <= 0 || (!again && ready_time_is_up(deadline))) {
+		if (kept > 0 || n < 0 || (!again && ready_time_is_up(deadline))) {
 			return n < 0 ? n : kept;
 		}
-		n = wait_once(wait, deadline);
+		n = wait_round(wait, deadline);
 	}
+}
+
+/* One wait by the caller's very arguments. Tokens may come out of it if the first was made meanwhile. */
+static int wait_plainly(const struct wait *wait, const struct ready_deadline *deadline, int n)
+{
+	return n > 0 && registry_is_used() ? translate(wait, deadline, n) : n;
 }
 
 static inline bool is_armed(void)
@@ -102,10 +116,14 @@ static int do_wait(const struct wait *wait, int timeout_ms)
 {
 	/* Where nothing can be wrapped, not even the clock is read; an early end is the worst that can come of it. */
 	struct ready_deadline deadline = ready_deadline_ms(is_armed() ? timeout_ms : timeout_ms < 0 ? -1 : 0);
-	int n = wait->kind == WAIT ? REAL(epoll_wait)(wait->epfd, wait->events, wait->max, timeout_ms)
-				   : REAL(epoll_pwait)(wait->epfd, wait->events, wait->max, timeout_ms, wait->mask);
 
-	return n > 0 && registry_is_used() ? translate(wait, &deadline, n) : n;
+	if (registry_is_used()) {
+		return translate(wait, &deadline, wait_round(wait, &deadline));
+	}
+	return wait_plainly(wait, &deadline,
+			    wait->kind == WAIT ?
+				    REAL(epoll_wait)(wait->epfd, wait->events, wait->max, timeout_ms) :
+				    REAL(epoll_pwait)(wait->epfd, wait->events, wait->max, timeout_ms, wait->mask));
 }
 
 EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)
@@ -127,11 +145,13 @@ EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max, const str
 {
 	struct wait wait = { .epfd = epfd, .events = events, .max = max, .kind = PWAIT2, .mask = mask };
 	struct ready_deadline deadline = { .forever = !timeout };
-	int n;
+	bool is_valid = ready_is_valid_timeout(timeout);
 
-	if (timeout && ready_is_valid_timeout(timeout) && is_armed()) {
+	if (timeout && is_valid && is_armed()) {
 		deadline = ready_deadline(timeout);
 	}
-	n = pwait2(&wait, timeout);
-	return n > 0 && registry_is_used() ? translate(&wait, &deadline, n) : n;
+	if (registry_is_used() && is_valid) {
+		return translate(&wait, &deadline, wait_round(&wait, &deadline));
+	}
+	return wait_plainly(&wait, &deadline, pwait2(&wait, timeout));
 }

@@ -44,7 +44,7 @@ static bool is_refused(const struct pollfd *fds, nfds_t n_fds)
 }
 
 /* Fill `asked` for the kernel. Entries that can be answered at once get fd -1. True if there is one. */
-static bool ask_all(const struct pollfd *fds, struct pollfd *asked, nfds_t n_fds)
+static bool ask_all(const struct pollfd *fds, struct pollfd *asked, nfds_t n_fds, struct ready_deadline *until)
 {
 	bool have_news = false;
 
@@ -54,7 +54,7 @@ static bool ask_all(const struct pollfd *fds, struct pollfd *asked, nfds_t n_fds
 		if (!fdtab_is_wrapped(fds[i].fd)) {
 			continue;
 		}
-		asked[i].events = ready_ask(fds[i].fd, fds[i].events, &now);
+		asked[i].events = ready_ask(fds[i].fd, fds[i].events, &now, until);
 		if (now) {
 			asked[i].fd = -1;
 			have_news = true;
@@ -90,11 +90,12 @@ static int wait_translated(struct pollfd *fds, struct pollfd *asked, nfds_t n_fd
 	int saved = errno;
 
 	for (;;) {
-		bool have_news = ask_all(fds, asked, n_fds);
+		struct ready_deadline until = deadline;
+		bool have_news = ask_all(fds, asked, n_fds, &until);
 		bool again = false;
 		int said, n_ready;
 
-		said = REAL(ppoll)(asked, n_fds, have_news ? &at_once : ready_time_left(&deadline, &left), mask);
+		said = REAL(ppoll)(asked, n_fds, have_news ? &at_once : ready_time_left(&until, &left), mask);
 		if (said < 0) {
 			if (!have_news || errno != EINTR) {
 				return -1;
@@ -106,11 +107,8 @@ static int wait_translated(struct pollfd *fds, struct pollfd *asked, nfds_t n_fd
 			errno = saved;
 		}
 		n_ready = answer_all(fds, asked, n_fds, &again);
-		if (n_ready > 0 || said == 0) {
+		if (n_ready > 0 || (!again && ready_time_is_up(&deadline))) {
 			return n_ready;
-		}
-		if (!again && ready_time_is_up(&deadline)) {
-			return 0;
 		}
 	}
 }

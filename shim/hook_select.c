@@ -141,7 +141,7 @@ static short asked_events(unsigned long *const words[N_SETS], int fd)
 }
 
 /* Make the sets for the kernel. True if something can be answered at once. */
-static bool ask_all(const struct sets *sets)
+static bool ask_all(const struct sets *sets, struct ready_deadline *until)
 {
 	bool have_news = false;
 
@@ -150,7 +150,7 @@ static bool ask_all(const struct sets *sets)
 	}
 	for (int fd = -1; (fd = next_wrapped(sets, sets->asked, fd)) >= 0;) {
 		short now;
-		short events = ready_ask(fd, asked_events(sets->asked, fd), &now);
+		short events = ready_ask(fd, asked_events(sets->asked, fd), &now, until);
 		put_bit(sets->sent[SET_IN], fd, events & POLLIN);
 		put_bit(sets->sent[SET_OUT], fd, events & POLLOUT);
 		put_bit(sets->sent[SET_EXCEPT], fd, false);
@@ -184,12 +184,13 @@ static int wait_translated(struct sets *sets, const struct ready_deadline *deadl
 
 	copy_sets(sets);
 	for (;;) {
-		bool have_news = ask_all(sets);
+		struct ready_deadline until = *deadline;
+		bool have_news = ask_all(sets, &until);
 		bool again = false;
 		int n_ready;
 		int said = REAL(pselect)(sets->n_fds, (fd_set *)sets->sent[SET_IN], (fd_set *)sets->sent[SET_OUT],
 					 sets->user[SET_EXCEPT] ? (fd_set *)sets->sent[SET_EXCEPT] : NULL,
-					 have_news ? &at_once : ready_time_left(deadline, &left), mask);
+					 have_news ? &at_once : ready_time_left(&until, &left), mask);
 
 		if (said < 0) {
 			if (!have_news || errno != EINTR) {
@@ -203,7 +204,7 @@ static int wait_translated(struct sets *sets, const struct ready_deadline *deadl
 			said = 0;
 		}
 		n_ready = answer_all(sets, said, &again);
-		if (n_ready > 0 || said == 0 || (!again && ready_time_is_up(deadline))) {
+		if (n_ready > 0 || (!again && ready_time_is_up(deadline))) {
 			give_back(sets);
 			return n_ready;
 		}

@@ -33,7 +33,7 @@ static enum session_phase progress(int fd, short *interest)
 	return phase;
 }
 
-short ready_ask(int fd, short events, short *now)
+short ready_ask(int fd, short events, short *now, struct ready_deadline *until)
 {
 	enum session_phase phase = session_phase(fd);
 	short interest = 0;
@@ -44,6 +44,7 @@ short ready_ask(int fd, short events, short *now)
 	}
 	switch (phase) {
 	case SESSION_CONNECTING:
+		ready_not_after(until, session_deadline_ms(fd));
 		return interest;
 	case SESSION_FAILED:
 		*now = ready_failed(events);
@@ -155,6 +156,14 @@ int ready_ms_left(const struct ready_deadline *deadline)
 	}
 	ms = (ns_left(deadline) + NS_PER_MS - 1) / NS_PER_MS;
 	return ms > INT_MAX ? INT_MAX : (int)ms;
+}
+
+void ready_not_after(struct ready_deadline *deadline, int64_t at_ms)
+{
+	if (at_ms > 0 && (deadline->forever || at_ms * NS_PER_MS < deadline->at_ns)) {
+		deadline->forever = false;
+		deadline->at_ns = at_ms * NS_PER_MS;
+	}
 }
 
 bool ready_time_is_up(const struct ready_deadline *deadline)

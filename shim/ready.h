@@ -36,11 +36,18 @@ void ready_fork_child(void);
 
 /* ---- for poll, select and epoll ---- */
 
+/* When a wait ends. */
+struct ready_deadline {
+	bool forever;
+	int64_t at_ns; /* CLOCK_MONOTONIC */
+};
+
 /*
  * The poll events to wait for in the kernel on behalf of a program that waits for `events` on fd. Moves a handshake
- * on. If the session has failed, *now is what to report at once, otherwise 0.
+ * on. If the session has failed, *now is what to report at once, otherwise 0. *until is brought forward to when the
+ * handshake's time is up: ask again then.
  */
-short ready_ask(int fd, short events, short *now);
+short ready_ask(int fd, short events, short *now, struct ready_deadline *until);
 /*
  * The kernel said `said` about fd: what the program, which waits for `events`, gets to see. Sets *again if a handshake
  * ended, so that another look is due even when the time is up.
@@ -49,11 +56,6 @@ short ready_answer(int fd, short events, short said, bool *again);
 /* What poll() reports on a session that has failed. */
 short ready_failed(short events);
 
-/* When a wait ends. */
-struct ready_deadline {
-	bool forever;
-	int64_t at_ns; /* CLOCK_MONOTONIC */
-};
 /* timeout must be valid, or NULL for ever. */
 struct ready_deadline ready_deadline(const struct timespec *timeout);
 /* Milliseconds as poll() and epoll_wait() take them: negative for ever. */
@@ -63,6 +65,8 @@ struct timespec *ready_time_left(const struct ready_deadline *deadline, struct t
 /* The same in milliseconds, rounded up; -1 for ever. */
 int ready_ms_left(const struct ready_deadline *deadline);
 bool ready_time_is_up(const struct ready_deadline *deadline);
+/* Bring deadline forward to at_ms, CLOCK_MONOTONIC; 0 is no time. */
+void ready_not_after(struct ready_deadline *deadline, int64_t at_ms);
 bool ready_is_valid_timeout(const struct timespec *timeout);
 
 #endif

@@ -19,15 +19,18 @@
 #define INDEX_BITS 20
 #define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
 #define REST_MS 1000
+#define LATE_MS 100
 
 _Atomic(uint32_t) *registry_heads;
 _Atomic unsigned registry_n_heads;
+_Atomic int64_t registry_look_ms;
 
 static struct registration *slots;
 static uint32_t max_slots;	    /* that fit */
 static _Atomic uint32_t n_slots;    /* ever used */
 static uint32_t resting, last_rest; /* slot + 1: head and tail of the queue */
 static uint32_t buckets[256];	    /* slot + 1: heads of the chains by session */
+static int n_timed; /* registrations with a deadline */
 static uint64_t secret;
 static uint32_t process;
 
@@ -165,6 +168,7 @@ struct registration *registry_add(int epfd, int fd)
 		token = (random_u64() & ~INDEX_MASK) | ((index ^ secret) & INDEX_MASK);
 	} while (token == 0 || token == atomic_load(&slot->token));
 	slot->session = 0;
+	slot->deadline_ms = 0;
 	slot->next_of_session = 0;
 	slot->epfd = epfd;
 	slot->fd = fd;
@@ -231,6 +235,25 @@ void registry_set_session(struct registration *registration, uint64_t session)
 	}
 }
 
+static void look_at(int64_t deadline_ms)
+{
+	int64_t look = registry_look_ms;
+
+	if (deadline_ms && (look == 0 || deadline_ms + LATE_MS < look)) {
+		registry_look_ms = deadline_ms + LATE_MS;
+	}
+}
+
+void registry_set_deadline(struct registration *registration, int64_t deadline_ms)
+{
+	n_timed += (deadline_ms != 0) - (registration->deadline_ms != 0);
+	registration->deadline_ms = deadline_ms;
+	look_at(deadline_ms);
+	if (n_timed == 0) {
+		registry_look_ms = 0; /* an idle program is not woken */
+	}
+}
+
 struct registration *registry_find(int epfd, int fd)
 {
 	for (struct registration *r = registry_first(fd); r; r = registry_next(r)) {
@@ -258,6 +281,7 @@ void registry_remove(struct registration *registration)
 		}
 	}
 	registry_set_session(registration, 0);
+	registry_set_deadline(registration, 0);
 	registration->state = REGISTRATION_NONE;
 	registration->freed_ms = now_ms();
 	registration->next = 0;
@@ -267,6 +291,27 @@ void registry_remove(struct registration *registration)
 		resting = number;
 	}
 	last_rest = number;
+}
+
+unsigned registry_collect_late(int64_t now, struct registration *late, unsigned max)
+{
+	unsigned n = 0;
+
+	registry_look_ms = 0;
+	for (uint32_t i = 0; i < n_slots; i++) {
+		struct registration *r = &slots[i];
+		if (r->state != REGISTRATION_WAITING || r->deadline_ms == 0) {
+			continue;
+		}
+		if (r->deadline_ms <= now && n < max) {
+			late[n++] = *r;
+			r->deadline_ms = 0;
+			n_timed--;
+		} else {
+			look_at(r->deadline_ms);
+		}
+	}
+	return n;
 }
 
 bool registry_is_token(uint64_t data)

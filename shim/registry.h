@@ -6,7 +6,7 @@
  * the program's data or for another registration's, also not by a thread that was given an event just before its
  * registration went: a slot rests for a second before it is used again.
  *
- * Everything but registry_has(), registry_is_used() and registry_is_token() needs the lock. Nothing here may wait or
+ * Everything above the last section needs the lock. Nothing here may wait or
  * call into sessions while it is held.
  */
 #ifndef SHIM_REGISTRY_H
@@ -34,6 +34,7 @@ struct registration {
 	uint32_t next;	  /* slot + 1 in the chain of fd, or in the row of resting ones */
 	uint32_t next_of_session;
 	enum registration_state state;
+	int64_t deadline_ms; /* while WAITING: when the handshake is given up; set with registry_set_deadline() */
 	int64_t freed_ms;
 };
 
@@ -56,6 +57,12 @@ struct registration *registry_next_of_session(const struct registration *registr
 void registry_set_session(struct registration *registration, uint64_t session);
 /* The registration behind a token that registry_is_token() knows; NULL if it is gone. */
 struct registration *registry_by_token(uint64_t token);
+void registry_set_deadline(struct registration *registration, int64_t deadline_ms);
+/*
+ * Copy up to max waiting registrations whose time is up, and stop their clocks; returns how many. Sets anew when it is
+ * time to look again.
+ */
+unsigned registry_collect_late(int64_t now_ms, struct registration *late, unsigned max);
 void registry_remove(struct registration *registration);
 /* Changes with each fork: tells registrations of this process from those it was born with. */
 uint32_t registry_process(void);
@@ -79,6 +86,9 @@ static inline bool registry_has(int fd)
 	return (unsigned)fd < atomic_load_explicit(&registry_n_heads, memory_order_acquire) &&
 	       atomic_load_explicit(&registry_heads[fd], memory_order_acquire) != 0;
 }
+
+/* CLOCK_MONOTONIC when registry_collect_late() will have something, 0 for never. A little late, to collect many at once. */
+extern _Atomic int64_t registry_look_ms;
 
 /* Is data a token, of a live registration or of one that was removed less than a second ago? */
 bool registry_is_token(uint64_t data);

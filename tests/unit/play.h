@@ -35,6 +35,7 @@ static struct play {
 	_Atomic short interest;
 	_Atomic int n_steps;
 	_Atomic bool is_blocking, flush_due;
+	_Atomic int64_t deadline_ms; /* 0: none */
 	_Atomic int n_progress, n_flush, n_ready;
 } plays[1024];
 
@@ -59,9 +60,26 @@ enum session_phase session_progress(int fd, short *events)
 			play->phase = SESSION_OPEN;
 		}
 	}
+	if (play->phase == SESSION_CONNECTING && play->deadline_ms && sys_now_ms() >= play->deadline_ms) {
+		play->phase = SESSION_FAILED;
+		sys_shutdown(fd, SHUT_RDWR);
+	}
 	*events = play->interest;
 	pthread_mutex_unlock(&lock);
 	return play->phase;
+}
+
+int64_t session_deadline_ms(int fd)
+{
+	return plays[fd].deadline_ms;
+}
+
+int64_t sys_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
 }
 
 bool session_recv_ready(int fd)
@@ -127,6 +145,7 @@ static void wrap(int fd, enum session_phase phase, int n_steps)
 
 	plays[fd].is_blocking = plays[fd].flush_due = false;
 	plays[fd].n_progress = plays[fd].n_flush = plays[fd].n_ready = 0;
+	plays[fd].deadline_ms = 0;
 	plays[fd].id = ++last_id;
 	plays[fd].interest = POLLIN;
 	plays[fd].n_steps = n_steps;
@@ -175,15 +194,7 @@ __attribute__((unused)) static void reap(void)
 	}
 }
 
-__attribute__((unused)) static int64_t ms_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-#define assert_took(start, ms) assert_in_range(ms_now() - (start), (ms) - 1, (ms) + 150)
+#define assert_took(start, ms) assert_in_range(sys_now_ms() - (start), (ms) - 1, (ms) + 150)
 
 /* Run the tests with the tables that the hooks need. */
 #define run_play(tests) (real_init(), fdtab_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1)

@@ -40,7 +40,7 @@ static void test_handshake_level(void **state)
 {
 	int epfd = epoll_create1(0);
 	struct pair pair = make(SESSION_CONNECTING, 2);
-	int64_t start = ms_now();
+	int64_t start = sys_now_ms();
 	(void)state;
 
 	assert_int_equal(add(epfd, pair.fd, EPOLLIN | EPOLLOUT, DATA), 0);
@@ -114,6 +114,43 @@ static void test_failed(void **state)
 	assert_int_equal(wait_for(epfd, 0, DATA), 0);
 	drop(pair);
 	close(epfd);
+}
+
+/* A handshake whose time is up fails, also when nothing comes; a little late, so that many fail together. */
+static void test_late(void **state)
+{
+	int epfd = epoll_create1(0), other = epoll_create1(0);
+	struct pair pairs[50], last = make(SESSION_CONNECTING, 1);
+	int64_t start = sys_now_ms();
+	int n = 0;
+	(void)state;
+
+	for (int i = 0; i < 50; i++) {
+		pairs[i] = make(SESSION_CONNECTING, 1);
+		plays[pairs[i].fd].deadline_ms = start + 20;
+		assert_int_equal(add(epfd, pairs[i].fd, EPOLLIN | EPOLLET, DATA), 0);
+	}
+	plays[last.fd].deadline_ms = start + 250;
+	assert_int_equal(add(other, last.fd, EPOLLIN | EPOLLET, DATA), 0);
+	assert_int_equal(wait_for(epfd, 5, DATA), 0);
+	while (n < 50) {
+		struct epoll_event events[16];
+		int got = epoll_wait(epfd, events, 16, -1);
+		assert_true(got > 0 && events[0].events == (EPOLLIN | EPOLLERR | EPOLLHUP));
+		n += got;
+	}
+	assert_in_range(sys_now_ms() - start, 20, 220);
+	assert_int_equal(wait_for(epfd, 0, DATA), 0);
+	/* Whoever waits gives up for all sets. */
+	assert_int_equal(wait_for(epfd, 400, DATA), 0);
+	assert_int_equal(wait_for(other, 0, DATA), EPOLLIN | EPOLLERR | EPOLLHUP);
+	for (int i = 0; i < 50; i++) {
+		drop(pairs[i]);
+	}
+	drop(last);
+	assert_int_equal(registry_look_ms, 0);
+	close(epfd);
+	close(other);
 }
 
 /* The same answers as the kernel gives without us. */
@@ -386,7 +423,7 @@ static void test_pwait(void **state)
 	struct pair pair = make(SESSION_CONNECTING, 2);
 	const struct timespec time = { .tv_nsec = 50000000 };
 	struct epoll_event event;
-	int64_t start = ms_now();
+	int64_t start = sys_now_ms();
 	sigset_t all;
 	(void)state;
 
@@ -409,6 +446,7 @@ int main(void)
 		cmocka_unit_test(test_handshake_level),
 		cmocka_unit_test(test_handshake_modes),
 		cmocka_unit_test(test_failed),
+		cmocka_unit_test(test_late),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_blocking),
 		cmocka_unit_test(test_turns_non_blocking),

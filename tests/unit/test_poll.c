@@ -9,7 +9,7 @@ static void test_poll_handshake(void **state)
 {
 	struct pair pair = make(SESSION_CONNECTING, 2);
 	struct pollfd pfd = { .fd = pair.fd, .events = POLLOUT };
-	int64_t start = ms_now();
+	int64_t start = sys_now_ms();
 	(void)state;
 
 	assert_int_equal(poll(&pfd, 1, 100), 0);
@@ -25,7 +25,7 @@ static void test_poll_handshake(void **state)
 	wrap(pair.fd, SESSION_CONNECTING, 2);
 	put_later(pair.peer, 50, "h");
 	put_later(pair.peer, 100, "h");
-	start = ms_now();
+	start = sys_now_ms();
 	assert_int_equal(poll(&pfd, 1, -1), 1);
 	assert_took(start, 100);
 	assert_in_range(plays[pair.fd].n_progress, 2, 8);
@@ -57,7 +57,7 @@ static void test_poll_blocking(void **state)
 {
 	struct pair pair = make(SESSION_OPEN, 0);
 	struct pollfd pfd = { .fd = pair.fd, .events = POLLIN | POLLPRI };
-	int64_t start = ms_now();
+	int64_t start = sys_now_ms();
 	(void)state;
 
 	plays[pair.fd].is_blocking = true;
@@ -78,11 +78,28 @@ static void test_poll_blocking(void **state)
 	drop(pair);
 }
 
+/* A handshake whose time is up fails, also when nothing comes. */
+static void test_poll_late(void **state)
+{
+	struct pair pair = make(SESSION_CONNECTING, 1);
+	struct pollfd pfd = { .fd = pair.fd, .events = POLLIN };
+	int64_t start = sys_now_ms();
+	(void)state;
+
+	plays[pair.fd].deadline_ms = start + 60;
+	assert_int_equal(poll(&pfd, 1, 20), 0);
+	assert_took(start, 20);
+	assert_int_equal(poll(&pfd, 1, -1), 1);
+	assert_took(start, 60);
+	assert_int_equal(pfd.revents, POLLIN | POLLERR | POLLHUP);
+	drop(pair);
+}
+
 static void test_poll_flush(void **state)
 {
 	struct pair pair = make(SESSION_OPEN, 0);
 	struct pollfd pfd = { .fd = pair.fd, .events = POLLIN };
-	int64_t start = ms_now();
+	int64_t start = sys_now_ms();
 	(void)state;
 
 	plays[pair.fd].flush_due = true;
@@ -152,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_poll_handshake),
 		cmocka_unit_test(test_poll_failed),
 		cmocka_unit_test(test_poll_blocking),
+		cmocka_unit_test(test_poll_late),
 		cmocka_unit_test(test_poll_flush),
 		cmocka_unit_test(test_poll_many),
 		cmocka_unit_test(test_poll_signals),

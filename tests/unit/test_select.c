@@ -11,7 +11,7 @@ static void test_select(void **state)
 	struct timeval tv = { .tv_usec = 60000 };
 	int max = plain.peer + 1;
 	fd_set in, out, except;
-	int64_t start = ms_now();
+	int64_t start = sys_now_ms();
 	(void)state;
 
 	FD_ZERO(&in);
