@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The same work as ../engine.c, done by OpenSSL: what the engine is compared with. Prints "NAME VALUE" lines.
+ *
+ * usage: openssl CERTIFICATE KEY CA
+ */
+#include <malloc.h>
+#include <openssl/evp.h>
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define SECONDS 0.6
+#define IN_FLIGHT 64
+#define BATCH 32 /* records between two looks at the clock */
+#define PLAINTEXT 16384
+
+static size_t held;
+
+static void *count_alloc(size_t size, const char *file, int line)
+{
+	void *block = malloc(size);
+
+	(void)file;
+	(void)line;
+	held += block != NULL ? malloc_usable_size(block) : 0;
+	return block;
+}
+
+static void count_free(void *block, const char *file, int line)
+{
+	(void)file;
+	(void)line;
+	held -= block != NULL ? malloc_usable_size(block) : 0;
+	free(block);
+}
+
+static void *count_resize(void *block, size_t size, const char *file, int line)
+{
+	size_t before = block != NULL ? malloc_usable_size(block) : 0;
+	void *larger = realloc(block, size);
+
+	(void)file;
+	(void)line;
+	held += larger != NULL ? malloc_usable_size(larger) - before : 0;
+	return larger;
+}
+
+/* Time of the processor, not of the clock on the wall: other load on the machine hardly matters. */
+static double now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void die(const char *what)
+{
+	fprintf(stderr, "openssl: %s\n", what);
+	exit(1);
+}
+
+/* A TLS 1.3 record: 5 bytes of header are authenticated, the content type is encrypted behind the data. */
+static bool record(EVP_CIPHER_CTX *ctx, bool seal, uint64_t seq, const uint8_t *in, uint8_t *out, uint8_t tag[16])
+{
+	static const uint8_t header[5] = { 23, 3, 3, 0x40, 0x11 };
+	uint8_t iv[12] = { 0 };
+	int n;
+
+	memcpy(iv + 4, &seq, sizeof(seq));
+	if (EVP_CipherInit_ex(ctx, NULL, NULL, NULL, iv, seal) != 1 ||
+	    (!seal && EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, 16, tag) != 1) ||
+	    EVP_CipherUpdate(ctx, NULL, &n, header, 5) != 1 ||
+	    EVP_CipherUpdate(ctx, out, &n, in, PLAINTEXT + 1) != 1 ||
+	    EVP_CipherFinal_ex(ctx, out + n, &n) != 1) {
+		return false;
+	}
+	return !seal || EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, 16, tag) == 1;
+}
+
+static void bench_records(const char *name, const EVP_CIPHER *cipher)
+{
+	static uint8_t plain[PLAINTEXT + 64], sealed[PLAINTEXT + 64], key[32] = { 1 };
+	EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
+	uint8_t tag[16];
+
+	for (int seal = 1; seal >= 0; seal--) {
+		double begin, spent = 0;
+		uint64_t n;
+
+		if (EVP_CipherInit_ex(ctx, cipher, NULL, key, NULL, seal) != 1) {
+			die(name);
+		}
+		for (n = 0, begin = now(); n % BATCH != 0 || (spent = now() - begin) < SECONDS; n++) {
+			if (!record(ctx, seal, seal ? n + 1 : 0, seal ? plain : sealed, seal ? sealed : plain, tag)) {
+				die(name);
+			}
+		}
+		printf("%s-%s %.0f\n", seal ? "seal" : "open", name, (double)n * PLAINTEXT / spent / 1e6);
+		if (seal && !record(ctx, true, 0, plain, sealed, tag)) {
+			die(name);
+		}
+	}
+	EVP_CIPHER_CTX_free(ctx);
+}
+
+struct pair {
+	SSL *ssl[2]; /* client, server */
+};
+static SSL_CTX *contexts[2];
+static double spent_by[2];
+
+static void begin_one(struct pair *pair, int role)
+{
+	double begin = now();
+	SSL *ssl = pair->ssl[role] = SSL_new(contexts[role]);
+
+	if (role == 0) {
+		SSL_set_connect_state(ssl);
+		SSL_set_tlsext_host_name(ssl, "localhost");
+		SSL_set1_host(ssl, "localhost");
+	} else {
+		SSL_set_accept_state(ssl);
+	}
+	spent_by[role] += now() - begin;
+}
+
+static void connect_pair(struct pair *pair)
+{
+	BIO *to_client = BIO_new(BIO_s_mem()), *to_server = BIO_new(BIO_s_mem());
+
+	BIO_set_mem_eof_return(to_client, -1);
+	BIO_set_mem_eof_return(to_server, -1);
+	BIO_up_ref(to_client);
+	BIO_up_ref(to_server);
+	SSL_set_bio(pair->ssl[0], to_client, to_server);
+	SSL_set_bio(pair->ssl[1], to_server, to_client);
+}
+
+static int step(struct pair *pair, int role)
+{
+	double begin = now();
+	int done = SSL_do_handshake(pair->ssl[role]);
+
+	spent_by[role] += now() - begin;
+	return done == 1;
+}
+
+static void finish_one(struct pair *pair, int role)
+{
+	double begin = now();
+
+	SSL_free(pair->ssl[role]);
+	spent_by[role] += now() - begin;
+}
+
+static void bench_handshakes(void)
+{
+	struct pair pair;
+	unsigned n;
+	double begin;
+
+	for (n = 0, begin = now(); now() - begin < 3 * SECONDS; n++) {
+		begin_one(&pair, 0);
+		begin_one(&pair, 1);
+		connect_pair(&pair);
+		step(&pair, 0);
+		step(&pair, 1);
+		if (!step(&pair, 0) || !step(&pair, 1)) {
+			die("the handshake is not done");
+		}
+		finish_one(&pair, 0);
+		finish_one(&pair, 1);
+	}
+	printf("handshakes-client %.0f\nhandshakes-server %.0f\n", n / spent_by[0], n / spent_by[1]);
+}
+
+/* Room for what is on the way, so that it does not count as the connection's: it would lie in the kernel. */
+static void make_room(SSL *ssl)
+{
+	static char bytes[8192];
+
+	if (BIO_write(SSL_get_wbio(ssl), bytes, sizeof(bytes)) != sizeof(bytes) ||
+	    BIO_read(SSL_get_wbio(ssl), bytes, sizeof(bytes)) != sizeof(bytes)) {
+		die("BIO");
+	}
+}
+
+/* Many of each, stopped where they wait for the peer; then all the way. */
+static void bench_memory(void)
+{
+	static struct pair pairs[IN_FLIGHT];
+	size_t by[2] = { 0, 0 }, established = 0;
+
+	for (int i = 0; i < IN_FLIGHT; i++) {
+		size_t begin = held, made[2];
+
+		begin_one(&pairs[i], 0);
+		made[0] = held - begin;
+		begin = held;
+		begin_one(&pairs[i], 1);
+		made[1] = held - begin;
+		connect_pair(&pairs[i]);
+		make_room(pairs[i].ssl[0]);
+		make_room(pairs[i].ssl[1]);
+		for (int role = 0; role < 2; role++) {
+			begin = held;
+			step(&pairs[i], role);
+			by[role] += made[role] + held - begin;
+			established += made[role] + held - begin;
+		}
+		begin = held;
+		step(&pairs[i], 0);
+		step(&pairs[i], 1);
+		established += held - begin; /* modulo 2^64 */
+	}
+	printf("memory-client-handshake %zu\nmemory-server-handshake %zu\nmemory-connection %zu\n", by[0] / IN_FLIGHT,
+	       by[1] / IN_FLIGHT, established / (2 * IN_FLIGHT));
+	for (int i = 0; i < IN_FLIGHT; i++) {
+		finish_one(&pairs[i], 0);
+		finish_one(&pairs[i], 1);
+	}
+}
+
+static SSL_CTX *context(const SSL_METHOD *method)
+{
+	SSL_CTX *ctx = SSL_CTX_new(method);
+
+	if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
+	    SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") != 1 || SSL_CTX_set1_groups_list(ctx, "X25519") != 1 ||
+	    SSL_CTX_set_num_tickets(ctx, 0) != 1) {
+		die("context");
+	}
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	return ctx;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 4 || CRYPTO_set_mem_functions(count_alloc, count_resize, count_free) != 1) {
+		die("usage: openssl CERTIFICATE KEY CA");
+	}
+	contexts[0] = context(TLS_client_method());
+	contexts[1] = context(TLS_server_method());
+	SSL_CTX_set_verify(contexts[0], SSL_VERIFY_PEER, NULL);
+	if (SSL_CTX_load_verify_locations(contexts[0], argv[3], NULL) != 1 ||
+	    SSL_CTX_use_certificate_chain_file(contexts[1], argv[1]) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(contexts[1], argv[2], SSL_FILETYPE_PEM) != 1) {
+		die("credentials");
+	}
+	bench_records("aes-128-gcm", EVP_aes_128_gcm());
+	bench_records("aes-256-gcm", EVP_aes_256_gcm());
+	bench_records("chacha20-poly1305", EVP_chacha20_poly1305());
+	bench_handshakes();
+	bench_memory();
+	return 0;
+}
