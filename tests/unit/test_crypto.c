@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The primitives against published answers, and what they must refuse.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/crypto.h"
+#include "engine/secret.h"
+#include "tests/lib/pair.h"
+
+static void from_hex(uint8_t *out, const char *hex)
+{
+	for (; hex[0] != '\0'; hex += 2) {
+		const char digits[3] = { hex[0], hex[1], '\0' };
+
+		*out++ = (uint8_t)strtoul(digits, NULL, 16);
+	}
+}
+
+static void check_hex(const uint8_t *got, const char *hex)
+{
+	uint8_t expected[256];
+
+	from_hex(expected, hex);
+	assert_memory_equal(got, expected, strlen(hex) / 2);
+}
+
+/* FIPS 180-2 */
+static void test_hashes(void **unused)
+{
+	struct crypto_hash_ctx ctx = { .live = false };
+	uint8_t digest[CRYPTO_MAX_HASH_LEN];
+
+	(void)unused;
+	assert_true(crypto_digest(CRYPTO_SHA256, NULL, 0, digest));
+	check_hex(digest, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+	assert_true(crypto_digest(CRYPTO_SHA384, (const uint8_t *)"abc", 3, digest));
+	check_hex(digest, "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
+	/* looking at a running hash leaves it running */
+	assert_false(crypto_hash_peek(&ctx, digest));
+	assert_false(crypto_hash_update(&ctx, digest, 1));
+	assert_true(crypto_hash_init(&ctx, CRYPTO_SHA256));
+	assert_true(crypto_hash_update(&ctx, (const uint8_t *)"a", 1));
+	assert_true(crypto_hash_peek(&ctx, digest));
+	assert_true(crypto_hash_update(&ctx, (const uint8_t *)"bc", 2));
+	assert_true(crypto_hash_peek(&ctx, digest));
+	check_hex(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	crypto_hash_wipe(&ctx);
+	assert_true(secret_is_zero(&ctx, sizeof(ctx)));
+}
+
+/* RFC 4231 4.3, RFC 5869 A.1 */
+static void test_hmac_and_hkdf(void **unused)
+{
+	static const char text[] = "what do ya want for nothing?";
+	uint8_t out[CRYPTO_MAX_HASH_LEN];
+	uint8_t ikm[22], salt[13], info[10], okm[42];
+
+	(void)unused;
+	assert_true(crypto_hmac(CRYPTO_SHA256, (const uint8_t *)"Jefe", 4, (const uint8_t *)text, 28, out));
+	check_hex(out, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+	assert_true(crypto_hmac(CRYPTO_SHA384, (const uint8_t *)"Jefe", 4, (const uint8_t *)text, 28, out));
+	check_hex(out, "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649");
+	memset(ikm, 0x0b, sizeof(ikm));
+	from_hex(salt, "000102030405060708090a0b0c");
+	from_hex(info, "f0f1f2f3f4f5f6f7f8f9");
+	assert_true(crypto_hkdf_extract(CRYPTO_SHA256, salt, sizeof(salt), ikm, sizeof(ikm), out));
+	check_hex(out, "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5");
+	assert_true(crypto_hkdf_expand(CRYPTO_SHA256, out, 32, info, sizeof(info), okm, sizeof(okm)));
+	check_hex(okm, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+}
+
+struct aead_case {
+	enum crypto_aead aead;
+	const char *key, *nonce, *aad, *plain, *sealed;
+};
+
+/* The GCM specification's cases 2 and 14, RFC 8439 2.8.2 */
+static const struct aead_case aeads[] = {
+	{ CRYPTO_AES_128_GCM, "00000000000000000000000000000000", "000000000000000000000000", "",
+	  "00000000000000000000000000000000", "0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf" },
+	{ CRYPTO_AES_256_GCM, "0000000000000000000000000000000000000000000000000000000000000000",
+	  "000000000000000000000000", "", "00000000000000000000000000000000",
+	  "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919" },
+	{ CRYPTO_CHACHA20_POLY1305, "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f",
+	  "070000004041424344454647", "50515253c0c1c2c3c4c5c6c7",
+	  "4c616469657320616e642047656e746c656d656e206f662074686520636c617373206f66202739393a204966204920636f756c64"
+	  "206f6666657220796f75206f6e6c79206f6e652074697020666f7220746865206675747572652c2073756e73637265656e20776f"
+	  "756c642062652069742e",
+	  "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fafb69da92728b1a71de0a"
+	  "9e060b2905d6a5b67ecd3b3692ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc3ff4def08e4b7a9d"
+	  "e576d26586cec64b61161ae10b594f09e26a7e902ecbd0600691" },
+};
+
+static void test_aeads(void **unused)
+{
+	struct crypto_aead_ctx *ctx = crypto_aead_new();
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(aeads) / sizeof(aeads[0]); i++) {
+		const struct aead_case *c = &aeads[i];
+		const size_t len = strlen(c->plain) / 2, aad_len = strlen(c->aad) / 2;
+		uint8_t key[32], nonce[12], aad[16], plain[128], work[160];
+
+		from_hex(key, c->key);
+		from_hex(nonce, c->nonce);
+		from_hex(aad, c->aad);
+		from_hex(plain, c->plain);
+		assert_int_equal(crypto_aead_key_len(c->aead), strlen(c->key) / 2);
+		assert_true(crypto_aead_set_key(ctx, c->aead, key));
+		/* in place, and from one place to another */
+		memcpy(work, plain, len);
+		assert_true(crypto_aead_seal(ctx, nonce, aad, aad_len, work, len, work));
+		check_hex(work, c->sealed);
+		assert_true(crypto_aead_open(ctx, nonce, aad, aad_len, work, len, work));
+		assert_memory_equal(work, plain, len);
+		assert_true(crypto_aead_seal(ctx, nonce, aad, aad_len, plain, len, work));
+		check_hex(work, c->sealed);
+		/* every byte counts, and a refusal leaves nothing */
+		for (size_t at = 0; at < len + 16; at++) {
+			uint8_t bad[160];
+
+			memcpy(bad, work, len + 16);
+			bad[at] ^= 0x10;
+			assert_false(crypto_aead_open(ctx, nonce, aad, aad_len, bad, len, bad));
+			assert_true(secret_is_zero(bad, len));
+		}
+		nonce[11] ^= 1;
+		assert_false(crypto_aead_open(ctx, nonce, aad, aad_len, work, len, work));
+	}
+	crypto_aead_wipe(ctx);
+	assert_false(crypto_aead_seal(ctx, (const uint8_t *)"noncenonceno", NULL, 0, (const uint8_t *)"x", 1,
+				      (uint8_t[17]){ 0 }));
+	crypto_aead_free(ctx);
+	crypto_aead_free(NULL);
+}
+
+/* RFC 7748 5.2 */
+static void test_x25519_of_rfc7748(void **unused)
+{
+	uint8_t scalar[32], point[32], share[CRYPTO_MAX_SHARE_LEN], shared[CRYPTO_MAX_SHARED_LEN];
+	struct crypto_kex *kex;
+	size_t len;
+
+	(void)unused;
+	from_hex(scalar, "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4");
+	from_hex(point, "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c");
+	kex = crypto_kex_import(CRYPTO_X25519, scalar, 32, share);
+	assert_non_null(kex);
+	assert_true(crypto_kex_finish(kex, point, 32, shared, &len));
+	assert_int_equal(len, 32);
+	check_hex(shared, "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
+	/* the top bit of a point is ignored */
+	point[31] |= 0x80;
+	assert_true(crypto_kex_finish(kex, point, 32, shared, &len));
+	check_hex(shared, "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
+	crypto_kex_free(kex);
+	memset(scalar, 0, sizeof(scalar));
+	scalar[0] = 9;
+	kex = crypto_kex_import(CRYPTO_X25519, scalar, 32, share);
+	assert_true(crypto_kex_finish(kex, scalar, 32, shared, &len));
+	check_hex(shared, "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079");
+	crypto_kex_free(kex);
+}
+
+/* RFC 8446 7.4.2: points of small order give a secret of zeros. */
+static void test_x25519_refuses_small_orders(void **unused)
+{
+	static const char *const points[] = {
+		"0000000000000000000000000000000000000000000000000000000000000000",
+		"0100000000000000000000000000000000000000000000000000000000000000",
+		"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
+		"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
+		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	};
+	uint8_t share[CRYPTO_MAX_SHARE_LEN], shared[CRYPTO_MAX_SHARED_LEN], point[32];
+	size_t len;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
+		from_hex(point, points[i]);
+		assert_false(crypto_kex_answer(CRYPTO_X25519, point, 32, share, shared, &len));
+	}
+}
+
+static void test_groups_agree_and_check_points(void **unused)
+{
+	static const enum crypto_group groups[] = { CRYPTO_X25519, CRYPTO_SECP256R1, CRYPTO_SECP384R1 };
+
+	(void)unused;
+	for (size_t i = 0; i < 3; i++) {
+		uint8_t mine[CRYPTO_MAX_SHARE_LEN], theirs[CRYPTO_MAX_SHARE_LEN];
+		uint8_t a[CRYPTO_MAX_SHARED_LEN], b[CRYPTO_MAX_SHARED_LEN];
+		const size_t len = crypto_group_share_len(groups[i]);
+		struct crypto_kex *kex = crypto_kex_begin(groups[i], mine);
+		size_t a_len, b_len;
+
+		assert_non_null(kex);
+		assert_true(crypto_kex_answer(groups[i], mine, len, theirs, a, &a_len));
+		assert_true(crypto_kex_finish(kex, theirs, len, b, &b_len));
+		assert_int_equal(a_len, b_len);
+		assert_memory_equal(a, b, a_len);
+		assert_false(crypto_kex_finish(kex, theirs, len - 1, b, &b_len));
+		assert_false(crypto_kex_finish(kex, theirs, 0, b, &b_len));
+		if (groups[i] != CRYPTO_X25519) {
+			assert_int_equal(mine[0], 4);
+			/* off the curve, compressed, at infinity */
+			theirs[len - 1] ^= 1;
+			assert_false(crypto_kex_finish(kex, theirs, len, b, &b_len));
+			theirs[len - 1] ^= 1;
+			theirs[0] = 2;
+			assert_false(crypto_kex_finish(kex, theirs, len, b, &b_len));
+			memset(theirs, 0, len);
+			assert_false(crypto_kex_finish(kex, theirs, len, b, &b_len));
+			theirs[0] = 4;
+			assert_false(crypto_kex_finish(kex, theirs, len, b, &b_len));
+			memset(theirs + 1, 0xff, len - 1);
+			assert_false(crypto_kex_finish(kex, theirs, len, b, &b_len));
+		}
+		crypto_kex_free(kex);
+	}
+	crypto_kex_free(NULL);
+}
+
+/* P-384 leaves the vector registers in a state that wolfSSL 5.9.2's x25519 key generation does not expect. */
+static void test_x25519_behind_p384(void **unused)
+{
+	(void)unused;
+	for (int i = 0; i < 32; i++) {
+		uint8_t mine[CRYPTO_MAX_SHARE_LEN], theirs[CRYPTO_MAX_SHARE_LEN], other[CRYPTO_MAX_SHARE_LEN];
+		uint8_t a[CRYPTO_MAX_SHARED_LEN], b[CRYPTO_MAX_SHARED_LEN];
+		struct crypto_kex *kex;
+		size_t len;
+
+		crypto_kex_free(crypto_kex_begin(CRYPTO_SECP384R1, other));
+		kex = crypto_kex_begin(CRYPTO_X25519, mine);
+		crypto_kex_free(crypto_kex_begin(CRYPTO_SECP384R1, other));
+		assert_true(crypto_kex_answer(CRYPTO_X25519, mine, 32, theirs, a, &len));
+		assert_true(crypto_kex_finish(kex, theirs, 32, b, &len));
+		assert_memory_equal(a, b, 32);
+		crypto_kex_free(kex);
+	}
+}
+
+static void test_an_environment_without_randomness_is_refused(void **unused)
+{
+	const struct engine_env nothing = { .random = NULL };
+
+	(void)unused;
+	assert_false(engine_init(&nothing));
+}
+
+static void test_secrets_compare_and_wipe(void **unused)
+{
+	uint8_t a[33], b[33];
+
+	(void)unused;
+	memset(a, 7, sizeof(a));
+	memset(b, 7, sizeof(b));
+	assert_true(secret_equal(a, b, sizeof(a)));
+	for (size_t i = 0; i < sizeof(a); i++) {
+		b[i] ^= 0x80;
+		assert_false(secret_equal(a, b, sizeof(a)));
+		b[i] ^= 0x80;
+	}
+	assert_true(secret_equal(a, b, 0));
+	secret_wipe(a, sizeof(a));
+	assert_true(secret_is_zero(a, sizeof(a)));
+	a[32] = 1;
+	assert_false(secret_is_zero(a, sizeof(a)));
+	secret_wipe(NULL, 0);
+}
+
+static int setup(void **unused)
+{
+	(void)unused;
+	return pair_init() ? 0 : -1;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_hashes),
+		cmocka_unit_test(test_hmac_and_hkdf),
+		cmocka_unit_test(test_aeads),
+		cmocka_unit_test(test_x25519_of_rfc7748),
+		cmocka_unit_test(test_x25519_refuses_small_orders),
+		cmocka_unit_test(test_groups_agree_and_check_points),
+		cmocka_unit_test(test_x25519_behind_p384),
+		cmocka_unit_test(test_an_environment_without_randomness_is_refused),
+		cmocka_unit_test(test_secrets_compare_and_wipe),
+	};
+
+	return cmocka_run_group_tests_name("crypto", tests, setup, NULL);
+}
