@@ -72,10 +72,15 @@ static const char *value_of(const char *entry, const char *name)
 static bool list_has(const char *list, const char *library)
 {
 	size_t len = strlen(library);
+	const char *slash = strrchr(library, '/');
+	const char *base = slash ? slash : library;
+	size_t base_len = strlen(base);
 
 	while (*list) {
 		size_t n = strcspn(list, " :");
-		if (n == len && memcmp(list, library, len) == 0) {
+		/* Another copy of the shim will do: two of them would speak TLS within TLS. */
+		if ((n == len && memcmp(list, library, len) == 0) ||
+		    (n > base_len && memcmp(list + n - base_len, base, base_len) == 0)) {
 			return true;
 		}
 		list += n + (list[n] != '\0');

@@ -179,6 +179,9 @@ static enum shim_state load_policy(void)
 
 static void fork_child(void)
 {
+	if (policy) {
+		policy_unlock(policy);
+	}
 	session_fork_child();
 	names_fork_child();
 	ready_fork_child();
@@ -188,10 +191,16 @@ static void fork_prepare(void)
 {
 	session_fork_prepare();
 	ready_fork_prepare();
+	if (policy) {
+		policy_lock(policy);
+	}
 }
 
 static void fork_parent(void)
 {
+	if (policy) {
+		policy_unlock(policy);
+	}
 	ready_fork_parent();
 }
 
