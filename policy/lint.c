@@ -224,7 +224,7 @@ static void lint_chain(struct lint *lint, const struct policy_rule *rule)
 	    rule_issuer_is_known(rule)) {
 		return;
 	}
-	tell(lint, POLICY_WARNING, certificate->values->at,
+	tell(lint, POLICY_NOTE, certificate->values->at,
 	     "the chain in %s may be incomplete: its issuer '%s' is not in the file; unless peers trust that "
 	     "issuer "
 	     "itself, append the intermediate certificate",

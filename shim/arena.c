@@ -32,6 +32,7 @@ struct arena_header {
 	_Atomic uint32_t n_free_buffers;
 };
 
+static _Atomic bool is_open; /* base and header are complete */
 static uint8_t *base;
 static struct arena_header *header;
 static size_t map_len;
@@ -105,28 +106,23 @@ static bool create(uint32_t n_slots, uint32_t n_buffers)
 bool arena_open(void)
 {
 	static _Atomic int lock;
-	bool ok = true;
-
-	if (base) {
+	if (atomic_load(&is_open)) {
 		return true;
 	}
 	while (atomic_exchange(&lock, 1)) {
 		sys_call(SYS_sched_yield, 0, 0, 0);
 	}
-	if (!base) {
-		ok = false;
-		/* Under tight RLIMIT_AS or RLIMIT_FSIZE a smaller arena is better than none. */
-		for (uint32_t shift = 0; shift <= 12 && !ok; shift += 3) {
-			ok = create(MAX_SLOTS >> shift, MAX_BUFFERS >> shift);
-		}
+	/* Under tight RLIMIT_AS or RLIMIT_FSIZE a smaller arena is better than none. */
+	for (uint32_t shift = 0; shift <= 12 && !atomic_load(&is_open); shift += 3) {
+		atomic_store(&is_open, create(MAX_SLOTS >> shift, MAX_BUFFERS >> shift));
 	}
 	atomic_store(&lock, 0);
-	return ok;
+	return atomic_load(&is_open);
 }
 
 bool arena_is_open(void)
 {
-	return base != NULL;
+	return atomic_load(&is_open);
 }
 
 /* Open the memfd fd of process pid (0: our own) and check that it is the arena with that inode number. */
@@ -181,7 +177,7 @@ bool arena_inherit(const char *value)
 
 	/* FD:PID:INODE, see arena_env() */
 	fd = strtol(value, &end, 10);
-	if (base || *end != ':' || fd < 0) {
+	if (arena_is_open() || *end != ':' || fd < 0) {
 		return false;
 	}
 	pid = strtol(end + 1, &end, 10);
@@ -216,6 +212,7 @@ bool arena_inherit(const char *value)
 		sys_close(got);
 		return false;
 	}
+	atomic_store(&is_open, true);
 	return true;
 }
 
@@ -322,7 +319,7 @@ uint32_t arena_slot(const struct conn_record *rec)
 
 uint32_t arena_n_slots(void)
 {
-	return base ? atomic_load(&header->slots_used) : 0;
+	return arena_is_open() ? atomic_load(&header->slots_used) : 0;
 }
 
 static uint32_t *slot_link(uint32_t number)

@@ -427,7 +427,9 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	if (level == SOL_SOCKET && name == SO_ERROR && value && len && *len >= sizeof(int)) {
 		short events;
 		int err;
-		session_progress(fd, &events);
+		if (session_phase(fd) == SESSION_CONNECTING && session_progress(fd, &events) != SESSION_CONNECTING) {
+			ready_settled(fd);
+		}
 		err = session_take_error(fd);
 		if (err) {
 			memcpy(value, &err, sizeof(err));

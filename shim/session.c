@@ -161,28 +161,41 @@ static void catch_up_with_fork(void)
 	}
 }
 
-static bool init_locals(void)
+static bool make_locals(void)
 {
-	void *page;
+	_Atomic pid_t *page = sys_mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (locals) {
-		return true;
-	}
-	page = sys_mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (!page) {
 		return false;
 	}
-	sys_madvise(page, 4096, MADV_WIPEONFORK);
-	marker = page;
-	atomic_store(marker, sys_getpid());
-	for (n_locals = 1u << 20; n_locals >= 1024; n_locals /= 4) {
-		locals = sys_mmap(NULL, n_locals * sizeof(*locals), PROT_READ | PROT_WRITE,
+	sys_madvise((void *)page, 4096, MADV_WIPEONFORK);
+	atomic_store(page, sys_getpid());
+	for (uint32_t n = 1u << 20; n >= 1024; n /= 4) {
+		locals = sys_mmap(NULL, n * sizeof(*locals), PROT_READ | PROT_WRITE,
 				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		if (locals) {
+			n_locals = n;
+			marker = page;
 			return true;
 		}
 	}
+	sys_munmap((void *)page, 4096);
 	return false;
+}
+
+static bool init_locals(void)
+{
+	static _Atomic bool is_made;
+	static _Atomic int making;
+
+	while (!atomic_load(&is_made) && atomic_exchange(&making, 1)) {
+		sys_call(SYS_sched_yield, 0, 0, 0);
+	}
+	if (!atomic_load(&is_made)) {
+		atomic_store(&is_made, make_locals());
+	}
+	atomic_store(&making, 0);
+	return atomic_load(&is_made);
 }
 
 static void holder_add(struct conn_record *rec, pid_t pid)

@@ -11,6 +11,7 @@
 
 #include "heap.h"
 #include "log.h"
+#include "ready.h"
 #include "scratch.h"
 #include "session_priv.h"
 #include "shim.h"
@@ -345,6 +346,9 @@ int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option
 		}
 		phase = handshake_step(ref, &events);
 		unlock_both(ref);
+		if (phase != SESSION_CONNECTING) {
+			ready_settled(ref->fd);
+		}
 		if (phase == SESSION_OPEN) {
 			return 0;
 		}

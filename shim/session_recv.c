@@ -125,6 +125,11 @@ static int tcp_ended(const struct ref *ref)
 	}
 	rec->recv_eof = 1;
 	format_peer(rec, peer);
+	if (rec->recv_kind == RECV_CIPHER) {
+		log_warn("%s: peer %s: connection ended within a record: data is missing", rec->rule, peer);
+		atomic_store(&rec->error, ECONNRESET);
+		return -ECONNRESET;
+	}
 	if (rec->truncation_is_error) {
 		log_warn("%s: peer %s: connection ended without close_notify: data may be missing; if this peer always ends "
 			 "so, `truncation ignore` in the rule accepts it",

@@ -116,7 +116,7 @@ explain() { run --separate-stderr "$TLSHIM" explain --policy "$POLICY" "$@"; }
 	assert_success
 	says "$POLICY:1:21: warning: verify none"
 	says "$POLICY:2:1: warning: this rule can never win: the rule in line 1"
-	says "$POLICY:3:32: warning: the chain in $PWD/under-inter.pem may be incomplete"
+	says "$POLICY:3:32: note: the chain in $PWD/under-inter.pem may be incomplete"
 }
 
 @test "starttls and permissive are refused by check, since they would protect nothing yet" {
