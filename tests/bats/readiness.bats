@@ -109,8 +109,31 @@ assert_sleeps() {
 		run -0 segments "$PKI/ca.pem" "$port" two-records
 		assert_output "hello world"
 		assert_sleeps "$pid_server"
-		# The listener and the standard streams are left, and what the loop itself needs.
-		assert [ "$(find "/proc/$pid_server/fd" -lname 'socket:*' | wc -l)" -eq 1 ]
+		# The listener is left.
+		assert_equal "$(sockets_of "$pid_server")" 1
+		stop server
+	done
+}
+
+sockets_of() { find "/proc/$1/fd" -lname 'socket:*' | wc -l; }
+has_sockets() { [ "$(sockets_of "$1")" -eq "$2" ]; }
+
+@test "silent clients are dropped when handshake-timeout has passed, whatever the event loop waits with" {
+	for loop in "poll_echo nonblock" "poll_echo block" "select_echo nonblock" "epoll_echo nonblock 4096 level" \
+		"epoll_echo nonblock 4096 edge" "epoll_echo block 4096 oneshot" "epoll_echo nonblock 4096 threads"; do
+		free_port port
+		accept_tls "$port" "handshake-timeout 1"
+		# shellcheck disable=SC2086
+		start_shim server "$PROGS"/${loop/ / $port }
+		wait_listen "$port"
+		mkfifo end
+		IN=end start silent "$PYTHON" "$LIB/segments.py" "$PKI/ca.pem" "$port" silent 20
+		exec 7>end
+		wait_text silent.out 20
+		until_true 5 has_sockets "$pid_server" 21
+		until_true 5 has_sockets "$pid_server" 1
+		exec 7>&-
+		rm end silent.out
 		stop server
 	done
 }
@@ -134,6 +157,16 @@ plain_echo() {
 		assert_output "$(cat expected)"
 		assert_line "connect Operation now in progress"
 	done
+}
+
+@test "a handshake that another call than the wait has ended is reported by epoll" {
+	free_port port
+	start server "$PYTHON" "$LIB/segments.py" "$PKI/server" "$port" serve-slow
+	wait_listen "$port"
+	connect_tls "$port"
+	run -0 shim "$PROGS/poll_connect" late "$port"
+	assert_line "wait 1 out"
+	assert_line "read 6"
 }
 
 @test "a refused non-blocking connect is told as without TLS" {

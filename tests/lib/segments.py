@@ -7,6 +7,7 @@ segments.py CA PORT byte-by-byte    everything, also the handshake, in segments 
 segments.py CA PORT half            half a record; waits for a line on its input; the other half; prints the echo
 segments.py CA PORT silent N        N connections that say nothing, until its input ends
 segments.py CA PORT idle            a handshake and half a record, until its input ends
+segments.py CERT PORT serve-slow    server: half a second to think before the handshake, no ticket, echoes 6 bytes
 segments.py CERT PORT serve-half    server: tickets, half a record, after a second the rest; prints what comes back
 """
 import socket
@@ -63,6 +64,17 @@ def client(ca, port, cut=None):
     return peer
 
 
+def server(cert, port, delay, n_tickets):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert + ".pem", cert + ".key")
+    context.num_tickets = n_tickets
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        peer = Peer(listener.accept()[0], context, server_side=True)
+    time.sleep(delay)
+    peer.drive(peer.tls.do_handshake, peer.sock.sendall)
+    return peer
+
+
 def main():
     file, port, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     if mode == "two-records":
@@ -90,12 +102,12 @@ def main():
         peer.sock.sendall(peer.record(b"hello")[:7])
         print("idle", flush=True)
         sys.stdin.read()
+    elif mode == "serve-slow":
+        peer = server(file, port, 0.5, 0)
+        peer.sock.sendall(peer.record(peer.drive(lambda: peer.tls.read(6), peer.sock.sendall)))
+        peer.sock.recv(1)
     elif mode == "serve-half":
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file + ".pem", file + ".key")
-        with socket.create_server(("127.0.0.1", port)) as listener:
-            peer = Peer(listener.accept()[0], context, server_side=True)
-        peer.drive(peer.tls.do_handshake, peer.sock.sendall)
+        peer = server(file, port, 0, 2)
         record = peer.record(b"hello world")
         peer.sock.sendall(record[:12])
         time.sleep(1)

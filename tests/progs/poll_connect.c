@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A non-blocking connect() to 127.0.0.1, step by step: poll_connect poll|select|epoll|edge|early PORT. "early" is in the
- * epoll set before connect(). What it prints must not depend on whether there is TLS. Exit status 3: refused.
+ * A non-blocking connect() to 127.0.0.1, step by step: poll_connect poll|select|epoll|edge|early|late PORT. "early" is in
+ * the epoll set before connect(); "late" asks connect() itself until it is done, and only then epoll. What it prints must not depend on whether there is TLS. Exit status 3: refused.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -62,7 +62,7 @@ static int wait_for(short events, int timeout_ms)
 		n = n > 0;
 	} else {
 		struct epoll_event event = { 0 };
-		if (events != POLLOUT || strcmp(api, "early") != 0) {
+		if (events != POLLOUT || (strcmp(api, "early") != 0 && strcmp(api, "late") != 0)) {
 			epoll_op(EPOLL_CTL_MOD, (unsigned short)events | (strcmp(api, "edge") == 0 ? EPOLLET : 0));
 		}
 		n = epoll_wait(epfd, &event, 1, timeout_ms);
@@ -112,7 +112,13 @@ int main(int argc, char **argv)
 		printf("connect took %ld ms\n", now_ms() - start);
 	}
 	if (epfd >= 0 && strcmp(api, "early") != 0) {
-		epoll_op(EPOLL_CTL_ADD, 0);
+		epoll_op(EPOLL_CTL_ADD, strcmp(api, "late") == 0 ? EPOLLOUT : 0);
+	}
+	if (strcmp(api, "late") == 0) {
+		do {
+			usleep(20000);
+			rc = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
+		} while (rc && errno == EALREADY);
 	}
 	if (fcntl(fd, F_GETFL) != flags) {
 		printf("the flags changed\n");
