@@ -236,6 +236,10 @@ bool cert_check_verify(struct engine_hs *hs, const struct hs_message *msg)
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
 			       "the peer signed with a scheme that it was not offered");
 	}
+	if (!public_key_fits(hs->peer_key, algorithm, true)) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+			       "the peer signed with a scheme that does not fit its certificate's key");
+	}
 	wr_init(&content, room, sizeof(room));
 	if (!build_content(hs, hs->role == ENGINE_CLIENT ? ENGINE_SERVER : ENGINE_CLIENT, &content)) {
 		return false;

@@ -26,6 +26,11 @@ must_check enum engine_err private_key_sign(const struct private_key *key, uint1
 void private_key_free(struct private_key *key); /* wipes; NULL is allowed */
 
 /*
+ * Can this kind of key (in TLS 1.3: on this curve) make signatures of scheme, and is it one that the engine offers?
+ * Tells a peer that chose a scheme against the rules (illegal_parameter) from one that signed wrongly (decrypt_error).
+ */
+must_check bool public_key_fits(const struct public_key *key, uint16_t scheme, bool for_tls13);
+/*
  * Check sig over msg. False if it is wrong, if the scheme does not fit the kind of key (in TLS 1.3 the curve too), or
  * if it is not one that the engine offers.
  */

@@ -248,38 +248,48 @@ struct public_key *public_key_new(const struct key_view *key)
 	return copy;
 }
 
-bool public_key_verify(const struct public_key *key, uint16_t scheme, bool for_tls13, const uint8_t *msg,
-		       size_t msg_len, const uint8_t *sig, size_t sig_len)
+/* The scheme's algorithm, if this kind of key may use it. */
+static bool find_algorithm(enum key_kind kind, uint16_t scheme, bool for_tls13, struct signature_algorithm *how)
 {
-	enum key_kind kind = key->view.kind;
 	for (size_t i = 0; i < N_ROWS(schemes); i++) {
 		if (schemes[i].scheme != scheme) {
 			continue;
 		}
-		struct signature_algorithm how = schemes[i].how;
+		*how = schemes[i].how;
 		if (for_tls13 && !schemes[i].tls13) {
 			return false;
 		}
-		/* TLS 1.3 binds the curve to the hash, RFC 8446 4.2.3; TLS 1.2 does not */
-		if (for_tls13 && how.kind == SIGNATURE_ECDSA &&
-		    kind != (how.hash == SIGNATURE_SHA256 ? KEY_P256 : KEY_P384)) {
-			return false;
+		switch (how->kind) {
+		case SIGNATURE_ECDSA:
+			/* TLS 1.3 binds the curve to the hash, RFC 8446 4.2.3; TLS 1.2 does not */
+			if (for_tls13) {
+				return kind == (how->hash == SIGNATURE_SHA256 ? KEY_P256 : KEY_P384);
+			}
+			return kind == KEY_P256 || kind == KEY_P384;
+		case SIGNATURE_ED25519:
+			return kind == KEY_ED25519;
+		case SIGNATURE_RSA_PKCS1:
+		case SIGNATURE_RSA_PSS:
+			return kind == KEY_RSA;
 		}
-		return kind != KEY_P521 && key_view_verify(&key->view, how, msg, msg_len, sig, sig_len);
 	}
 	return false;
 }
 
-void vector_unit_clear(void)
+bool public_key_fits(const struct public_key *key, uint16_t scheme, bool for_tls13)
 {
-#if defined(__x86_64__)
-	if (__builtin_cpu_supports("avx")) {
-		__asm__ volatile("vzeroupper" ::
-					 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
-					   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
-					   "xmm15");
-	}
-#endif
+	struct signature_algorithm how;
+
+	return find_algorithm(key->view.kind, scheme, for_tls13, &how);
+}
+
+bool public_key_verify(const struct public_key *key, uint16_t scheme, bool for_tls13, const uint8_t *msg,
+		       size_t msg_len, const uint8_t *sig, size_t sig_len)
+{
+	struct signature_algorithm how;
+
+	return find_algorithm(key->view.kind, scheme, for_tls13, &how) &&
+	       key_view_verify(&key->view, how, msg, msg_len, sig, sig_len);
 }
 
 void public_key_free(struct public_key *key)

@@ -434,6 +434,8 @@ static void test_certificate_verifies(void **unused)
 		{ "PKCS#1", B("\x04\x01\0\x02xy"), ALERT_ILLEGAL_PARAMETER },
 		{ "SHA-1", B("\x02\x03\0\x02xy"), ALERT_ILLEGAL_PARAMETER },
 		{ "unknown", B("\x4a\x4a\0\x02xy"), ALERT_ILLEGAL_PARAMETER },
+		{ "for another curve", B("\x05\x03\0\x02xy"), ALERT_ILLEGAL_PARAMETER },
+		{ "for another kind of key", B("\x08\x04\0\x02xy"), ALERT_ILLEGAL_PARAMETER },
 		{ "wrong", B("\x04\x03\0\x08\x30\x06\x02\x01\x01\x02\x01\x01"), ALERT_DECRYPT_ERROR },
 		{ "empty", B("\x04\x03\0\0"), ALERT_DECRYPT_ERROR },
 		{ "bytes behind", B("\x04\x03\0\x01x\0"), ALERT_DECODE_ERROR },
