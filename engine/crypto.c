@@ -427,6 +427,20 @@ static void ecc_release(ecc_key *key)
 	}
 }
 
+/*
+ * Clear the upper halves of the vector registers, which wolfSSL's SP code leaves dirty. Two things stumble over that:
+ * curve25519_base_avx2() of 5.9.2 takes them for zero in fe_invert_nct_avx2(), so that every second key share made
+ * behind a P-384 operation is wrong; and SHA-256 by SHA instructions becomes many times slower.
+ */
+static void settle_vectors(void)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx")) {
+		__asm__ volatile("vzeroupper" ::: "memory");
+	}
+#endif
+}
+
 static struct crypto_kex *kex_new(enum crypto_group group)
 {
 	struct crypto_kex *kex = engine_alloc(sizeof(*kex));
@@ -455,20 +469,6 @@ void crypto_kex_free(struct crypto_kex *kex)
 	}
 }
 
-/*
- * wolfSSL 5.9.2's curve25519_base_avx2() ends in fe_invert_nct_avx2(), which takes the upper halves of the vector
- * registers for zero; the P-384 code does not leave them so. Without this, every second key share made behind a P-384
- * operation is wrong.
- */
-static void settle_vectors(void)
-{
-#if defined(__x86_64__)
-	if (__builtin_cpu_supports("avx")) {
-		__asm__ volatile("vzeroupper" ::: "memory");
-	}
-#endif
-}
-
 /* Write the public half to share. */
 static bool kex_export(struct crypto_kex *kex, uint8_t share[static CRYPTO_MAX_SHARE_LEN])
 {
@@ -495,6 +495,7 @@ struct crypto_kex *crypto_kex_begin(enum crypto_group group, uint8_t share[stati
 		ok = wc_curve25519_make_priv(&rng, CURVE25519_KEYSIZE, kex->x25519) == 0;
 	} else {
 		ok = wc_ecc_make_key_ex(&rng, curve_of(group).len, kex->ecc, curve_of(group).id) == 0;
+		settle_vectors();
 	}
 	ok = ok && kex_export(kex, share);
 	ok = wc_FreeRng(&rng) == 0 && ok;
@@ -558,6 +559,7 @@ static bool ecc_shared(struct crypto_kex *kex, const uint8_t *peer, size_t peer_
 	ok = peer[0] == 4 && wc_ecc_import_x963_ex2(peer, (word32)peer_len, peer_key, curve.id, 1) == 0 &&
 	     wc_ecc_set_rng(kex->ecc, &rng) == 0 &&
 	     wc_ecc_shared_secret(kex->ecc, peer_key, shared, &len) == 0 && len == (word32)curve.len;
+	settle_vectors();
 	ok = wc_FreeRng(&rng) == 0 && ok;
 	ecc_release(peer_key);
 	return ok;

@@ -292,6 +292,18 @@ bool public_key_verify(const struct public_key *key, uint16_t scheme, bool for_t
 	       key_view_verify(&key->view, how, msg, msg_len, sig, sig_len);
 }
 
+void vector_unit_clear(void)
+{
+#if defined(__x86_64__)
+	if (__builtin_cpu_supports("avx")) {
+		__asm__ volatile("vzeroupper" ::
+					 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+					   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+					   "xmm15");
+	}
+#endif
+}
+
 void public_key_free(struct public_key *key)
 {
 	engine_release(key);
