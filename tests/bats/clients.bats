@@ -23,17 +23,6 @@ teardown() { e2e_teardown; }
 	assert_protected
 }
 
-@test "curl http:// gets what a plain connection gives an error for" {
-	free_port port tapped
-	start_s_server www "$port" -WWW
-	start_tap "$tapped" "$port"
-	printf 'connect *:%s plain\n' "$tapped" >"$POLICY"
-	run ! shim curl -sS --fail "http://localhost:$tapped/page?$MARKER"
-	# The tap would have seen it.
-	wait_text tap/1.up "$MARKER"
-	run ! "$PYTHON" "$LIB/records.py" tap "$MARKER"
-}
-
 @test "wget http:// fetches 10 MB" {
 	free_port port tapped
 	connect_tls "$tapped"

@@ -158,6 +158,7 @@ def get(options):
         if options.send:
             while data := sys.stdin.buffer.read1(1 << 16):
                 tls.sendall(data)
+            print("sent", file=sys.stderr, flush=True)
         clean = read_to_end(tls, sys.stdout.buffer.write)
         sys.stdout.buffer.flush()
         if not clean:
