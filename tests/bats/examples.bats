@@ -28,9 +28,15 @@ example() {
 	example memcached
 }
 
+@test "the demo runs, and all is as it claims" {
+	run timeout 120 examples/demo/run
+	printf '%s\n' "$output"
+	[ "$status" -eq 0 ] && [[ "${lines[-1]}" == "All as claimed"* ]]
+}
+
 @test "every policy among the examples is run by a test" {
 	for file in examples/*/*.policy; do
-		grep -q "example $(basename "$(dirname "$file")")" "$BATS_TEST_FILENAME"
+		grep -qE "(example |examples/)$(basename "$(dirname "$file")")" "$BATS_TEST_FILENAME"
 	done
 }
 
