@@ -11,7 +11,10 @@ struct alert_row {
 	const char *from_peer;
 };
 
-#define ROW(code, name, err) { code, err, name, "the peer ended the connection with the alert " name }
+#define ROW(code, name, err)                                                                                 \
+	{                                                                                                    \
+		code, err, name, "the peer ended the connection with the alert " name                        \
+	}
 
 /* clang-format off */
 static const struct alert_row alerts[] = {

@@ -8,8 +8,8 @@
 #include "engine.h"
 
 #define ALERT_LEVEL_WARNING 1
-#define ALERT_LEVEL_FATAL 2
-#define ALERT_LEN 2
+#define ALERT_LEVEL_FATAL   2
+#define ALERT_LEN           2
 
 enum alert {
 	ALERT_CLOSE_NOTIFY = 0,

@@ -9,9 +9,9 @@
 #include "ext.h"
 #include "secret.h"
 
-#define SIGNATURE_MAX 512
+#define SIGNATURE_MAX       512
 #define CONTEXT_PADDING_LEN 64
-#define CONTEXT_TEXT_LEN 33
+#define CONTEXT_TEXT_LEN    33
 
 /* ---- ours ---- */
 
@@ -76,8 +76,8 @@ bool cert_send_certificate(struct engine_hs *hs)
 /* What a CertificateVerify signs: 64 spaces, who signs, a zero, the transcript hash. RFC 8446 4.4.3 */
 static bool build_content(struct engine_hs *hs, enum engine_role signer, struct wr *content)
 {
-	const char *text = signer == ENGINE_SERVER ? "TLS 1.3, server CertificateVerify" :
-						     "TLS 1.3, client CertificateVerify";
+	const char *text = signer == ENGINE_SERVER ? "TLS 1.3, server CertificateVerify"
+						   : "TLS 1.3, client CertificateVerify";
 	uint8_t hash[CRYPTO_MAX_HASH_LEN];
 
 	if (!hs_transcript_hash(hs, hash)) {
@@ -199,12 +199,13 @@ static bool verify(struct engine_hs *hs, const struct chain_views *chain)
 
 bool cert_check_certificate(struct engine_hs *hs, const struct hs_message *msg, bool *is_empty)
 {
-	struct chain_views chain = { .n = 0 };
+	struct chain_views chain = {.n = 0};
 	struct rd in = msg->body;
 	struct rd context;
 	struct rd list;
 
-	if (!rd_vec8(&in, &context, 0, UINT8_MAX) || !rd_vec24(&in, &list, 0, HS_MAX_CERTIFICATE) || !rd_end(&in)) {
+	if (!rd_vec8(&in, &context, 0, UINT8_MAX) || !rd_vec24(&in, &list, 0, HS_MAX_CERTIFICATE) ||
+	    !rd_end(&in)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed Certificate");
 	}
 	if (context.left != 0) {
@@ -246,7 +247,8 @@ bool cert_check_verify(struct engine_hs *hs, const struct hs_message *msg)
 	}
 	if (!public_key_verify(hs->peer_key, algorithm, true, content.data, content.len, signature.p,
 			       signature.left)) {
-		(void)hs_fail(hs, ALERT_DECRYPT_ERROR, "the peer could not prove that it holds its certificate's key");
+		(void)hs_fail(hs, ALERT_DECRYPT_ERROR,
+			      "the peer could not prove that it holds its certificate's key");
 		return false;
 	}
 	hs->peer_scheme = algorithm;

@@ -202,7 +202,8 @@ bool client13_start(struct engine_hs *hs, const struct group *group)
 {
 	/* a session id that is not empty switches middlebox compatibility on, RFC 8446 D.4 */
 	hs->session_id_len = HS_SESSION_ID_MAX;
-	if (!engine_random(hs->random, sizeof(hs->random)) || !engine_random(hs->session_id, hs->session_id_len)) {
+	if (!engine_random(hs->random, sizeof(hs->random)) ||
+	    !engine_random(hs->session_id, hs->session_id_len)) {
 		return hs_fail_internal(hs, "random numbers");
 	}
 	return new_key_share(hs, group) && send_client_hello(hs);
@@ -222,7 +223,8 @@ static bool fail_old_version(struct engine_hs *hs, const struct server_hello *he
 }
 
 /* What ServerHello and HelloRetryRequest have in common. RFC 8446 4.1.3, 4.1.4 */
-static bool judge_server_hello(struct engine_hs *hs, const struct server_hello *hello, struct ext_block *block)
+static bool judge_server_hello(struct engine_hs *hs, const struct server_hello *hello,
+			       struct ext_block *block)
 {
 	const enum ext_message message = hello->is_retry ? EXT_IN_HELLO_RETRY_REQUEST : EXT_IN_SERVER_HELLO;
 	const struct suite *suite = suite_find(hello->cipher_suite);
@@ -230,8 +232,8 @@ static bool judge_server_hello(struct engine_hs *hs, const struct server_hello *
 
 	if (!hello->has_supported_versions) {
 		return hello->is_retry ? hs_fail(hs, ALERT_MISSING_EXTENSION,
-						 "HelloRetryRequest without supported_versions") :
-					 fail_old_version(hs, hello);
+						 "HelloRetryRequest without supported_versions")
+				       : fail_old_version(hs, hello);
 	}
 	if (!ext_parse(hs, message, hello->extensions, hs->offered, block)) {
 		return false;
@@ -240,7 +242,8 @@ static bool judge_server_hello(struct engine_hs *hs, const struct server_hello *
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed supported_versions");
 	}
 	if (version != ENGINE_TLS13 || hello->legacy_version != RECORD_VERSION) {
-		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the server chose a version that it was not offered");
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+			       "the server chose a version that it was not offered");
 	}
 	if (!rd_equal(hello->legacy_session_id_echo, rd_of(hs->session_id, hs->session_id_len))) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the server did not echo legacy_session_id");
@@ -249,7 +252,8 @@ static bool judge_server_hello(struct engine_hs *hs, const struct server_hello *
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the server chose to compress");
 	}
 	if (suite == NULL || suite->version != ENGINE_TLS13) {
-		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the server chose a cipher suite that it was not offered");
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+			       "the server chose a cipher suite that it was not offered");
 	}
 	if (hs->retried && suite != hs->suite) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
@@ -269,13 +273,15 @@ static bool judge_selected_group(struct engine_hs *hs, struct rd body, const str
 	}
 	*group = group_find(selected);
 	if (*group == NULL || *group == hs->group) {
-		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
-			       "HelloRetryRequest asks for a group that was not offered, or was sent already");
+		return hs_fail(
+			hs, ALERT_ILLEGAL_PARAMETER,
+			"HelloRetryRequest asks for a group that was not offered, or was sent already");
 	}
 	return true;
 }
 
-static bool on_hello_retry_request(struct engine_hs *hs, const struct hs_message *msg, const struct ext_block *block)
+static bool on_hello_retry_request(struct engine_hs *hs, const struct hs_message *msg,
+				   const struct ext_block *block)
 {
 	const struct group *group = hs->group;
 	struct rd cookie;
@@ -335,8 +341,8 @@ static bool agree(struct engine_hs *hs, const struct ext_block *block, const str
 	}
 	crypto_kex_free(hs->kex);
 	hs->kex = NULL;
-	ok = (hs->transcript.live || hs_transcript_start(hs, hs->suite->hash)) && hs_transcript_add(hs, msg->whole) &&
-	     hs_enter_handshake_keys(hs, shared, shared_len);
+	ok = (hs->transcript.live || hs_transcript_start(hs, hs->suite->hash)) &&
+	     hs_transcript_add(hs, msg->whole) && hs_enter_handshake_keys(hs, shared, shared_len);
 	secret_wipe(shared, sizeof(shared));
 	return ok;
 }
@@ -381,7 +387,8 @@ static bool judge_alpn(struct engine_hs *hs, struct rd body)
 			return true;
 		}
 	}
-	return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the server chose an application protocol that it was not offered");
+	return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+		       "the server chose an application protocol that it was not offered");
 }
 
 static bool on_encrypted_extensions(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next)
@@ -401,7 +408,8 @@ static bool on_encrypted_extensions(struct engine_hs *hs, const struct hs_messag
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed server_name");
 	}
 	/* the server's groups are of no use before the next connection */
-	if (ext_has(&block, EXT_SUPPORTED_GROUPS) && !ext_parse_u16_list(block.body[EXT_SUPPORTED_GROUPS], &list)) {
+	if (ext_has(&block, EXT_SUPPORTED_GROUPS) &&
+	    !ext_parse_u16_list(block.body[EXT_SUPPORTED_GROUPS], &list)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed supported_groups");
 	}
 	if (ext_has(&block, EXT_ALPN) && !judge_alpn(hs, block.body[EXT_ALPN])) {
@@ -420,17 +428,20 @@ static bool on_certificate_request(struct engine_hs *hs, const struct hs_message
 	struct rd extensions;
 	struct rd schemes;
 
-	if (!rd_vec8(&in, &context, 0, UINT8_MAX) || !rd_vec16(&in, &extensions, 2, UINT16_MAX) || !rd_end(&in)) {
+	if (!rd_vec8(&in, &context, 0, UINT8_MAX) || !rd_vec16(&in, &extensions, 2, UINT16_MAX) ||
+	    !rd_end(&in)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed CertificateRequest");
 	}
 	if (context.left != 0) {
-		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a CertificateRequest with a context in the handshake");
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+			       "a CertificateRequest with a context in the handshake");
 	}
 	if (!ext_parse(hs, EXT_IN_CERTIFICATE_REQUEST, extensions, 0, &block)) {
 		return false;
 	}
 	if (!ext_has(&block, EXT_SIGNATURE_ALGORITHMS)) {
-		return hs_fail(hs, ALERT_MISSING_EXTENSION, "CertificateRequest without signature_algorithms");
+		return hs_fail(hs, ALERT_MISSING_EXTENSION,
+			       "CertificateRequest without signature_algorithms");
 	}
 	if (!ext_parse_u16_list(block.body[EXT_SIGNATURE_ALGORITHMS], &schemes)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed signature_algorithms");

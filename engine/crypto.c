@@ -80,13 +80,15 @@ static bool self_test(void)
 {
 	/* FIPS 180-2 B.1: SHA-256 of "abc" */
 	static const uint8_t abc_digest[32] = {
-		0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae, 0x22, 0x23,
-		0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
+		0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40,
+		0xde, 0x5d, 0xae, 0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17,
+		0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61, 0xf2, 0x00, 0x15, 0xad,
 	};
 	/* AES-GCM test case 2 of the GCM specification: zero key, zero nonce, one zero block */
 	static const uint8_t gcm_answer[32] = {
-		0x03, 0x88, 0xda, 0xce, 0x60, 0xb6, 0xa3, 0x92, 0xf3, 0x28, 0xc2, 0xb9, 0x71, 0xb2, 0xfe, 0x78,
-		0xab, 0x6e, 0x47, 0xd4, 0x2c, 0xec, 0x13, 0xbd, 0xf5, 0x3a, 0x67, 0xb2, 0x12, 0x57, 0xbd, 0xdf,
+		0x03, 0x88, 0xda, 0xce, 0x60, 0xb6, 0xa3, 0x92, 0xf3, 0x28, 0xc2,
+		0xb9, 0x71, 0xb2, 0xfe, 0x78, 0xab, 0x6e, 0x47, 0xd4, 0x2c, 0xec,
+		0x13, 0xbd, 0xf5, 0x3a, 0x67, 0xb2, 0x12, 0x57, 0xbd, 0xdf,
 	};
 	static const uint8_t zeros[16];
 	uint8_t digest[CRYPTO_MAX_HASH_LEN];
@@ -113,8 +115,8 @@ bool engine_init(const struct engine_env *env)
 		return false;
 	}
 	environment = *env;
-	return wolfSSL_SetAllocators(engine_alloc, engine_release, engine_resize) == 0 && wolfCrypt_Init() == 0 &&
-	       self_test();
+	return wolfSSL_SetAllocators(engine_alloc, engine_release, engine_resize) == 0 &&
+	       wolfCrypt_Init() == 0 && self_test();
 }
 
 /* ---- hashes ---- */
@@ -189,7 +191,7 @@ void crypto_hash_wipe(struct crypto_hash_ctx *ctx)
 bool crypto_digest(enum crypto_hash hash, const uint8_t *data, size_t len,
 		   uint8_t out[static CRYPTO_MAX_HASH_LEN])
 {
-	struct crypto_hash_ctx ctx = { .live = false };
+	struct crypto_hash_ctx ctx = {.live = false};
 	bool ok = crypto_hash_init(&ctx, hash) && crypto_hash_update(&ctx, data, len) &&
 		  crypto_hash_peek(&ctx, out);
 
@@ -209,7 +211,8 @@ static bool hmac_pieces(enum crypto_hash hash, const uint8_t *key, size_t key_le
 	if (key_len > UINT32_MAX || wc_HmacInit(&hmac, NULL, INVALID_DEVID) != 0) {
 		return false;
 	}
-	ok = wc_HmacSetKey(&hmac, hash == CRYPTO_SHA256 ? WC_SHA256 : WC_SHA384, key_len == 0 ? zero_key : key,
+	ok = wc_HmacSetKey(&hmac, hash == CRYPTO_SHA256 ? WC_SHA256 : WC_SHA384,
+			   key_len == 0 ? zero_key : key,
 			   key_len == 0 ? (word32)sizeof(zero_key) : (word32)key_len) == 0;
 	for (size_t i = 0; ok && i < n_pieces; i++) {
 		if (pieces[i].len != 0) {
@@ -226,7 +229,7 @@ static bool hmac_pieces(enum crypto_hash hash, const uint8_t *key, size_t key_le
 bool crypto_hmac(enum crypto_hash hash, const uint8_t *key, size_t key_len, const uint8_t *data, size_t len,
 		 uint8_t out[static CRYPTO_MAX_HASH_LEN])
 {
-	const struct engine_slice piece = { data, len };
+	const struct engine_slice piece = {data, len};
 
 	return hmac_pieces(hash, key, key_len, &piece, 1, out);
 }
@@ -250,9 +253,9 @@ bool crypto_hkdf_expand(enum crypto_hash hash, const uint8_t *prk, size_t prk_le
 		size_t take = out_len - done < hash_len ? out_len - done : hash_len;
 		const uint8_t number = ++counter;
 		const struct engine_slice pieces[] = {
-			{ block, number == 1 ? 0 : hash_len },
-			{ info, info_len },
-			{ &number, 1 },
+			{block, number == 1 ? 0 : hash_len},
+			{info, info_len},
+			{&number, 1},
 		};
 
 		ok = hmac_pieces(hash, prk, prk_len, pieces, 3, block);
@@ -321,11 +324,11 @@ bool crypto_aead_seal(struct crypto_aead_ctx *ctx, const uint8_t nonce[static CR
 		return false;
 	}
 	if (ctx->aead == CRYPTO_CHACHA20_POLY1305) {
-		ok = wc_ChaCha20Poly1305_Encrypt(ctx->chacha_key, nonce, aad, (word32)aad_len, in, (word32)len, out,
-						 out + len) == 0;
+		ok = wc_ChaCha20Poly1305_Encrypt(ctx->chacha_key, nonce, aad, (word32)aad_len, in,
+						 (word32)len, out, out + len) == 0;
 	} else {
-		ok = wc_AesGcmEncrypt(&ctx->aes, out, in, (word32)len, nonce, CRYPTO_AEAD_NONCE_LEN, out + len,
-				      CRYPTO_AEAD_TAG_LEN, aad, (word32)aad_len) == 0;
+		ok = wc_AesGcmEncrypt(&ctx->aes, out, in, (word32)len, nonce, CRYPTO_AEAD_NONCE_LEN,
+				      out + len, CRYPTO_AEAD_TAG_LEN, aad, (word32)aad_len) == 0;
 	}
 	if (!ok) {
 		/* in place, the plaintext is still there */
@@ -340,8 +343,8 @@ bool crypto_aead_open(struct crypto_aead_ctx *ctx, const uint8_t nonce[static CR
 	bool ok = ctx->live && len <= UINT32_MAX && aad_len <= UINT32_MAX;
 
 	if (ok && ctx->aead == CRYPTO_CHACHA20_POLY1305) {
-		ok = wc_ChaCha20Poly1305_Decrypt(ctx->chacha_key, nonce, aad, (word32)aad_len, in, (word32)len,
-						 in + len, out) == 0;
+		ok = wc_ChaCha20Poly1305_Decrypt(ctx->chacha_key, nonce, aad, (word32)aad_len, in,
+						 (word32)len, in + len, out) == 0;
 	} else if (ok) {
 		ok = wc_AesGcmDecrypt(&ctx->aes, out, in, (word32)len, nonce, CRYPTO_AEAD_NONCE_LEN, in + len,
 				      CRYPTO_AEAD_TAG_LEN, aad, (word32)aad_len) == 0;
@@ -398,8 +401,8 @@ struct curve {
 
 static struct curve curve_of(enum crypto_group group)
 {
-	return group == CRYPTO_SECP256R1 ? (struct curve){ ECC_SECP256R1, 32 } :
-					   (struct curve){ ECC_SECP384R1, 48 };
+	return group == CRYPTO_SECP256R1 ? (struct curve){ECC_SECP256R1, 32}
+					 : (struct curve){ECC_SECP384R1, 48};
 }
 
 size_t crypto_group_share_len(enum crypto_group group)
@@ -476,7 +479,8 @@ static bool kex_export(struct crypto_kex *kex, uint8_t share[static CRYPTO_MAX_S
 
 	if (kex->group == CRYPTO_X25519) {
 		settle_vectors();
-		return wc_curve25519_make_pub(CURVE25519_KEYSIZE, share, CURVE25519_KEYSIZE, kex->x25519) == 0;
+		return wc_curve25519_make_pub(CURVE25519_KEYSIZE, share, CURVE25519_KEYSIZE, kex->x25519) ==
+		       0;
 	}
 	return wc_ecc_export_x963(kex->ecc, share, &len) == 0 && len == crypto_group_share_len(kex->group);
 }
@@ -510,7 +514,8 @@ struct crypto_kex *crypto_kex_import(enum crypto_group group, const uint8_t *pri
 				     uint8_t share[static CRYPTO_MAX_SHARE_LEN])
 {
 	struct crypto_kex *kex = kex_new(group);
-	bool ok = kex != NULL && len == (group == CRYPTO_X25519 ? CURVE25519_KEYSIZE : (size_t)curve_of(group).len);
+	bool ok = kex != NULL &&
+		  len == (group == CRYPTO_X25519 ? CURVE25519_KEYSIZE : (size_t)curve_of(group).len);
 
 	if (ok && group == CRYPTO_X25519) {
 		memcpy(kex->x25519, private_key, len);
@@ -538,8 +543,8 @@ static bool x25519_shared(const struct crypto_kex *kex, const uint8_t *peer, uin
 	memcpy(point, peer, sizeof(point));
 	/* RFC 7748 5: the top bit is ignored */
 	point[CURVE25519_KEYSIZE - 1] &= 0x7f;
-	return wc_curve25519_generic(CURVE25519_KEYSIZE, shared, CURVE25519_KEYSIZE, kex->x25519, CURVE25519_KEYSIZE,
-				     point) == 0 &&
+	return wc_curve25519_generic(CURVE25519_KEYSIZE, shared, CURVE25519_KEYSIZE, kex->x25519,
+				     CURVE25519_KEYSIZE, point) == 0 &&
 	       !secret_is_zero(shared, CURVE25519_KEYSIZE);
 }
 
@@ -584,8 +589,8 @@ bool crypto_kex_finish(struct crypto_kex *kex, const uint8_t *peer, size_t peer_
 }
 
 bool crypto_kex_answer(enum crypto_group group, const uint8_t *peer, size_t peer_len,
-		       uint8_t share[static CRYPTO_MAX_SHARE_LEN], uint8_t shared[static CRYPTO_MAX_SHARED_LEN],
-		       size_t *shared_len)
+		       uint8_t share[static CRYPTO_MAX_SHARE_LEN],
+		       uint8_t shared[static CRYPTO_MAX_SHARED_LEN], size_t *shared_len)
 {
 	struct crypto_kex *kex;
 	bool ok;

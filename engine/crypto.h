@@ -29,7 +29,7 @@ enum crypto_hash { CRYPTO_SHA256, CRYPTO_SHA384 };
 
 #define CRYPTO_MAX_HASH_LEN 48
 /* Room for a running hash of any kind. */
-#define CRYPTO_HASH_ROOM 512
+#define CRYPTO_HASH_ROOM    512
 
 /* A running hash. Not to be copied by assignment. */
 struct crypto_hash_ctx {
@@ -51,22 +51,23 @@ must_check bool crypto_digest(enum crypto_hash hash, const uint8_t *data, size_t
 			      uint8_t out[static CRYPTO_MAX_HASH_LEN]);
 
 /* HMAC, RFC 2104; out has crypto_hash_len(hash) bytes. */
-must_check bool crypto_hmac(enum crypto_hash hash, const uint8_t *key, size_t key_len, const uint8_t *data, size_t len,
-			    uint8_t out[static CRYPTO_MAX_HASH_LEN]);
+must_check bool crypto_hmac(enum crypto_hash hash, const uint8_t *key, size_t key_len, const uint8_t *data,
+			    size_t len, uint8_t out[static CRYPTO_MAX_HASH_LEN]);
 /* HKDF-Extract, RFC 5869 2.2. salt may be NULL with 0: a string of zeros. */
-must_check bool crypto_hkdf_extract(enum crypto_hash hash, const uint8_t *salt, size_t salt_len, const uint8_t *ikm,
-				    size_t ikm_len, uint8_t out[static CRYPTO_MAX_HASH_LEN]);
+must_check bool crypto_hkdf_extract(enum crypto_hash hash, const uint8_t *salt, size_t salt_len,
+				    const uint8_t *ikm, size_t ikm_len,
+				    uint8_t out[static CRYPTO_MAX_HASH_LEN]);
 /* HKDF-Expand, RFC 5869 2.3. */
-must_check bool crypto_hkdf_expand(enum crypto_hash hash, const uint8_t *prk, size_t prk_len, const uint8_t *info,
-				   size_t info_len, uint8_t *out, size_t out_len);
+must_check bool crypto_hkdf_expand(enum crypto_hash hash, const uint8_t *prk, size_t prk_len,
+				   const uint8_t *info, size_t info_len, uint8_t *out, size_t out_len);
 
 /* ---- authenticated encryption ---- */
 
 enum crypto_aead { CRYPTO_AES_128_GCM, CRYPTO_AES_256_GCM, CRYPTO_CHACHA20_POLY1305 };
 
-#define CRYPTO_AEAD_TAG_LEN 16
+#define CRYPTO_AEAD_TAG_LEN   16
 #define CRYPTO_AEAD_NONCE_LEN 12
-#define CRYPTO_MAX_KEY_LEN 32
+#define CRYPTO_MAX_KEY_LEN    32
 
 /* An expanded key; heap, process-private. */
 struct crypto_aead_ctx;
@@ -77,14 +78,16 @@ struct crypto_aead_ctx *crypto_aead_new(void);
 /* Expand key for aead, whatever the context held before. */
 must_check bool crypto_aead_set_key(struct crypto_aead_ctx *ctx, enum crypto_aead aead, const uint8_t *key);
 /* in and out are the same or do not overlap; out gets len + CRYPTO_AEAD_TAG_LEN bytes. */
-must_check bool crypto_aead_seal(struct crypto_aead_ctx *ctx, const uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN],
-				 const uint8_t *aad, size_t aad_len, const uint8_t *in, size_t len, uint8_t *out);
+must_check bool crypto_aead_seal(struct crypto_aead_ctx *ctx,
+				 const uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN], const uint8_t *aad,
+				 size_t aad_len, const uint8_t *in, size_t len, uint8_t *out);
 /*
  * in has len bytes of ciphertext and a tag behind them; out gets len bytes, same place or no overlap. False if the
  * tag is wrong: out[0..len) is then wiped.
  */
-must_check bool crypto_aead_open(struct crypto_aead_ctx *ctx, const uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN],
-				 const uint8_t *aad, size_t aad_len, const uint8_t *in, size_t len, uint8_t *out);
+must_check bool crypto_aead_open(struct crypto_aead_ctx *ctx,
+				 const uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN], const uint8_t *aad,
+				 size_t aad_len, const uint8_t *in, size_t len, uint8_t *out);
 /* Forget the key. */
 void crypto_aead_wipe(struct crypto_aead_ctx *ctx);
 void crypto_aead_free(struct crypto_aead_ctx *ctx);
@@ -95,7 +98,7 @@ bool crypto_has_aes_hardware(void);
 
 enum crypto_group { CRYPTO_X25519, CRYPTO_SECP256R1, CRYPTO_SECP384R1 };
 
-#define CRYPTO_MAX_SHARE_LEN 97
+#define CRYPTO_MAX_SHARE_LEN  97
 #define CRYPTO_MAX_SHARED_LEN 48
 
 /* Our half of a key agreement that the peer has yet to answer; heap. */

@@ -26,14 +26,14 @@ _Static_assert(sizeof(struct engine_conn) < 512, "an established connection stay
  * Weights of records without data, and how much of it in a row is borne. 32 empty records or KeyUpdates, 4 times
  * user_canceled; a peer that means well sends one or two.
  */
-#define FLOOD_LIMIT 32
-#define FLOOD_RECORD 1
+#define FLOOD_LIMIT         32
+#define FLOOD_RECORD        1
 #define FLOOD_USER_CANCELED 8
 
 #define HANDSHAKE_HEADER_LEN 4
 /* Three vectors of at most 2^16 bytes, two numbers: RFC 8446 4.6.1. */
-#define MIN_TICKET_LEN (4 + 4 + 1 + 2 + 1 + 2)
-#define MAX_TICKET_LEN (4 + 4 + 1 + 255 + 2 + 65535 + 2 + 65534)
+#define MIN_TICKET_LEN       (4 + 4 + 1 + 2 + 1 + 2)
+#define MAX_TICKET_LEN       (4 + 4 + 1 + 255 + 2 + 65535 + 2 + 65534)
 
 /* ---- receiving ---- */
 
@@ -105,7 +105,8 @@ static enum reason judge_message(const struct engine_conn *conn, uint32_t len)
 		if (conn->role != ENGINE_CLIENT) {
 			return REASON_POST_HANDSHAKE_TYPE;
 		}
-		return len < MIN_TICKET_LEN || len > MAX_TICKET_LEN ? REASON_POST_HANDSHAKE_LENGTH : REASON_NONE;
+		return len < MIN_TICKET_LEN || len > MAX_TICKET_LEN ? REASON_POST_HANDSHAKE_LENGTH
+								    : REASON_NONE;
 	case HS_KEY_UPDATE:
 		return len != 1 ? REASON_KEY_UPDATE_LENGTH : REASON_NONE;
 	default:
@@ -130,7 +131,8 @@ static enum reason on_key_update(struct engine_conn *conn, const struct suite *s
 }
 
 /* A handshake record: pieces of messages, in order. */
-static enum reason on_handshake(struct engine_conn *conn, const struct suite *suite, struct rd in, uint32_t *weight)
+static enum reason on_handshake(struct engine_conn *conn, const struct suite *suite, struct rd in,
+				uint32_t *weight)
 {
 	if (rd_end(&in)) {
 		return REASON_EMPTY_FRAGMENT;
@@ -171,15 +173,16 @@ static enum reason on_handshake(struct engine_conn *conn, const struct suite *su
 		if (conn->hs_head[0] == HS_KEY_UPDATE) {
 			*weight = FLOOD_RECORD;
 			/* RFC 8446 5.1: what precedes a key change ends its record */
-			return rd_end(&in) ? on_key_update(conn, suite, piece.p[0]) : REASON_KEY_UPDATE_BOUNDARY;
+			return rd_end(&in) ? on_key_update(conn, suite, piece.p[0])
+					   : REASON_KEY_UPDATE_BOUNDARY;
 		}
 	}
 	return REASON_NONE;
 }
 
 /* Act on an authentic record. */
-static enum reason on_record(struct engine_conn *conn, const struct suite *suite, const struct record_opened *in,
-			     struct engine_opened *opened)
+static enum reason on_record(struct engine_conn *conn, const struct suite *suite,
+			     const struct record_opened *in, struct engine_opened *opened)
 {
 	enum reason reason = REASON_NONE;
 	uint32_t weight = 0;
@@ -218,15 +221,15 @@ static enum reason on_record(struct engine_conn *conn, const struct suite *suite
 	return conn->flood > FLOOD_LIMIT ? REASON_FLOOD : REASON_NONE;
 }
 
-enum engine_err engine_open(struct engine_conn *conn, struct engine_cipher *cipher, uint8_t *record, size_t len,
-			    uint8_t *out, size_t out_len, struct engine_opened *opened)
+enum engine_err engine_open(struct engine_conn *conn, struct engine_cipher *cipher, uint8_t *record,
+			    size_t len, uint8_t *out, size_t out_len, struct engine_opened *opened)
 {
 	const struct suite *suite = suite_find(conn->suite);
-	struct record_opened in = { .len = 0 };
+	struct record_opened in = {.len = 0};
 	struct record_header header;
 	enum reason reason;
 
-	*opened = (struct engine_opened){ .event = ENGINE_EVENT_NOTHING };
+	*opened = (struct engine_opened){.event = ENGINE_EVENT_NOTHING};
 	if (conn->recv_err != ENGINE_OK) {
 		return conn->recv_err;
 	}
@@ -260,7 +263,7 @@ enum engine_err engine_open(struct engine_conn *conn, struct engine_cipher *ciph
 	}
 	if (reason != REASON_NONE) {
 		secret_wipe(in.data, in.len);
-		*opened = (struct engine_opened){ .event = ENGINE_EVENT_NOTHING };
+		*opened = (struct engine_opened){.event = ENGINE_EVENT_NOTHING};
 		return recv_fail(conn, reason);
 	}
 	return ENGINE_OK;
@@ -284,15 +287,16 @@ const char *engine_conn_reason(const struct engine_conn *conn)
 
 /* ---- sending ---- */
 
-enum engine_err engine_seal(struct engine_conn *conn, struct engine_cipher *cipher, const struct engine_slice *plain,
-			    size_t n_plain, uint8_t *out, size_t out_size, size_t *out_len)
+enum engine_err engine_seal(struct engine_conn *conn, struct engine_cipher *cipher,
+			    const struct engine_slice *plain, size_t n_plain, uint8_t *out, size_t out_size,
+			    size_t *out_len)
 {
 	const struct suite *suite = suite_find(conn->suite);
 
 	*out_len = 0;
 	if (conn->version != ENGINE_TLS13 || suite == NULL || conn->send_closed ||
-	    !record13_seal(suite, &conn->send, cipher, CONTENT_APPLICATION_DATA, plain, n_plain, out, out_size,
-			   out_len)) {
+	    !record13_seal(suite, &conn->send, cipher, CONTENT_APPLICATION_DATA, plain, n_plain, out,
+			   out_size, out_len)) {
 		return ENGINE_ERR_INTERNAL;
 	}
 	return ENGINE_OK;
@@ -318,15 +322,16 @@ bool engine_control_due(const struct engine_conn *conn)
 	if (conn->version != ENGINE_TLS13 || suite == NULL || conn->send_closed) {
 		return false;
 	}
-	return __atomic_load_n(&conn->key_update_due, __ATOMIC_ACQUIRE) != 0 || conn->send.seq >= suite->soft_limit;
+	return __atomic_load_n(&conn->key_update_due, __ATOMIC_ACQUIRE) != 0 ||
+	       conn->send.seq >= suite->soft_limit;
 }
 
 enum engine_err engine_control(struct engine_conn *conn, struct engine_cipher *cipher,
 			       uint8_t out[static ENGINE_CONTROL_MAX], size_t *out_len)
 {
 	/* KeyUpdate, update_not_requested */
-	static const uint8_t key_update[] = { HS_KEY_UPDATE, 0, 0, 1, 0 };
-	const struct engine_slice slice = { key_update, sizeof(key_update) };
+	static const uint8_t key_update[] = {HS_KEY_UPDATE, 0, 0, 1, 0};
+	const struct engine_slice slice = {key_update, sizeof(key_update)};
 	const struct suite *suite = suite_find(conn->suite);
 
 	*out_len = 0;
@@ -348,9 +353,9 @@ enum engine_err engine_control(struct engine_conn *conn, struct engine_cipher *c
 enum engine_err engine_seal_alert(struct engine_conn *conn, struct engine_cipher *cipher, uint8_t alert,
 				  uint8_t out[static ENGINE_CONTROL_MAX], size_t *out_len)
 {
-	const uint8_t body[ALERT_LEN] = { alert == ALERT_CLOSE_NOTIFY ? ALERT_LEVEL_WARNING : ALERT_LEVEL_FATAL,
-					  alert };
-	const struct engine_slice slice = { body, sizeof(body) };
+	const uint8_t body[ALERT_LEN] = {
+		alert == ALERT_CLOSE_NOTIFY ? ALERT_LEVEL_WARNING : ALERT_LEVEL_FATAL, alert};
+	const struct engine_slice slice = {body, sizeof(body)};
 	const struct suite *suite = suite_find(conn->suite);
 
 	*out_len = 0;
@@ -359,7 +364,8 @@ enum engine_err engine_seal_alert(struct engine_conn *conn, struct engine_cipher
 	}
 	conn->send_closed = 1;
 	if (conn->version != ENGINE_TLS13 || suite == NULL ||
-	    !record13_seal(suite, &conn->send, cipher, CONTENT_ALERT, &slice, 1, out, ENGINE_CONTROL_MAX, out_len)) {
+	    !record13_seal(suite, &conn->send, cipher, CONTENT_ALERT, &slice, 1, out, ENGINE_CONTROL_MAX,
+			   out_len)) {
 		return ENGINE_ERR_INTERNAL;
 	}
 	return ENGINE_OK;

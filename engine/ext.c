@@ -11,12 +11,12 @@ struct ext_row {
 	uint8_t where; /* bits of enum ext_message */
 };
 
-#define CH EXT_IN_CLIENT_HELLO
-#define SH EXT_IN_SERVER_HELLO
+#define CH  EXT_IN_CLIENT_HELLO
+#define SH  EXT_IN_SERVER_HELLO
 #define HRR EXT_IN_HELLO_RETRY_REQUEST
-#define EE EXT_IN_ENCRYPTED_EXTENSIONS
-#define CT EXT_IN_CERTIFICATE
-#define CR EXT_IN_CERTIFICATE_REQUEST
+#define EE  EXT_IN_ENCRYPTED_EXTENSIONS
+#define CT  EXT_IN_CERTIFICATE
+#define CR  EXT_IN_CERTIFICATE_REQUEST
 
 /* clang-format off */
 static const struct ext_row rows[EXT_COUNT] = {
@@ -73,7 +73,8 @@ static bool seen_before(struct seen *seen, uint16_t type)
 }
 
 /* May this extension stand here? */
-static bool judge(struct engine_hs *hs, enum ext_message message, bool known, enum ext_index index, uint32_t offered)
+static bool judge(struct engine_hs *hs, enum ext_message message, bool known, enum ext_index index,
+		  uint32_t offered)
 {
 	const bool is_request = message == EXT_IN_CLIENT_HELLO || message == EXT_IN_CERTIFICATE_REQUEST;
 
@@ -82,7 +83,8 @@ static bool judge(struct engine_hs *hs, enum ext_message message, bool known, en
 					     "the peer answered an extension that was never offered");
 	}
 	if ((rows[index].where & message) == 0) {
-		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "an extension in a message where it does not belong");
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+			       "an extension in a message where it does not belong");
 	}
 	/* the cookie of a HelloRetryRequest is the one answer that comes unasked */
 	if (!is_request && (offered & EXT_BIT(index)) == 0 && index != EXT_COOKIE) {
@@ -92,7 +94,8 @@ static bool judge(struct engine_hs *hs, enum ext_message message, bool known, en
 	return true;
 }
 
-bool ext_parse(struct engine_hs *hs, enum ext_message message, struct rd in, uint32_t offered, struct ext_block *block)
+bool ext_parse(struct engine_hs *hs, enum ext_message message, struct rd in, uint32_t offered,
+	       struct ext_block *block)
 {
 	struct seen seen;
 
@@ -145,8 +148,8 @@ bool ext_parse_server_name(struct rd in, struct rd *host)
 	uint8_t name_type;
 
 	/* RFC 6066 3: one name of each type at most, and host_name is the only type there is */
-	return rd_vec16(&in, &list, 1, UINT16_MAX) && rd_end(&in) && rd_u8(&list, &name_type) && name_type == 0 &&
-	       rd_vec16(&list, host, 1, UINT16_MAX) && rd_end(&list);
+	return rd_vec16(&in, &list, 1, UINT16_MAX) && rd_end(&in) && rd_u8(&list, &name_type) &&
+	       name_type == 0 && rd_vec16(&list, host, 1, UINT16_MAX) && rd_end(&list);
 }
 
 bool ext_parse_u16_list(struct rd in, struct rd *list)
@@ -209,11 +212,13 @@ bool ext_parse_offered_psks(struct rd in, size_t *n_identities, size_t *n_binder
 
 	*n_identities = 0;
 	*n_binders = 0;
-	if (!rd_vec16(&in, &identities, 7, UINT16_MAX) || !rd_vec16(&in, &binders, 33, UINT16_MAX) || !rd_end(&in)) {
+	if (!rd_vec16(&in, &identities, 7, UINT16_MAX) || !rd_vec16(&in, &binders, 33, UINT16_MAX) ||
+	    !rd_end(&in)) {
 		return false;
 	}
 	for (; !rd_end(&identities); ++*n_identities) {
-		if (!rd_vec16(&identities, &view, 1, UINT16_MAX) || !rd_u32(&identities, &obfuscated_ticket_age)) {
+		if (!rd_vec16(&identities, &view, 1, UINT16_MAX) ||
+		    !rd_u32(&identities, &obfuscated_ticket_age)) {
 			return false;
 		}
 	}

@@ -85,7 +85,7 @@ bool hs_transcript_retry(struct engine_hs *hs)
 {
 	enum crypto_hash hash = hs->transcript.hash;
 	uint8_t digest[CRYPTO_MAX_HASH_LEN];
-	uint8_t header[HS_HEADER_LEN] = { HS_MESSAGE_HASH, 0, 0, (uint8_t)crypto_hash_len(hash) };
+	uint8_t header[HS_HEADER_LEN] = {HS_MESSAGE_HASH, 0, 0, (uint8_t)crypto_hash_len(hash)};
 
 	if (!hs_transcript_hash(hs, digest)) {
 		return false;
@@ -113,7 +113,8 @@ bool hs_end(struct engine_hs *hs)
 	if (hs->flight.failed) {
 		return hs_fail_internal(hs, "building a message");
 	}
-	return hs_transcript_add(hs, rd_of(hs->flight.data + hs->flight_mark, hs->flight.len - hs->flight_mark));
+	return hs_transcript_add(hs,
+				 rd_of(hs->flight.data + hs->flight_mark, hs->flight.len - hs->flight_mark));
 }
 
 /* One record of the flight. */
@@ -121,7 +122,7 @@ static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
 {
 	/* RFC 8446 5.1: an initial ClientHello may say 1.0 for the sake of old servers */
 	const uint16_t version = hs->role == ENGINE_CLIENT && !hs->got_record ? 0x0301 : RECORD_VERSION;
-	const struct engine_slice slice = { data, len };
+	const struct engine_slice slice = {data, len};
 	size_t size = len + RECORD13_OVERHEAD;
 	size_t out_len = 0;
 	uint8_t *out;
@@ -135,8 +136,8 @@ static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
 		return !hs->out.failed || hs_fail_internal(hs, "sending");
 	}
 	out = wr_room(&hs->out, size);
-	if (out == NULL || !record13_seal(hs->suite, &hs->send, hs->send_cipher, CONTENT_HANDSHAKE, &slice, 1, out,
-					  size, &out_len)) {
+	if (out == NULL || !record13_seal(hs->suite, &hs->send, hs->send_cipher, CONTENT_HANDSHAKE, &slice, 1,
+					  out, size, &out_len)) {
 		return hs_fail_internal(hs, "sealing");
 	}
 	wr_unroom(&hs->out, size - out_len);
@@ -161,7 +162,7 @@ bool hs_flush(struct engine_hs *hs)
 
 bool hs_send_ccs(struct engine_hs *hs)
 {
-	static const uint8_t record[] = { CONTENT_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1 };
+	static const uint8_t record[] = {CONTENT_CHANGE_CIPHER_SPEC, 3, 3, 0, 1, 1};
 
 	if (!hs->sent_ccs) {
 		hs->sent_ccs = true;
@@ -214,8 +215,8 @@ bool hs_enter_handshake_keys(struct engine_hs *hs, const uint8_t *shared, size_t
 
 bool hs_send_finished(struct engine_hs *hs)
 {
-	const struct secret *base_key = hs->role == ENGINE_CLIENT ? &hs->ks.client_handshake_traffic_secret :
-								    &hs->ks.server_handshake_traffic_secret;
+	const struct secret *base_key = hs->role == ENGINE_CLIENT ? &hs->ks.client_handshake_traffic_secret
+								  : &hs->ks.server_handshake_traffic_secret;
 	uint8_t hash[CRYPTO_MAX_HASH_LEN];
 	uint8_t verify_data[CRYPTO_MAX_HASH_LEN];
 	struct wr *out;
@@ -233,8 +234,8 @@ bool hs_send_finished(struct engine_hs *hs)
 
 bool hs_check_finished(struct engine_hs *hs, const struct hs_message *msg)
 {
-	const struct secret *base_key = hs->role == ENGINE_CLIENT ? &hs->ks.server_handshake_traffic_secret :
-								    &hs->ks.client_handshake_traffic_secret;
+	const struct secret *base_key = hs->role == ENGINE_CLIENT ? &hs->ks.server_handshake_traffic_secret
+								  : &hs->ks.client_handshake_traffic_secret;
 	const size_t hash_len = crypto_hash_len(hs->suite->hash);
 	uint8_t hash[CRYPTO_MAX_HASH_LEN];
 	uint8_t verify_data[CRYPTO_MAX_HASH_LEN];

@@ -18,7 +18,7 @@
 /* Records in a row that move nothing (ChangeCipherSpec, user_canceled, empty) and are borne. */
 #define FLOOD_LIMIT 32
 /* Bytes of a peer that does not speak TLS that go to the reason. */
-#define QUOTE_MAX 16
+#define QUOTE_MAX   16
 
 static bool fail_reason(struct engine_hs *hs, enum reason reason)
 {
@@ -56,7 +56,7 @@ static const struct hs_row *judge_message(struct engine_hs *hs, uint8_t type, si
 static bool dispatch(struct engine_hs *hs, const struct hs_row *row, struct rd whole, bool at_record_end)
 {
 	enum hs_state next = HS_FAILED;
-	struct hs_message msg = { .type = row->type, .whole = whole };
+	struct hs_message msg = {.type = row->type, .whole = whole};
 	struct rd in = whole;
 	struct rd header;
 
@@ -190,7 +190,8 @@ static bool on_change_cipher_spec(struct engine_hs *hs, struct rd in)
 	uint8_t value;
 
 	if (hs->state == HS_WAIT_CLIENT_HELLO || !rd_u8(&in, &value) || !rd_end(&in) || value != 1) {
-		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE, "a ChangeCipherSpec that TLS 1.3 does not allow");
+		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE,
+			       "a ChangeCipherSpec that TLS 1.3 does not allow");
 	}
 	return count_flood(hs);
 }
@@ -201,8 +202,8 @@ static bool skip_early_data(struct engine_hs *hs)
 	if (hs->early_data_left == 0) {
 		return false;
 	}
-	hs->early_data_left = hs->record_len < hs->early_data_left ?
-				      hs->early_data_left - (uint32_t)hs->record_len : 0;
+	hs->early_data_left =
+		hs->record_len < hs->early_data_left ? hs->early_data_left - (uint32_t)hs->record_len : 0;
 	return hs->early_data_left != 0;
 }
 
@@ -240,7 +241,8 @@ static bool on_protected_record(struct engine_hs *hs)
 
 static bool on_record(struct engine_hs *hs)
 {
-	struct rd in = rd_of(hs->record + ENGINE_RECORD_HEADER_LEN, hs->record_len - ENGINE_RECORD_HEADER_LEN);
+	struct rd in =
+		rd_of(hs->record + ENGINE_RECORD_HEADER_LEN, hs->record_len - ENGINE_RECORD_HEADER_LEN);
 
 	if (hs->record[0] == CONTENT_APPLICATION_DATA) {
 		return on_protected_record(hs);
@@ -273,7 +275,8 @@ static bool judge_record_header(struct engine_hs *hs)
 	if (header.type < CONTENT_CHANGE_CIPHER_SPEC || header.type > CONTENT_APPLICATION_DATA) {
 		return fail_reason(hs, REASON_RECORD_TYPE);
 	}
-	if (header.version >> 8 != RECORD_VERSION >> 8 || (is_protected && header.version != RECORD_VERSION)) {
+	if (header.version >> 8 != RECORD_VERSION >> 8 ||
+	    (is_protected && header.version != RECORD_VERSION)) {
 		return fail_reason(hs, REASON_RECORD_VERSION);
 	}
 	if (header.length > (is_protected ? RECORD13_MAX_CIPHERTEXT : ENGINE_MAX_PLAINTEXT)) {
@@ -329,7 +332,8 @@ static bool fail_not_tls(struct engine_hs *hs, struct rd more)
 		}
 	}
 	quote[len] = '\0';
-	(void)hs_fail_detail(hs, ALERT_UNEXPECTED_MESSAGE, "the peer does not speak TLS; its first bytes are", quote);
+	(void)hs_fail_detail(hs, ALERT_UNEXPECTED_MESSAGE, "the peer does not speak TLS; its first bytes are",
+			     quote);
 	hs->err = ENGINE_ERR_NOT_TLS;
 	return false;
 }
@@ -376,8 +380,8 @@ static bool take(struct engine_hs *hs, struct rd *in)
 /* Put the alert that we owe behind what is pending. RFC 8446 6.2 */
 static void send_alert(struct engine_hs *hs)
 {
-	const uint8_t body[ALERT_LEN] = { ALERT_LEVEL_FATAL, hs->alert };
-	const struct engine_slice slice = { body, sizeof(body) };
+	const uint8_t body[ALERT_LEN] = {ALERT_LEVEL_FATAL, hs->alert};
+	const struct engine_slice slice = {body, sizeof(body)};
 	uint8_t record[RECORD13_OVERHEAD + ALERT_LEN];
 	size_t len = 0;
 

@@ -51,15 +51,15 @@ enum hs_state {
 	HS_STATE_COUNT,
 };
 
-#define HS_HEADER_LEN 4
-#define HS_RANDOM_LEN 32
-#define HS_SESSION_ID_MAX 32
+#define HS_HEADER_LEN      4
+#define HS_RANDOM_LEN      32
+#define HS_SESSION_ID_MAX  32
 #define HS_SERVER_NAME_MAX 255
 
 /* Longest bodies that are borne. ClientHello: all its vectors at their maxima. */
-#define HS_MAX_HELLO 131396
+#define HS_MAX_HELLO       131396
 #define HS_MAX_CERTIFICATE 65536
-#define HS_MAX_OTHER 16384
+#define HS_MAX_OTHER       16384
 
 struct hs_message {
 	uint8_t type;
@@ -109,11 +109,12 @@ struct engine_hs {
 	struct wr message; /* a message that is split over records */
 	struct engine_keys recv;
 	struct engine_cipher *recv_cipher; /* NULL: records are not protected yet */
-	bool got_any;	   /* a byte has come */
-	bool got_record;   /* a record has been taken */
-	bool got_opened;   /* a protected record was authentic */
-	uint32_t flood;	   /* records that moved nothing */
-	uint32_t early_data_left; /* bytes of the peer's early data that are still skipped; 0: none expected */
+	bool got_any;                      /* a byte has come */
+	bool got_record;                   /* a record has been taken */
+	bool got_opened;                   /* a protected record was authentic */
+	uint32_t flood;                    /* records that moved nothing */
+	uint32_t
+		early_data_left; /* bytes of the peer's early data that are still skipped; 0: none expected */
 
 	/* sending: messages -> flight -> records in out */
 	struct wr flight;

@@ -11,12 +11,12 @@ const uint8_t hello_retry_request_random[HS_RANDOM_LEN] = {
 	0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
 };
 
-#define TYPE_PADDING 21
-#define TYPE_PRE_SHARED_KEY 41
-#define TYPE_EARLY_DATA 42
+#define TYPE_PADDING            21
+#define TYPE_PRE_SHARED_KEY     41
+#define TYPE_EARLY_DATA         42
 #define TYPE_SUPPORTED_VERSIONS 43
-#define TYPE_COOKIE 44
-#define TYPE_KEY_SHARE 51
+#define TYPE_COOKIE             44
+#define TYPE_KEY_SHARE          51
 
 /* An extensions vector, or the end of an old message that has none. */
 static bool parse_extensions(struct rd *in, struct rd *extensions)
@@ -32,7 +32,8 @@ bool hello_parse_client(struct rd in, struct client_hello *hello)
 {
 	return rd_u16(&in, &hello->legacy_version) && rd_bytes(&in, &hello->random, HS_RANDOM_LEN) &&
 	       rd_vec8(&in, &hello->legacy_session_id, 0, HS_SESSION_ID_MAX) &&
-	       rd_vec16(&in, &hello->cipher_suites, 2, UINT16_MAX - 1) && hello->cipher_suites.left % 2 == 0 &&
+	       rd_vec16(&in, &hello->cipher_suites, 2, UINT16_MAX - 1) &&
+	       hello->cipher_suites.left % 2 == 0 &&
 	       rd_vec8(&in, &hello->legacy_compression_methods, 1, UINT8_MAX) &&
 	       parse_extensions(&in, &hello->extensions);
 }
@@ -67,8 +68,8 @@ bool hello_parse_server(struct rd in, struct server_hello *hello)
 
 bool hello_has_downgrade_sentinel(const struct server_hello *hello)
 {
-	static const uint8_t to_tls12[8] = { 'D', 'O', 'W', 'N', 'G', 'R', 'D', 1 };
-	static const uint8_t to_older[8] = { 'D', 'O', 'W', 'N', 'G', 'R', 'D', 0 };
+	static const uint8_t to_tls12[8] = {'D', 'O', 'W', 'N', 'G', 'R', 'D', 1};
+	static const uint8_t to_older[8] = {'D', 'O', 'W', 'N', 'G', 'R', 'D', 0};
 	struct rd random = hello->random;
 	struct rd front;
 	struct rd tail;
@@ -100,13 +101,14 @@ static bool digest_field(struct crypto_hash_ctx *ctx, uint16_t tag, struct rd fi
 
 bool hello_digest(const struct client_hello *hello, uint8_t out[static CRYPTO_MAX_HASH_LEN])
 {
-	struct crypto_hash_ctx ctx = { .live = false };
+	struct crypto_hash_ctx ctx = {.live = false};
 	struct rd extensions = hello->extensions;
 	struct rd body;
 	uint16_t type;
 	bool ok;
 
-	ok = crypto_hash_init(&ctx, CRYPTO_SHA256) && digest_field(&ctx, hello->legacy_version, hello->random) &&
+	ok = crypto_hash_init(&ctx, CRYPTO_SHA256) &&
+	     digest_field(&ctx, hello->legacy_version, hello->random) &&
 	     digest_field(&ctx, 0, hello->legacy_session_id) && digest_field(&ctx, 0, hello->cipher_suites) &&
 	     digest_field(&ctx, 0, hello->legacy_compression_methods);
 	while (ok && rd_u16(&extensions, &type) && rd_vec16(&extensions, &body, 0, UINT16_MAX)) {

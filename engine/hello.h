@@ -26,7 +26,7 @@ struct server_hello {
 	uint16_t cipher_suite;
 	uint8_t legacy_compression_method;
 	struct rd extensions;
-	bool is_retry;		     /* a HelloRetryRequest, by its random */
+	bool is_retry;               /* a HelloRetryRequest, by its random */
 	bool has_supported_versions; /* else it is of TLS 1.2 or older, and so are the extensions */
 };
 

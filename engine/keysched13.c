@@ -9,10 +9,11 @@
 #include "wire.h"
 
 #define LABEL_PREFIX "tls13 "
-#define INFO_MAX (2 + 1 + 18 + 1 + 64)
+#define INFO_MAX     (2 + 1 + 18 + 1 + 64)
 
-bool keysched13_expand_label(enum crypto_hash hash, const uint8_t *secret, size_t secret_len, const char *label,
-			     const uint8_t *context, size_t context_len, uint8_t *out, size_t out_len)
+bool keysched13_expand_label(enum crypto_hash hash, const uint8_t *secret, size_t secret_len,
+			     const char *label, const uint8_t *context, size_t context_len, uint8_t *out,
+			     size_t out_len)
 {
 	uint8_t room[INFO_MAX];
 	struct wr info;
@@ -39,8 +40,8 @@ static bool derive_secret(const struct keysched13 *ks, const char *label, const 
 	size_t hash_len = crypto_hash_len(ks->suite->hash);
 
 	out->len = hash_len;
-	return keysched13_expand_label(ks->suite->hash, ks->current.data, ks->current.len, label, transcript_hash,
-				       hash_len, out->data, hash_len);
+	return keysched13_expand_label(ks->suite->hash, ks->current.data, ks->current.len, label,
+				       transcript_hash, hash_len, out->data, hash_len);
 }
 
 /* One rung down: current = HKDF-Extract(Derive-Secret(current, "derived", ""), ikm). */
@@ -103,30 +104,32 @@ void keysched13_wipe(struct keysched13 *ks)
 	secret_wipe(ks, sizeof(*ks));
 }
 
-bool keysched13_finished(const struct suite *suite, const struct secret *base_key, const uint8_t *transcript_hash,
-			 uint8_t out[static CRYPTO_MAX_HASH_LEN])
+bool keysched13_finished(const struct suite *suite, const struct secret *base_key,
+			 const uint8_t *transcript_hash, uint8_t out[static CRYPTO_MAX_HASH_LEN])
 {
 	size_t hash_len = crypto_hash_len(suite->hash);
 	uint8_t finished_key[CRYPTO_MAX_HASH_LEN];
 	bool ok;
 
-	ok = keysched13_expand_label(suite->hash, base_key->data, base_key->len, "finished", NULL, 0, finished_key,
-				     hash_len) &&
+	ok = keysched13_expand_label(suite->hash, base_key->data, base_key->len, "finished", NULL, 0,
+				     finished_key, hash_len) &&
 	     crypto_hmac(suite->hash, finished_key, hash_len, transcript_hash, hash_len, out);
 	secret_wipe(finished_key, sizeof(finished_key));
 	return ok;
 }
 
-bool keysched13_traffic_keys(const struct suite *suite, const uint8_t *traffic_secret, struct engine_keys *keys)
+bool keysched13_traffic_keys(const struct suite *suite, const uint8_t *traffic_secret,
+			     struct engine_keys *keys)
 {
 	size_t hash_len = crypto_hash_len(suite->hash);
-	struct engine_keys fresh = { .seq = 0, .epoch = keys->epoch + 1 };
+	struct engine_keys fresh = {.seq = 0, .epoch = keys->epoch + 1};
 	bool ok;
 
 	memcpy(fresh.secret, traffic_secret, hash_len);
 	ok = keysched13_expand_label(suite->hash, fresh.secret, hash_len, "key", NULL, 0, fresh.key,
 				     crypto_aead_key_len(suite->aead)) &&
-	     keysched13_expand_label(suite->hash, fresh.secret, hash_len, "iv", NULL, 0, fresh.iv, sizeof(fresh.iv));
+	     keysched13_expand_label(suite->hash, fresh.secret, hash_len, "iv", NULL, 0, fresh.iv,
+				     sizeof(fresh.iv));
 	if (ok) {
 		*keys = fresh;
 	}
@@ -140,7 +143,8 @@ bool keysched13_update_keys(const struct suite *suite, struct engine_keys *keys)
 	uint8_t next[CRYPTO_MAX_HASH_LEN];
 	bool ok;
 
-	ok = keysched13_expand_label(suite->hash, keys->secret, hash_len, "traffic upd", NULL, 0, next, hash_len) &&
+	ok = keysched13_expand_label(suite->hash, keys->secret, hash_len, "traffic upd", NULL, 0, next,
+				     hash_len) &&
 	     keysched13_traffic_keys(suite, next, keys);
 	secret_wipe(next, sizeof(next));
 	return ok;

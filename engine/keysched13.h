@@ -34,11 +34,12 @@ struct keysched13 {
  * out_len bytes.
  */
 must_check bool keysched13_expand_label(enum crypto_hash hash, const uint8_t *secret, size_t secret_len,
-					const char *label, const uint8_t *context, size_t context_len, uint8_t *out,
-					size_t out_len);
+					const char *label, const uint8_t *context, size_t context_len,
+					uint8_t *out, size_t out_len);
 
 /* Early Secret. psk may be NULL with 0: none. */
-must_check bool keysched13_init(struct keysched13 *ks, const struct suite *suite, const uint8_t *psk, size_t psk_len);
+must_check bool keysched13_init(struct keysched13 *ks, const struct suite *suite, const uint8_t *psk,
+				size_t psk_len);
 /*
  * Handshake Secret from the (EC)DHE secret, and the two handshake traffic secrets.
  * transcript_hash: of ClientHello...ServerHello.

@@ -60,7 +60,8 @@ void engine_cipher_free(struct engine_cipher *cipher)
 }
 
 /* Make the context hold this key, if it does not yet. */
-static bool cipher_prepare(struct engine_cipher *cipher, const struct suite *suite, const struct engine_keys *keys)
+static bool cipher_prepare(struct engine_cipher *cipher, const struct suite *suite,
+			   const struct engine_keys *keys)
 {
 	if (cipher->suite == suite && secret_equal(cipher->key, keys->key, sizeof(cipher->key))) {
 		return true;
@@ -81,7 +82,8 @@ void record_parse_header(const uint8_t wire[static ENGINE_RECORD_HEADER_LEN], st
 	header->length = (size_t)wire[3] << 8 | wire[4];
 }
 
-void record_build_header(uint8_t wire[static ENGINE_RECORD_HEADER_LEN], uint8_t type, uint16_t version, size_t length)
+void record_build_header(uint8_t wire[static ENGINE_RECORD_HEADER_LEN], uint8_t type, uint16_t version,
+			 size_t length)
 {
 	wire[0] = type;
 	wire[1] = (uint8_t)(version >> 8);
@@ -140,7 +142,8 @@ enum reason record13_open(const struct suite *suite, struct engine_keys *keys, s
 	}
 	inner_len = len - ENGINE_RECORD_HEADER_LEN - CRYPTO_AEAD_TAG_LEN;
 	build_nonce(keys, nonce);
-	if (!crypto_aead_open(cipher->aead, nonce, record, ENGINE_RECORD_HEADER_LEN, body, inner_len, inner)) {
+	if (!crypto_aead_open(cipher->aead, nonce, record, ENGINE_RECORD_HEADER_LEN, body, inner_len,
+			      inner)) {
 		return REASON_RECORD_MAC;
 	}
 	keys->seq++;
@@ -155,8 +158,9 @@ enum reason record13_open(const struct suite *suite, struct engine_keys *keys, s
 	return REASON_NONE;
 }
 
-bool record13_seal(const struct suite *suite, struct engine_keys *keys, struct engine_cipher *cipher, uint8_t type,
-		   const struct engine_slice *slices, size_t n_slices, uint8_t *out, size_t out_size, size_t *out_len)
+bool record13_seal(const struct suite *suite, struct engine_keys *keys, struct engine_cipher *cipher,
+		   uint8_t type, const struct engine_slice *slices, size_t n_slices, uint8_t *out,
+		   size_t out_size, size_t *out_len)
 {
 	uint8_t *inner = out + ENGINE_RECORD_HEADER_LEN;
 	uint8_t nonce[CRYPTO_AEAD_NONCE_LEN];

@@ -17,11 +17,11 @@ enum content_type {
 	CONTENT_APPLICATION_DATA = 23,
 };
 
-#define RECORD_VERSION 0x0303
-#define RECORD13_MAX_INNER (ENGINE_MAX_PLAINTEXT + 1)	/* TLSInnerPlaintext, RFC 8446 5.4 */
+#define RECORD_VERSION          0x0303
+#define RECORD13_MAX_INNER      (ENGINE_MAX_PLAINTEXT + 1)   /* TLSInnerPlaintext, RFC 8446 5.4 */
 #define RECORD13_MAX_CIPHERTEXT (ENGINE_MAX_PLAINTEXT + 256) /* TLSCiphertext, RFC 8446 5.2 */
 /* What protecting adds: header, content type, tag. */
-#define RECORD13_OVERHEAD (ENGINE_RECORD_HEADER_LEN + 1 + CRYPTO_AEAD_TAG_LEN)
+#define RECORD13_OVERHEAD       (ENGINE_RECORD_HEADER_LEN + 1 + CRYPTO_AEAD_TAG_LEN)
 
 struct record_header {
 	uint8_t type;
@@ -47,8 +47,9 @@ struct record_opened {
  * REASON_NONE, or what is wrong with it: nothing of its content is left then. The outer type must be
  * application_data; the version in the header is authenticated, not judged.  RFC 8446 5.2, 5.4
  */
-must_check enum reason record13_open(const struct suite *suite, struct engine_keys *keys, struct engine_cipher *cipher,
-				     uint8_t *record, size_t len, uint8_t *out, struct record_opened *opened);
+must_check enum reason record13_open(const struct suite *suite, struct engine_keys *keys,
+				     struct engine_cipher *cipher, uint8_t *record, size_t len, uint8_t *out,
+				     struct record_opened *opened);
 
 /*
  * Protect the slices, together 0..ENGINE_MAX_PLAINTEXT bytes, as one record of an inner content type. out has room
@@ -56,8 +57,8 @@ must_check enum reason record13_open(const struct suite *suite, struct engine_ke
  *
  * False if room, the key's lifetime or a primitive does not allow it.  RFC 8446 5.2
  */
-must_check bool record13_seal(const struct suite *suite, struct engine_keys *keys, struct engine_cipher *cipher,
-			      uint8_t type, const struct engine_slice *slices, size_t n_slices, uint8_t *out,
-			      size_t out_size, size_t *out_len);
+must_check bool record13_seal(const struct suite *suite, struct engine_keys *keys,
+			      struct engine_cipher *cipher, uint8_t type, const struct engine_slice *slices,
+			      size_t n_slices, uint8_t *out, size_t out_size, size_t *out_len);
 
 #endif

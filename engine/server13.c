@@ -23,7 +23,7 @@
 /* Early data that is skipped at most, RFC 8446 4.2.10. Servers allow 16 KiB as a rule. */
 #define EARLY_DATA_SKIP 131072
 /* Key shares in one ClientHello at most: more than there are groups worth sending. */
-#define KEY_SHARES_MAX 64
+#define KEY_SHARES_MAX  64
 
 static bool on_client_hello(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
 static bool on_certificate(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
@@ -66,7 +66,8 @@ static uint16_t newest_version(const struct client_hello *hello, struct rd versi
 }
 
 /* RFC 8446 4.2.1, D.2 */
-static bool judge_version(struct engine_hs *hs, const struct client_hello *hello, const struct ext_block *block)
+static bool judge_version(struct engine_hs *hs, const struct client_hello *hello,
+			  const struct ext_block *block)
 {
 	struct rd versions = rd_of(NULL, 0);
 	char text[ENGINE_REASON_MAX];
@@ -79,7 +80,8 @@ static bool judge_version(struct engine_hs *hs, const struct client_hello *hello
 		if (rd_has_u16(versions, ENGINE_TLS13)) {
 			/* D.5: SSL 3.0 and what came before it must not be negotiated, nor hinted at */
 			return hello->legacy_version > 0x0300 ||
-			       hs_fail(hs, ALERT_PROTOCOL_VERSION, "a ClientHello with a legacy_version of SSL");
+			       hs_fail(hs, ALERT_PROTOCOL_VERSION,
+				       "a ClientHello with a legacy_version of SSL");
 		}
 	}
 	wr_init(&out, (uint8_t *)text, sizeof(text) - 1);
@@ -100,7 +102,8 @@ static bool judge_form(struct engine_hs *hs, const struct client_hello *hello, c
 	uint8_t method;
 
 	if (!rd_u8(&methods, &method) || !rd_end(&methods) || method != 0) {
-		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a ClientHello of TLS 1.3 that offers compression");
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+			       "a ClientHello of TLS 1.3 that offers compression");
 	}
 	if (ext_has(block, EXT_PSK_KEY_EXCHANGE_MODES) &&
 	    !ext_parse_psk_modes(block->body[EXT_PSK_KEY_EXCHANGE_MODES], &modes)) {
@@ -108,16 +111,19 @@ static bool judge_form(struct engine_hs *hs, const struct client_hello *hello, c
 	}
 	if (ext_has(block, EXT_PRE_SHARED_KEY)) {
 		if (!block->psk_is_last) {
-			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "pre_shared_key is not the last extension");
+			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+				       "pre_shared_key is not the last extension");
 		}
 		if (!ext_has(block, EXT_PSK_KEY_EXCHANGE_MODES)) {
-			return hs_fail(hs, ALERT_MISSING_EXTENSION, "pre_shared_key without psk_key_exchange_modes");
+			return hs_fail(hs, ALERT_MISSING_EXTENSION,
+				       "pre_shared_key without psk_key_exchange_modes");
 		}
 		if (!ext_parse_offered_psks(block->body[EXT_PRE_SHARED_KEY], &n_identities, &n_binders)) {
 			return hs_fail(hs, ALERT_DECODE_ERROR, "malformed pre_shared_key");
 		}
 		if (n_identities != n_binders) {
-			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "pre_shared_key without a binder for each identity");
+			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+				       "pre_shared_key without a binder for each identity");
 		}
 	}
 	if (ext_has(block, EXT_EARLY_DATA) && block->body[EXT_EARLY_DATA].left != 0) {
@@ -133,7 +139,8 @@ static bool judge_form(struct engine_hs *hs, const struct client_hello *hello, c
 }
 
 /* RFC 8446 4.1.2: what the second ClientHello may change. */
-static bool judge_repetition(struct engine_hs *hs, const struct client_hello *hello, const struct ext_block *block)
+static bool judge_repetition(struct engine_hs *hs, const struct client_hello *hello,
+			     const struct ext_block *block)
 {
 	uint8_t digest[CRYPTO_MAX_HASH_LEN];
 
@@ -264,7 +271,8 @@ static bool choose_credential(struct engine_hs *hs, const struct ext_block *bloc
 	}
 	hs->credential = NULL;
 	return cert_choose(hs, schemes, hs->server_name) ||
-	       hs_fail(hs, ALERT_HANDSHAKE_FAILURE, "no signature scheme in common with the client for our key");
+	       hs_fail(hs, ALERT_HANDSHAKE_FAILURE,
+		       "no signature scheme in common with the client for our key");
 }
 
 /* ---- groups ---- */
@@ -273,7 +281,7 @@ static bool choose_credential(struct engine_hs *hs, const struct ext_block *bloc
 struct shares {
 	struct rd groups;
 	const struct group *group; /* our choice */
-	struct rd key_exchange;	   /* the client's share of it; empty: none */
+	struct rd key_exchange;    /* the client's share of it; empty: none */
 };
 
 /* Where does a group stand in our preference? Low is better, GROUPS_MAX: nowhere. */
@@ -340,7 +348,7 @@ static bool choose_group(struct engine_hs *hs, const struct ext_block *block, st
 	struct rd entries;
 	size_t n_shares;
 
-	*shares = (struct shares){ .group = NULL };
+	*shares = (struct shares){.group = NULL};
 	if (!ext_parse_u16_list(block->body[EXT_SUPPORTED_GROUPS], &shares->groups)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed supported_groups");
 	}
@@ -420,7 +428,8 @@ static bool send_hello_retry_request(struct engine_hs *hs)
 }
 
 /* RFC 8446 4.1.3; the secret that the key schedule wants goes to shared. */
-static bool send_server_hello(struct engine_hs *hs, const struct shares *shares, uint8_t *shared, size_t *shared_len)
+static bool send_server_hello(struct engine_hs *hs, const struct shares *shares, uint8_t *shared,
+			      size_t *shared_len)
 {
 	uint8_t share[CRYPTO_MAX_SHARE_LEN];
 	struct wr *out;
@@ -431,8 +440,8 @@ static bool send_server_hello(struct engine_hs *hs, const struct shares *shares,
 	if (!engine_random(hs->random, sizeof(hs->random))) {
 		return hs_fail_internal(hs, "random numbers");
 	}
-	if (!crypto_kex_answer(hs->group->group, shares->key_exchange.p, shares->key_exchange.left, share, shared,
-			       shared_len)) {
+	if (!crypto_kex_answer(hs->group->group, shares->key_exchange.p, shares->key_exchange.left, share,
+			       shared, shared_len)) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the client's key share is no valid point");
 	}
 	out = begin_server_hello(hs, hs->random);
@@ -528,7 +537,8 @@ static bool on_client_hello(struct engine_hs *hs, const struct hs_message *msg, 
 	}
 	hs->session_id_len = hello.legacy_session_id.left;
 	if (!rd_copy(&hello.legacy_session_id, hs->session_id, hs->session_id_len) ||
-	    (!hs->retried && !hs_transcript_start(hs, hs->suite->hash)) || !hs_transcript_add(hs, msg->whole)) {
+	    (!hs->retried && !hs_transcript_start(hs, hs->suite->hash)) ||
+	    !hs_transcript_add(hs, msg->whole)) {
 		return hs_fail_internal(hs, "ClientHello");
 	}
 	if (shares.key_exchange.left == 0) {
@@ -551,7 +561,8 @@ static bool on_certificate(struct engine_hs *hs, const struct hs_message *msg, e
 	}
 	/* RFC 8446 4.4.2.4 */
 	if (is_empty && hs->config->client_auth == ENGINE_CLIENT_AUTH_REQUIRE) {
-		return hs_fail(hs, ALERT_CERTIFICATE_REQUIRED, "the client sent no certificate, the policy requires one");
+		return hs_fail(hs, ALERT_CERTIFICATE_REQUIRED,
+			       "the client sent no certificate, the policy requires one");
 	}
 	*next = is_empty ? HS_WAIT_CLIENT_FINISHED : HS_WAIT_CLIENT_CERTIFICATE_VERIFY;
 	return hs_transcript_add(hs, msg->whole);
@@ -565,7 +576,8 @@ static bool on_certificate_verify(struct engine_hs *hs, const struct hs_message 
 
 static bool on_finished(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next)
 {
-	if (!hs_check_finished(hs, msg) || !hs_set_recv_secret(hs, &hs->ks.client_application_traffic_secret)) {
+	if (!hs_check_finished(hs, msg) ||
+	    !hs_set_recv_secret(hs, &hs->ks.client_application_traffic_secret)) {
 		return false;
 	}
 	hs_complete(hs);

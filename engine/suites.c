@@ -6,8 +6,8 @@
 
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
-#define GCM_SOFT (1ULL << 24)
-#define GCM_HARD 23726566ULL /* 2^24.5 */
+#define GCM_SOFT    (1ULL << 24)
+#define GCM_HARD    23726566ULL /* 2^24.5 */
 #define CHACHA_SOFT (1ULL << 48)
 #define CHACHA_HARD (1ULL << 49)
 

@@ -32,8 +32,8 @@ struct scheme {
 	const char *name;
 };
 
-#define SUITES_MAX 8
-#define GROUPS_MAX 8
+#define SUITES_MAX  8
+#define GROUPS_MAX  8
 #define SCHEMES_MAX 16
 
 /* Find by number; NULL if the engine does not know it. */

@@ -93,8 +93,7 @@ static bool rd_vec(struct rd *in, struct rd *view, size_t min, size_t max, size_
 	struct rd content;
 	uint32_t len;
 
-	if (!rd_number(&trial, &len, n_bytes) || len < min || len > max ||
-	    !rd_bytes(&trial, &content, len)) {
+	if (!rd_number(&trial, &len, n_bytes) || len < min || len > max || !rd_bytes(&trial, &content, len)) {
 		return false;
 	}
 	*in = trial;
@@ -143,12 +142,12 @@ bool rd_equal(struct rd a, struct rd b)
 
 void wr_init(struct wr *out, uint8_t *room, size_t size)
 {
-	*out = (struct wr){ .data = room, .size = size };
+	*out = (struct wr){.data = room, .size = size};
 }
 
 void wr_init_heap(struct wr *out)
 {
-	*out = (struct wr){ .grows = true };
+	*out = (struct wr){.grows = true};
 }
 
 void wr_free(struct wr *out)
@@ -157,7 +156,7 @@ void wr_free(struct wr *out)
 		secret_wipe(out->data, out->size);
 		engine_release(out->data);
 	}
-	*out = (struct wr){ .grows = out->grows };
+	*out = (struct wr){.grows = out->grows};
 }
 
 void wr_reset(struct wr *out)

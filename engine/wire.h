@@ -23,7 +23,7 @@ struct rd {
 
 static inline struct rd rd_of(const uint8_t *data, size_t len)
 {
-	return (struct rd){ data, len };
+	return (struct rd){data, len};
 }
 
 must_check bool rd_u8(struct rd *in, uint8_t *value);

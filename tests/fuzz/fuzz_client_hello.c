@@ -15,7 +15,7 @@ static void feed(struct engine_hs *hs, const uint8_t *data, size_t size, size_t 
 {
 	while (size != 0) {
 		const size_t n = size < piece ? size : piece;
-		const uint8_t header[5] = { 22, 3, 1, (uint8_t)(n >> 8), (uint8_t)n };
+		const uint8_t header[5] = {22, 3, 1, (uint8_t)(n >> 8), (uint8_t)n};
 		size_t used;
 
 		if (engine_hs_recv(hs, header, sizeof(header), &used) != ENGINE_OK ||
@@ -30,7 +30,7 @@ static void feed(struct engine_hs *hs, const uint8_t *data, size_t size, size_t 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct engine_config *config;
-	struct engine_conn conn = { .id = 1 };
+	struct engine_conn conn = {.id = 1};
 	char why[ENGINE_REASON_MAX];
 	struct engine_hs *hs;
 	size_t len, used;
@@ -44,7 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 	}
 	pair_seed(1);
-	hs = engine_hs_new(&(struct engine_hs_params){ .config = config }, &conn, why);
+	hs = engine_hs_new(&(struct engine_hs_params){.config = config}, &conn, why);
 	if (hs == NULL) {
 		abort();
 	}
@@ -67,8 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	(void)engine_hs_pending(hs, &len);
 	/* who fails says why, and tells the peer unless there is none that would understand */
 	if (engine_hs_error(hs) != ENGINE_OK &&
-	    (engine_hs_reason(hs)[0] == '\0' ||
-	     (len == 0 && engine_hs_error(hs) != ENGINE_ERR_NOT_TLS && engine_hs_error(hs) != ENGINE_ERR_PEER_ALERT))) {
+	    (engine_hs_reason(hs)[0] == '\0' || (len == 0 && engine_hs_error(hs) != ENGINE_ERR_NOT_TLS &&
+						 engine_hs_error(hs) != ENGINE_ERR_PEER_ALERT))) {
 		abort();
 	}
 	if (conn.version != 0) {

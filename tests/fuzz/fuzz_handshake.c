@@ -47,11 +47,11 @@ struct sender {
 static bool send_record(struct sender *s, const uint8_t *content, size_t len)
 {
 	static uint8_t record[ENGINE_MAX_RECORD];
-	const struct engine_slice slice = { content, len };
+	const struct engine_slice slice = {content, len};
 	size_t record_len;
 
-	if (!record13_seal(s->suite, &s->keys, s->cipher, CONTENT_HANDSHAKE, &slice, 1, record, sizeof(record),
-			   &record_len)) {
+	if (!record13_seal(s->suite, &s->keys, s->cipher, CONTENT_HANDSHAKE, &slice, 1, record,
+			   sizeof(record), &record_len)) {
 		return false;
 	}
 	return pair_give(&pair, s->to, record, record_len) == ENGINE_OK && !engine_hs_is_done(pair.hs[s->to]);
@@ -128,8 +128,8 @@ static void attack(struct sender *s, uint8_t *wire, size_t len, struct rd in)
 		if (header.type != CONTENT_APPLICATION_DATA) {
 			continue;
 		}
-		if (record13_open(s->suite, &open_keys, cipher, wire + (record.p - wire), record.left, NULL, &opened) !=
-		    REASON_NONE) {
+		if (record13_open(s->suite, &open_keys, cipher, wire + (record.p - wire), record.left, NULL,
+				  &opened) != REASON_NONE) {
 			abort();
 		}
 		content = rd_of(opened.data, opened.len);
@@ -157,7 +157,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static uint8_t wire[65536];
 	struct rd in = rd_of(data, size);
-	struct sender s = { .touched = false };
+	struct sender s = {.touched = false};
 	struct keysched13 ks;
 	const uint8_t *bytes;
 	uint8_t mode;
@@ -174,7 +174,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	s.to = (enum engine_role)(mode & 1);
 	engine_config_ref(configs[ENGINE_CLIENT][mode >> 1 & 1]);
 	engine_config_ref(configs[ENGINE_SERVER][mode >> 2 & 1]);
-	if (!pair_begin(&pair, configs[ENGINE_CLIENT][mode >> 1 & 1], configs[ENGINE_SERVER][mode >> 2 & 1])) {
+	if (!pair_begin(&pair, configs[ENGINE_CLIENT][mode >> 1 & 1],
+			configs[ENGINE_SERVER][mode >> 2 & 1])) {
 		abort();
 	}
 	bytes = pair_take(&pair, ENGINE_CLIENT, &len);

@@ -64,8 +64,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	to &= 1;
-	while (going && rd_u8(&in, &type) && rd_u8(&in, &padding) && rd_vec16(&in, &content, 0, ENGINE_MAX_PLAINTEXT)) {
-		const struct engine_slice slice = { content.p, content.left };
+	while (going && rd_u8(&in, &type) && rd_u8(&in, &padding) &&
+	       rd_vec16(&in, &content, 0, ENGINE_MAX_PLAINTEXT)) {
+		const struct engine_slice slice = {content.p, content.left};
 		size_t len;
 
 		if (type == 255) {
@@ -78,11 +79,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			if (len > content.left) {
 				continue;
 			}
-			going = open_record((enum engine_role)to, record, len != 0 ? len : ENGINE_RECORD_HEADER_LEN);
+			going = open_record((enum engine_role)to, record,
+					    len != 0 ? len : ENGINE_RECORD_HEADER_LEN);
 			continue;
 		}
-		if (!record13_seal(suite, &pair.conn[1 - to].send, pair.cipher[1 - to], type, &slice, 1, record,
-				   sizeof(record), &len)) {
+		if (!record13_seal(suite, &pair.conn[1 - to].send, pair.cipher[1 - to], type, &slice, 1,
+				   record, sizeof(record), &len)) {
 			break;
 		}
 		going = open_record((enum engine_role)to, record, len);

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct engine_config *config;
-	struct engine_conn conn = { .id = 1 };
+	struct engine_conn conn = {.id = 1};
 	char why[ENGINE_REASON_MAX];
 	struct engine_hs *hs;
 	size_t piece, used;
@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		}
 	}
 	pair_seed(1);
-	hs = engine_hs_new(&(struct engine_hs_params){ .config = config, .server_name = "localhost" }, &conn, why);
+	hs = engine_hs_new(&(struct engine_hs_params){.config = config, .server_name = "localhost"}, &conn,
+			   why);
 	if (hs == NULL) {
 		abort();
 	}
@@ -46,7 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	/* a seed is the true server's flight, so the end may be reached: with keys, and only then */
 	if (engine_hs_is_done(hs) != (conn.version == ENGINE_TLS13) ||
-	    (engine_hs_error(hs) != ENGINE_OK && (engine_hs_is_done(hs) || engine_hs_reason(hs)[0] == '\0'))) {
+	    (engine_hs_error(hs) != ENGINE_OK &&
+	     (engine_hs_is_done(hs) || engine_hs_reason(hs)[0] == '\0'))) {
 		abort();
 	}
 	engine_hs_free(hs);

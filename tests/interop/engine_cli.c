@@ -31,7 +31,7 @@ static struct {
 	bool verify_nothing, key_updates, wait;
 	enum engine_client_auth client_auth;
 	int connections;
-} opt = { .connections = 1 };
+} opt = {.connections = 1};
 
 struct link {
 	int fd;
@@ -132,7 +132,7 @@ static void flush(struct link *link, struct engine_hs *hs)
 /* Reads with MSG_PEEK, so that nothing behind the handshake is taken. */
 static bool handshake(struct link *link, struct engine_config *config)
 {
-	const struct engine_hs_params params = { .config = config, .server_name = opt.name };
+	const struct engine_hs_params params = {.config = config, .server_name = opt.name};
 	char why[ENGINE_REASON_MAX] = "";
 	struct engine_hs *hs = engine_hs_new(&params, &link->conn, why);
 	uint8_t buf[4096];
@@ -205,7 +205,7 @@ static void send_alert(struct link *link, uint8_t alert)
 static void send_data(struct link *link, const uint8_t *data, size_t len)
 {
 	static uint8_t out[ENGINE_MAX_PLAINTEXT + ENGINE_SEAL_OVERHEAD];
-	const struct engine_slice slice = { data, len };
+	const struct engine_slice slice = {data, len};
 	size_t out_len;
 
 	if (opt.key_updates) {
@@ -236,7 +236,8 @@ static bool recv_record(struct link *link, struct engine_opened *opened)
 		fprintf(stderr, "cut within a record\n");
 		return false;
 	}
-	err = engine_open(&link->conn, link->in, record, len != 0 ? len : ENGINE_RECORD_HEADER_LEN, NULL, 0, opened);
+	err = engine_open(&link->conn, link->in, record, len != 0 ? len : ENGINE_RECORD_HEADER_LEN, NULL, 0,
+			  opened);
 	if (err != ENGINE_OK) {
 		fprintf(stderr, "failed: %s: %s\n", engine_err_name(err), engine_conn_reason(&link->conn));
 		if (engine_alert_due(&link->conn) != 0) {
@@ -257,8 +258,8 @@ static void talk(struct link *link, bool is_server)
 	struct engine_opened opened;
 
 	while (true) {
-		struct pollfd fds[2] = { { .fd = link->fd, .events = POLLIN },
-					 { .fd = stdin_open ? 0 : -1, .events = POLLIN } };
+		struct pollfd fds[2] = {{.fd = link->fd, .events = POLLIN},
+					{.fd = stdin_open ? 0 : -1, .events = POLLIN}};
 		uint8_t buf[ENGINE_MAX_PLAINTEXT];
 
 		if (poll(fds, 2, -1) < 0) {
@@ -294,8 +295,8 @@ static void talk(struct link *link, bool is_server)
 
 static int open_socket(enum engine_role role, char *target)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-					.ai_flags = role == ENGINE_SERVER ? AI_PASSIVE : 0 };
+	const struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
+				       .ai_flags = role == ENGINE_SERVER ? AI_PASSIVE : 0};
 	char *colon = strrchr(target, ':');
 	const char *port = colon != NULL ? colon + 1 : target;
 	struct addrinfo *list;
@@ -326,7 +327,8 @@ static int open_socket(enum engine_role role, char *target)
 
 static bool serve(int fd, uint64_t id, struct engine_config *config, bool is_server)
 {
-	struct link link = { .fd = fd, .conn = { .id = id }, .in = engine_cipher_new(), .out = engine_cipher_new() };
+	struct link link = {
+		.fd = fd, .conn = {.id = id}, .in = engine_cipher_new(), .out = engine_cipher_new()};
 	bool ok = handshake(&link, config);
 
 	if (ok) {
@@ -347,25 +349,48 @@ static void parse_options(int argc, char **argv)
 
 	while ((c = getopt(argc, argv, "C:c:k:n:a:vqQKN:w")) != -1) {
 		switch (c) {
-		case 'C': opt.trust = optarg; break;
-		case 'c': opt.chain = optarg; break;
-		case 'k': opt.key = optarg; break;
-		case 'n': opt.name = optarg; break;
-		case 'a': opt.alpn[opt.n_alpn++ % 8] = optarg; break;
-		case 'v': opt.verify_nothing = true; break;
-		case 'q': opt.client_auth = ENGINE_CLIENT_AUTH_REQUEST; break;
-		case 'Q': opt.client_auth = ENGINE_CLIENT_AUTH_REQUIRE; break;
-		case 'K': opt.key_updates = true; break;
-		case 'N': opt.connections = atoi(optarg); break;
-		case 'w': opt.wait = true; break;
-		default: exit(2);
+		case 'C':
+			opt.trust = optarg;
+			break;
+		case 'c':
+			opt.chain = optarg;
+			break;
+		case 'k':
+			opt.key = optarg;
+			break;
+		case 'n':
+			opt.name = optarg;
+			break;
+		case 'a':
+			opt.alpn[opt.n_alpn++ % 8] = optarg;
+			break;
+		case 'v':
+			opt.verify_nothing = true;
+			break;
+		case 'q':
+			opt.client_auth = ENGINE_CLIENT_AUTH_REQUEST;
+			break;
+		case 'Q':
+			opt.client_auth = ENGINE_CLIENT_AUTH_REQUIRE;
+			break;
+		case 'K':
+			opt.key_updates = true;
+			break;
+		case 'N':
+			opt.connections = atoi(optarg);
+			break;
+		case 'w':
+			opt.wait = true;
+			break;
+		default:
+			exit(2);
 		}
 	}
 }
 
 int main(int argc, char **argv)
 {
-	static const struct engine_env env = { .random = random_bytes, .now = now };
+	static const struct engine_env env = {.random = random_bytes, .now = now};
 	struct engine_config *config;
 	enum engine_role role;
 	bool ok = true;

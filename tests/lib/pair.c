@@ -46,7 +46,7 @@ static void *counted_alloc(size_t size)
 	if (block == NULL) {
 		return NULL;
 	}
-	*block = (struct block){ size, owner };
+	*block = (struct block){size, owner};
 	memory_now += size;
 	owners[owner].now += size;
 	if (owners[owner].now > owners[owner].peak) {
@@ -154,7 +154,7 @@ bool pair_init(void)
 		.random = scripted_random,
 		.now = standing_time,
 	};
-	static const char *const names[] = { "localhost", "127.0.0.1" };
+	static const char *const names[] = {"localhost", "127.0.0.1"};
 	static bool ready;
 	char why[ENGINE_REASON_MAX];
 
@@ -171,9 +171,9 @@ bool pair_add_credential(struct engine_config *config)
 {
 	char why[ENGINE_REASON_MAX];
 
-	return engine_config_add_credential(config, (const uint8_t *)pair_cert.cert_pem, strlen(pair_cert.cert_pem),
-					    (const uint8_t *)pair_cert.key_pem, strlen(pair_cert.key_pem),
-					    why) == ENGINE_OK;
+	return engine_config_add_credential(config, (const uint8_t *)pair_cert.cert_pem,
+					    strlen(pair_cert.cert_pem), (const uint8_t *)pair_cert.key_pem,
+					    strlen(pair_cert.key_pem), why) == ENGINE_OK;
 }
 
 bool pair_add_trust(struct engine_config *config)
@@ -183,8 +183,9 @@ bool pair_add_trust(struct engine_config *config)
 	size_t n = 0;
 	bool ok;
 
-	ok = trust != NULL && engine_trust_add_pem(trust, (const uint8_t *)pair_cert.ca_pem, strlen(pair_cert.ca_pem),
-						   false, &n, why) == ENGINE_OK &&
+	ok = trust != NULL &&
+	     engine_trust_add_pem(trust, (const uint8_t *)pair_cert.ca_pem, strlen(pair_cert.ca_pem), false,
+				  &n, why) == ENGINE_OK &&
 	     n == 1;
 	if (ok) {
 		engine_config_set_trust(config, trust);
@@ -197,7 +198,8 @@ struct engine_config *pair_config(enum engine_role role)
 {
 	struct engine_config *config = engine_config_new(role);
 
-	if (config != NULL && !(role == ENGINE_SERVER ? pair_add_credential(config) : pair_add_trust(config))) {
+	if (config != NULL &&
+	    !(role == ENGINE_SERVER ? pair_add_credential(config) : pair_add_trust(config))) {
 		engine_config_unref(config);
 		return NULL;
 	}
@@ -321,7 +323,7 @@ bool pair_connect(struct pair *pair)
 
 size_t pair_seal(struct pair *pair, enum engine_role role, const void *data, size_t len, uint8_t *out)
 {
-	const struct engine_slice slice = { data, len };
+	const struct engine_slice slice = {data, len};
 	size_t out_len = 0;
 
 	if (engine_seal(&pair->conn[role], pair->cipher[role], &slice, 1, out, ENGINE_MAX_RECORD, &out_len) !=

@@ -21,17 +21,20 @@ struct ext {
 	size_t len;
 };
 
-#define E(type, text) { type, text, sizeof(text) - 1 }
+#define E(type, text)                                                                                        \
+	{                                                                                                    \
+		type, text, sizeof(text) - 1                                                                 \
+	}
 
 /* A client's x25519 key pair, made once, so that its share is a real one. */
 static uint8_t share[CRYPTO_MAX_SHARE_LEN];
 static char key_share_x25519[2 + 4 + 32];
 
 static struct ext defaults[] = {
-	E(43, "\x02\x03\x04"),				/* supported_versions */
-	E(13, "\0\x06\x04\x03\x08\x04\x08\x07"),	/* signature_algorithms */
-	E(10, "\0\x04\0\x1d\0\x17"),			/* supported_groups */
-	{ 51, key_share_x25519, sizeof(key_share_x25519) }, /* key_share */
+	E(43, "\x02\x03\x04"),                            /* supported_versions */
+	E(13, "\0\x06\x04\x03\x08\x04\x08\x07"),          /* signature_algorithms */
+	E(10, "\0\x04\0\x1d\0\x17"),                      /* supported_groups */
+	{51, key_share_x25519, sizeof(key_share_x25519)}, /* key_share */
 };
 #define N_DEFAULTS (sizeof(defaults) / sizeof(defaults[0]))
 
@@ -49,8 +52,9 @@ struct hello {
 	size_t tail_len;
 };
 
-#define BASE .legacy_version = 0x0303, .suites = "\x13\x01\x13\x02\x13\x03", .suites_len = 6, .compression = "\0", \
-	     .compression_len = 1
+#define BASE                                                                                                 \
+	.legacy_version = 0x0303, .suites = "\x13\x01\x13\x02\x13\x03", .suites_len = 6,                     \
+	.compression = "\0", .compression_len = 1
 
 static void put_ext(struct wr *out, const struct ext *ext)
 {
@@ -61,7 +65,7 @@ static void put_ext(struct wr *out, const struct ext *ext)
 
 static size_t build(const struct hello *hello, uint8_t *room, size_t size)
 {
-	bool used[4] = { false };
+	bool used[4] = {false};
 	struct wr out;
 	size_t record, message, mark;
 
@@ -118,7 +122,7 @@ static struct engine_conn conn;
 
 static struct engine_hs *new_server(void)
 {
-	const struct engine_hs_params params = { .config = config };
+	const struct engine_hs_params params = {.config = config};
 	char why[ENGINE_REASON_MAX];
 	struct engine_hs *hs;
 
@@ -163,17 +167,18 @@ static void check(const struct hello *hello, uint8_t alert, const char *what)
 	const uint8_t got = try_hello(hello, reason);
 
 	if (got != alert) {
-		fail_msg("%s: got %s (%s), wanted %s", what, engine_alert_name(got), reason, engine_alert_name(alert));
+		fail_msg("%s: got %s (%s), wanted %s", what, engine_alert_name(got), reason,
+			 engine_alert_name(alert));
 	}
 }
 
-#define REFUSE(alert, ...)                                                   \
-	do {                                                                 \
-		const struct hello hello = { BASE, __VA_ARGS__ };            \
-		check(&hello, alert, #__VA_ARGS__);                          \
+#define REFUSE(alert, ...)                                                                                   \
+	do {                                                                                                 \
+		const struct hello hello = {BASE, __VA_ARGS__};                                              \
+		check(&hello, alert, #__VA_ARGS__);                                                          \
 	} while (0)
-#define TAKE(...) REFUSE(0, __VA_ARGS__)
-#define CHANGE(...) .changes = { __VA_ARGS__ }
+#define TAKE(...)   REFUSE(0, __VA_ARGS__)
+#define CHANGE(...) .changes = {__VA_ARGS__}
 
 /* BASE is there to be overridden */
 #if defined(__clang__)
@@ -209,7 +214,7 @@ static void test_grease_is_ignored(void **unused)
 static void test_versions(void **unused)
 {
 	char reason[ENGINE_REASON_MAX];
-	const struct hello old = { BASE, CHANGE({ 43, NULL, 0 }) };
+	const struct hello old = {BASE, CHANGE({43, NULL, 0})};
 
 	(void)unused;
 	assert_int_equal(try_hello(&old, reason), ALERT_PROTOCOL_VERSION);
@@ -243,9 +248,9 @@ static void test_fields_in_front_of_the_extensions(void **unused)
 static void test_missing_extensions(void **unused)
 {
 	(void)unused;
-	REFUSE(ALERT_MISSING_EXTENSION, CHANGE({ 13, NULL, 0 }));
-	REFUSE(ALERT_MISSING_EXTENSION, CHANGE({ 10, NULL, 0 }));
-	REFUSE(ALERT_MISSING_EXTENSION, CHANGE({ 51, NULL, 0 }));
+	REFUSE(ALERT_MISSING_EXTENSION, CHANGE({13, NULL, 0}));
+	REFUSE(ALERT_MISSING_EXTENSION, CHANGE({10, NULL, 0}));
+	REFUSE(ALERT_MISSING_EXTENSION, CHANGE({51, NULL, 0}));
 }
 
 static void test_repeated_and_misplaced_extensions(void **unused)
@@ -268,8 +273,8 @@ static void test_groups_and_shares(void **unused)
 	REFUSE(ALERT_ILLEGAL_PARAMETER, CHANGE(E(51, "\0\x0a\0\x17\0\x01\0\0\x17\0\x01\0")));
 	/* points that are none */
 	REFUSE(ALERT_ILLEGAL_PARAMETER, CHANGE(E(51, "\0\x05\0\x1d\0\x01\0")));
-	REFUSE(ALERT_ILLEGAL_PARAMETER,
-	       CHANGE(E(51, "\0\x24\0\x1d\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")));
+	REFUSE(ALERT_ILLEGAL_PARAMETER, CHANGE(E(51, "\0\x24\0\x1d\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+						     "\0\0\0\0\0\0\0\0\0\0\0\0\0\0")));
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(51, "")));
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(51, "\0\x04\0\x1d\0\0")));
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(51, "\0\x03\0\x1d\0")));
@@ -297,7 +302,8 @@ static void test_server_names(void **unused)
 {
 	(void)unused;
 	TAKE(CHANGE(E(0, "\0\x0c\0\0\x09localhost")));
-	TAKE(CHANGE(E(0, "\0\x09\0\0\x06" "un-_.1")));
+	TAKE(CHANGE(E(0, "\0\x09\0\0\x06"
+			 "un-_.1")));
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(0, "")));
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(0, "\0\0")));
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(0, "\0\x03\0\0\0")));
@@ -305,8 +311,10 @@ static void test_server_names(void **unused)
 	/* two names of the same type */
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(0, "\0\x08\0\0\x01x\0\0\x01y")));
 	/* what would make a mess of a log */
-	REFUSE(ALERT_ILLEGAL_PARAMETER, CHANGE(E(0, "\0\x06\0\0\x03" "a\nb")));
-	REFUSE(ALERT_ILLEGAL_PARAMETER, CHANGE(E(0, "\0\x06\0\0\x03" "a\0b")));
+	REFUSE(ALERT_ILLEGAL_PARAMETER, CHANGE(E(0, "\0\x06\0\0\x03"
+						    "a\nb")));
+	REFUSE(ALERT_ILLEGAL_PARAMETER, CHANGE(E(0, "\0\x06\0\0\x03"
+						    "a\0b")));
 }
 
 static void test_application_protocols(void **unused)
@@ -320,19 +328,27 @@ static void test_application_protocols(void **unused)
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(16, "\0\x04\x02h2\x05")));
 }
 
-#define BINDER "\x20" "0123456789abcdef0123456789abcdef"
+#define BINDER                                                                                               \
+	"\x20"                                                                                               \
+	"0123456789abcdef0123456789abcdef"
 
 static void test_pre_shared_keys_are_judged_though_not_taken(void **unused)
 {
 	(void)unused;
-	TAKE(CHANGE(E(45, "\x01\x01"), E(41, "\0\x0a\0\x04" "tick\0\0\0\x01\0\x21" BINDER)));
+	TAKE(CHANGE(E(45, "\x01\x01"), E(41, "\0\x0a\0\x04"
+					     "tick\0\0\0\x01\0\x21" BINDER)));
 	/* not the last extension */
+	REFUSE(ALERT_ILLEGAL_PARAMETER, CHANGE(E(45, "\x01\x01"),
+					       E(41, "\0\x0a\0\x04"
+						     "tick\0\0\0\x01\0\x21" BINDER),
+					       E(21, "\0")));
+	REFUSE(ALERT_MISSING_EXTENSION, CHANGE(E(41, "\0\x0a\0\x04"
+						     "tick\0\0\0\x01\0\x21" BINDER)));
 	REFUSE(ALERT_ILLEGAL_PARAMETER,
-	       CHANGE(E(45, "\x01\x01"), E(41, "\0\x0a\0\x04" "tick\0\0\0\x01\0\x21" BINDER), E(21, "\0")));
-	REFUSE(ALERT_MISSING_EXTENSION, CHANGE(E(41, "\0\x0a\0\x04" "tick\0\0\0\x01\0\x21" BINDER)));
-	REFUSE(ALERT_ILLEGAL_PARAMETER,
-	       CHANGE(E(45, "\x01\x01"), E(41, "\0\x0a\0\x04" "tick\0\0\0\x01\0\x42" BINDER BINDER)));
-	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(45, "\x01\x01"), E(41, "\0\x0a\0\x04" "tick\0\0\0\x01\0\0")));
+	       CHANGE(E(45, "\x01\x01"), E(41, "\0\x0a\0\x04"
+					       "tick\0\0\0\x01\0\x42" BINDER BINDER)));
+	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(45, "\x01\x01"), E(41, "\0\x0a\0\x04"
+								   "tick\0\0\0\x01\0\0")));
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(45, "\x01\x01"), E(41, "\0\0\0\x21" BINDER)));
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(45, "\x00")));
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(42, "\0")));
@@ -349,8 +365,8 @@ static enum engine_err feed(struct engine_hs *hs, const void *bytes, size_t len)
 
 static void test_a_hello_split_over_records(void **unused)
 {
-	static const size_t pieces[] = { 1, 2, 3, 4, 5, 40 };
-	static const struct hello hello = { BASE };
+	static const size_t pieces[] = {1, 2, 3, 4, 5, 40};
+	static const struct hello hello = {BASE};
 	uint8_t wire[1024];
 	const size_t len = build(&hello, wire, sizeof(wire)) - 5;
 
@@ -360,7 +376,7 @@ static void test_a_hello_split_over_records(void **unused)
 
 		for (size_t done = 0; done < len; done += pieces[i]) {
 			const size_t n = pieces[i] < len - done ? pieces[i] : len - done;
-			uint8_t record[64] = { 22, 3, 1, 0, (uint8_t)n };
+			uint8_t record[64] = {22, 3, 1, 0, (uint8_t)n};
 
 			memcpy(record + 5, wire + 5 + done, n);
 			assert_int_equal(feed(hs, record, 5 + n), ENGINE_OK);
@@ -378,20 +394,20 @@ static void test_records_that_do_not_belong(void **unused)
 		size_t first_len, second_len;
 		uint8_t alert;
 	} rows[] = {
-		{ "\x16\x03\x01\0\x02\x01\0", "\x14\x03\x03\0\x01\x01", 7, 6, ALERT_UNEXPECTED_MESSAGE },
-		{ "\x16\x03\x01\0\x02\x01\0", "\x15\x03\x03\0\x02\x01\x5a", 7, 7, ALERT_UNEXPECTED_MESSAGE },
-		{ "\x16\x03\x01\0\x02\x01\0", "\x17\x03\x03\0\x01x", 7, 6, ALERT_UNEXPECTED_MESSAGE },
-		{ "\x16\x03\x01\0\x02\x01\0", "\x16\x03\x03\0\0", 7, 5, ALERT_UNEXPECTED_MESSAGE },
-		{ "\x16\x03\x01\0\0", "", 5, 0, ALERT_UNEXPECTED_MESSAGE },
-		{ "\x14\x03\x03\0\x01\x01", "", 6, 0, ALERT_UNEXPECTED_MESSAGE },
-		{ "\x17\x03\x03\0\x01x", "", 6, 0, ALERT_UNEXPECTED_MESSAGE },
-		{ "\x15\x03\x03\0\x03\x01\0\0", "", 8, 0, ALERT_DECODE_ERROR },
-		{ "\x15\x03\x03\0\0", "", 5, 0, ALERT_UNEXPECTED_MESSAGE },
-		{ "\x16\x03\x01\x40\x01", "", 5, 0, ALERT_RECORD_OVERFLOW },
-		{ "\x16\x03\x01\0\x04\x01\x7f\0\0", "", 9, 0, ALERT_ILLEGAL_PARAMETER },
-		{ "\x16\x03\x01\0\x04\x02\0\0\0", "", 9, 0, ALERT_UNEXPECTED_MESSAGE },
-		{ "\x16\x03\x01\0\x02\x01\0", "\x16\x04\x00\0\x01x", 7, 5, ALERT_PROTOCOL_VERSION },
-		{ "\x16\x03\x01\0\x02\x01\0", "\x18\x03\x03\0\x01x", 7, 5, ALERT_UNEXPECTED_MESSAGE },
+		{"\x16\x03\x01\0\x02\x01\0", "\x14\x03\x03\0\x01\x01", 7, 6, ALERT_UNEXPECTED_MESSAGE},
+		{"\x16\x03\x01\0\x02\x01\0", "\x15\x03\x03\0\x02\x01\x5a", 7, 7, ALERT_UNEXPECTED_MESSAGE},
+		{"\x16\x03\x01\0\x02\x01\0", "\x17\x03\x03\0\x01x", 7, 6, ALERT_UNEXPECTED_MESSAGE},
+		{"\x16\x03\x01\0\x02\x01\0", "\x16\x03\x03\0\0", 7, 5, ALERT_UNEXPECTED_MESSAGE},
+		{"\x16\x03\x01\0\0", "", 5, 0, ALERT_UNEXPECTED_MESSAGE},
+		{"\x14\x03\x03\0\x01\x01", "", 6, 0, ALERT_UNEXPECTED_MESSAGE},
+		{"\x17\x03\x03\0\x01x", "", 6, 0, ALERT_UNEXPECTED_MESSAGE},
+		{"\x15\x03\x03\0\x03\x01\0\0", "", 8, 0, ALERT_DECODE_ERROR},
+		{"\x15\x03\x03\0\0", "", 5, 0, ALERT_UNEXPECTED_MESSAGE},
+		{"\x16\x03\x01\x40\x01", "", 5, 0, ALERT_RECORD_OVERFLOW},
+		{"\x16\x03\x01\0\x04\x01\x7f\0\0", "", 9, 0, ALERT_ILLEGAL_PARAMETER},
+		{"\x16\x03\x01\0\x04\x02\0\0\0", "", 9, 0, ALERT_UNEXPECTED_MESSAGE},
+		{"\x16\x03\x01\0\x02\x01\0", "\x16\x04\x00\0\x01x", 7, 5, ALERT_PROTOCOL_VERSION},
+		{"\x16\x03\x01\0\x02\x01\0", "\x18\x03\x03\0\x01x", 7, 5, ALERT_UNEXPECTED_MESSAGE},
 	};
 
 	(void)unused;
@@ -403,7 +419,8 @@ static void test_records_that_do_not_belong(void **unused)
 			assert_int_equal(err, ENGINE_OK);
 			err = feed(hs, rows[i].second, rows[i].second_len);
 		}
-		assert_int_equal(err, ENGINE_ERR_PROTOCOL + (rows[i].alert == ALERT_PROTOCOL_VERSION ? 2 : 0));
+		assert_int_equal(err,
+				 ENGINE_ERR_PROTOCOL + (rows[i].alert == ALERT_PROTOCOL_VERSION ? 2 : 0));
 		assert_int_equal(engine_hs_alert(hs), rows[i].alert);
 		/* the error sticks, nothing more is taken */
 		assert_int_equal(feed(hs, "x", 1), err);
@@ -413,7 +430,7 @@ static void test_records_that_do_not_belong(void **unused)
 
 static void test_a_message_behind_the_hello_in_its_record(void **unused)
 {
-	static const struct hello hello = { BASE };
+	static const struct hello hello = {BASE};
 	struct engine_hs *hs = new_server();
 	uint8_t wire[1024];
 	size_t len = build(&hello, wire, sizeof(wire));
@@ -447,10 +464,10 @@ static void test_alerts_instead_of_a_hello(void **unused)
 /* RFC 8446 4.2.10: early data that we did not ask for is passed over, by type or by trial, up to a limit. */
 static void test_early_data_is_skipped(void **unused)
 {
-	static const struct hello with_early = { BASE, CHANGE(E(42, "")) };
-	static const struct hello retried = { BASE, CHANGE(E(42, ""), E(51, "\0\0")) };
-	static const struct hello without = { BASE };
-	static uint8_t early[5 + 1000] = { 23, 3, 3, 1000 >> 8, 1000 & 255 };
+	static const struct hello with_early = {BASE, CHANGE(E(42, ""))};
+	static const struct hello retried = {BASE, CHANGE(E(42, ""), E(51, "\0\0"))};
+	static const struct hello without = {BASE};
+	static uint8_t early[5 + 1000] = {23, 3, 3, 1000 >> 8, 1000 & 255};
 	uint8_t wire[1024];
 	struct engine_hs *hs;
 	int taken;
@@ -458,7 +475,8 @@ static void test_early_data_is_skipped(void **unused)
 	(void)unused;
 	for (int variant = 0; variant < 2; variant++) {
 		hs = new_server();
-		assert_int_equal(feed(hs, wire, build(variant == 0 ? &with_early : &retried, wire, sizeof(wire))),
+		assert_int_equal(feed(hs, wire,
+				      build(variant == 0 ? &with_early : &retried, wire, sizeof(wire))),
 				 ENGINE_OK);
 		for (taken = 0; taken < 1000 && feed(hs, early, sizeof(early)) == ENGINE_OK; taken++) {
 		}
@@ -474,28 +492,28 @@ static void test_early_data_is_skipped(void **unused)
 /* RFC 8446 4.1.2: the second ClientHello. */
 static void test_second_hellos(void **unused)
 {
-	static const struct hello first = { BASE, CHANGE(E(51, "\0\0")) };
-	static const struct hello good = { BASE };
-	static const struct hello padded = { BASE, CHANGE(E(21, "\0\0")) };
-	static const struct hello other_suites = { BASE, .suites = "\x13\x01", .suites_len = 2 };
-	static const struct hello other_groups = { BASE, CHANGE(E(10, "\0\x02\0\x1d")) };
-	static const struct hello more = { BASE, CHANGE(E(0x1234, "")) };
-	static const struct hello early = { BASE, CHANGE(E(42, "")) };
-	static const struct hello other_share = { BASE, CHANGE(E(51, "\0\x05\0\x17\0\x01\x04")) };
-	static const struct hello session = { BASE, .session_id_len = 1 };
+	static const struct hello first = {BASE, CHANGE(E(51, "\0\0"))};
+	static const struct hello good = {BASE};
+	static const struct hello padded = {BASE, CHANGE(E(21, "\0\0"))};
+	static const struct hello other_suites = {BASE, .suites = "\x13\x01", .suites_len = 2};
+	static const struct hello other_groups = {BASE, CHANGE(E(10, "\0\x02\0\x1d"))};
+	static const struct hello more = {BASE, CHANGE(E(0x1234, ""))};
+	static const struct hello early = {BASE, CHANGE(E(42, ""))};
+	static const struct hello other_share = {BASE, CHANGE(E(51, "\0\x05\0\x17\0\x01\x04"))};
+	static const struct hello session = {BASE, .session_id_len = 1};
 	static const struct {
 		const struct hello *hello;
 		uint8_t alert;
 	} rows[] = {
-		{ &good, 0 },
-		{ &padded, 0 },
-		{ &first, ALERT_ILLEGAL_PARAMETER },
-		{ &other_suites, ALERT_ILLEGAL_PARAMETER },
-		{ &other_groups, ALERT_ILLEGAL_PARAMETER },
-		{ &more, ALERT_ILLEGAL_PARAMETER },
-		{ &early, ALERT_ILLEGAL_PARAMETER },
-		{ &other_share, ALERT_ILLEGAL_PARAMETER },
-		{ &session, ALERT_ILLEGAL_PARAMETER },
+		{&good, 0},
+		{&padded, 0},
+		{&first, ALERT_ILLEGAL_PARAMETER},
+		{&other_suites, ALERT_ILLEGAL_PARAMETER},
+		{&other_groups, ALERT_ILLEGAL_PARAMETER},
+		{&more, ALERT_ILLEGAL_PARAMETER},
+		{&early, ALERT_ILLEGAL_PARAMETER},
+		{&other_share, ALERT_ILLEGAL_PARAMETER},
+		{&session, ALERT_ILLEGAL_PARAMETER},
 	};
 
 	(void)unused;
@@ -517,8 +535,8 @@ static void test_second_hellos(void **unused)
 /* The choices that server13.c promises. */
 static void test_choices(void **unused)
 {
-	static const struct hello chacha_first = { BASE, .suites = "\x13\x03\x13\x01", .suites_len = 4 };
-	static const struct hello aes_256_first = { BASE, .suites = "\x13\x02\x13\x01", .suites_len = 4 };
+	static const struct hello chacha_first = {BASE, .suites = "\x13\x03\x13\x01", .suites_len = 4};
+	static const struct hello aes_256_first = {BASE, .suites = "\x13\x02\x13\x01", .suites_len = 4};
 	uint8_t wire[1024];
 	struct engine_hs *hs = new_server();
 

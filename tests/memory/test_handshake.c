@@ -18,7 +18,7 @@
 /* Both sides agree, and data goes both ways. */
 static void check_connection(struct pair *pair)
 {
-	static const char *const words[2] = { "from the client", "from the server" };
+	static const char *const words[2] = {"from the client", "from the server"};
 	uint8_t record[ENGINE_MAX_RECORD];
 
 	assert_int_equal(engine_hs_error(pair->hs[ENGINE_CLIENT]), ENGINE_OK);
@@ -32,10 +32,12 @@ static void check_connection(struct pair *pair)
 	assert_memory_not_equal(&pair->conn[0].send.key, &pair->conn[0].recv.key, 32);
 	for (int role = ENGINE_CLIENT; role <= ENGINE_SERVER; role++) {
 		struct engine_opened opened;
-		size_t len = pair_seal(pair, (enum engine_role)role, words[role], strlen(words[role]), record);
+		size_t len =
+			pair_seal(pair, (enum engine_role)role, words[role], strlen(words[role]), record);
 
 		assert_true(len > strlen(words[role]));
-		assert_int_equal(pair_open(pair, (enum engine_role)(1 - role), record, len, &opened), ENGINE_OK);
+		assert_int_equal(pair_open(pair, (enum engine_role)(1 - role), record, len, &opened),
+				 ENGINE_OK);
 		assert_int_equal(opened.event, ENGINE_EVENT_DATA);
 		assert_int_equal(opened.data_len, strlen(words[role]));
 		assert_memory_equal(opened.data, words[role], opened.data_len);
@@ -59,7 +61,7 @@ static void test_a_handshake_in_one_piece(void **unused)
 
 static void test_a_handshake_byte_by_byte_and_in_odd_pieces(void **unused)
 {
-	static const size_t chunks[] = { 1, 2, 3, 5, 7, 64, 333 };
+	static const size_t chunks[] = {1, 2, 3, 5, 7, 64, 333};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(chunks) / sizeof(chunks[0]); i++) {
@@ -112,7 +114,8 @@ static void test_a_client_certificate_is_asked_for_and_proven(void **unused)
 
 static void test_a_missing_client_certificate(void **unused)
 {
-	static const enum engine_client_auth modes[] = { ENGINE_CLIENT_AUTH_REQUEST, ENGINE_CLIENT_AUTH_REQUIRE };
+	static const enum engine_client_auth modes[] = {ENGINE_CLIENT_AUTH_REQUEST,
+							ENGINE_CLIENT_AUTH_REQUIRE};
 
 	(void)unused;
 	for (size_t i = 0; i < 2; i++) {
@@ -137,9 +140,9 @@ static void test_a_missing_client_certificate(void **unused)
 /* RFC 7301 */
 static void test_application_protocols(void **unused)
 {
-	static const char *const ours[] = { "h2", "http/1.1" };
-	static const char *const theirs[] = { "http/1.1", "spdy/3", "h2" };
-	static const char *const others[] = { "imap" };
+	static const char *const ours[] = {"h2", "http/1.1"};
+	static const char *const theirs[] = {"http/1.1", "spdy/3", "h2"};
+	static const char *const others[] = {"imap"};
 	struct engine_config *client = pair_config(ENGINE_CLIENT);
 	struct engine_config *server = pair_config(ENGINE_SERVER);
 	struct pair pair;
@@ -203,9 +206,9 @@ static void test_an_untrusted_server_is_refused_and_told_why(void **unused)
 static void test_a_certificate_for_another_name_is_refused(void **unused)
 {
 	struct engine_config *config = pair_config(ENGINE_CLIENT);
-	const struct engine_hs_params params = { .config = config, .server_name = "other.example" };
+	const struct engine_hs_params params = {.config = config, .server_name = "other.example"};
 	struct engine_hs *other;
-	struct engine_conn conn = { .id = 9 };
+	struct engine_conn conn = {.id = 9};
 	char why[ENGINE_REASON_MAX];
 	struct pair pair;
 
@@ -260,7 +263,7 @@ static size_t run_damaged(struct pair *pair, enum engine_role role, size_t at, u
 
 static void flip_every_byte(enum engine_role role)
 {
-	static const uint8_t flips[] = { 0x01, 0x80, 0xff };
+	static const uint8_t flips[] = {0x01, 0x80, 0xff};
 	struct pair pair;
 	size_t total = run_damaged(&pair, role, SIZE_MAX, 0, false);
 
@@ -277,7 +280,8 @@ static void flip_every_byte(enum engine_role role)
 			check_connection(&pair);
 		} else {
 			/* whoever ended it, nobody is left with a connection that the other side agreed to */
-			assert_false(engine_hs_is_done(pair.hs[1 - role]) && engine_hs_is_done(pair.hs[role]));
+			assert_false(engine_hs_is_done(pair.hs[1 - role]) &&
+				     engine_hs_is_done(pair.hs[role]));
 		}
 		/* at most the minor version of a plaintext record header may pass */
 		if (both) {
@@ -427,11 +431,12 @@ static void test_a_fresh_handshake_says_so(void **unused)
 	pair_end(&pair);
 }
 
-static void check_params(enum engine_role role, bool credential, const char *name, uint64_t id, const char *expected)
+static void check_params(enum engine_role role, bool credential, const char *name, uint64_t id,
+			 const char *expected)
 {
 	struct engine_config *config = engine_config_new(role);
-	const struct engine_hs_params params = { .config = config, .server_name = name };
-	struct engine_conn conn = { .id = id };
+	const struct engine_hs_params params = {.config = config, .server_name = name};
+	struct engine_conn conn = {.id = id};
 	char why[ENGINE_REASON_MAX] = "";
 
 	if (credential) {

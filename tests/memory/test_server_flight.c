@@ -32,17 +32,17 @@ struct server_hello_case {
 	uint8_t alert;
 };
 
-#define B(text) text, sizeof(text) - 1
-#define SV "\0\x2b\0\x02\x03\x04"
+#define B(text)    text, sizeof(text) - 1
+#define SV         "\0\x2b\0\x02\x03\x04"
 /* x25519, the base point as share: as good as any */
-#define SHARE "\0\x33\0\x24\0\x1d\0\x20\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
+#define SHARE      "\0\x33\0\x24\0\x1d\0\x20\x09\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
 #define ZERO_SHARE "\0\x33\0\x24\0\x1d\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0"
-#define HRR_RANDOM                                                       \
-	"\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91" \
+#define HRR_RANDOM                                                                                           \
+	"\xcf\x21\xad\x74\xe5\x9a\x61\x11\xbe\x1d\x8c\x02\x1e\x65\xb8\x91"                                   \
 	"\xc2\xa2\x11\x16\x7a\xbb\x8c\x5e\x07\x9e\x09\xe2\xc8\xa8\x33\x9c"
 
-static size_t build_server_hello(const struct server_hello_case *c, const char *random, const char *extensions,
-				 size_t extensions_len, uint8_t *room, size_t size)
+static size_t build_server_hello(const struct server_hello_case *c, const char *random,
+				 const char *extensions, size_t extensions_len, uint8_t *room, size_t size)
 {
 	const struct engine_hs *client = pair.hs[ENGINE_CLIENT];
 	struct wr out;
@@ -96,33 +96,35 @@ static size_t build_server_hello(const struct server_hello_case *c, const char *
 #define RANDOM "RANDOMRANDOMRANDOMRANDOMRANDOM42"
 
 static const struct server_hello_case server_hellos[] = {
-	{ "as it should be", F_NONE, NULL, 0, 0 },
-	{ "legacy_version", F_VERSION, B("\x03\x04"), ALERT_ILLEGAL_PARAMETER },
-	{ "short session id", F_SESSION_ID, B("\0"), ALERT_ILLEGAL_PARAMETER },
-	{ "another session id", F_SESSION_ID, B("\x20yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"), ALERT_ILLEGAL_PARAMETER },
-	{ "session id too long", F_SESSION_ID, B("\x21yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"), ALERT_DECODE_ERROR },
-	{ "unknown suite", F_SUITE, B("\x13\x04"), ALERT_ILLEGAL_PARAMETER },
-	{ "suite of TLS 1.2", F_SUITE, B("\xc0\x2f"), ALERT_ILLEGAL_PARAMETER },
-	{ "compression", F_COMPRESSION, B("\1"), ALERT_ILLEGAL_PARAMETER },
-	{ "bytes behind", F_TAIL, B("\0"), ALERT_DECODE_ERROR },
-	{ "no extensions at all", F_EXTENSIONS, NULL, 0, ALERT_PROTOCOL_VERSION },
-	{ "no supported_versions", F_EXTENSIONS, B(SHARE), ALERT_PROTOCOL_VERSION },
-	{ "no key_share", F_EXTENSIONS, B(SV), ALERT_MISSING_EXTENSION },
-	{ "selects TLS 1.2", F_EXTENSIONS, B("\0\x2b\0\x02\x03\x03" SHARE), ALERT_ILLEGAL_PARAMETER },
-	{ "selects what is not there", F_EXTENSIONS, B("\0\x2b\0\x02\x03\x05" SHARE), ALERT_ILLEGAL_PARAMETER },
-	{ "version of three bytes", F_EXTENSIONS, B("\0\x2b\0\x03\x03\x04\0" SHARE), ALERT_DECODE_ERROR },
-	{ "twice supported_versions", F_EXTENSIONS, B(SV SV SHARE), ALERT_ILLEGAL_PARAMETER },
-	{ "unknown extension", F_EXTENSIONS, B(SV SHARE "\x12\x34\0\0"), ALERT_UNSUPPORTED_EXTENSION },
-	{ "server_name here", F_EXTENSIONS, B(SV SHARE "\0\0\0\0"), ALERT_ILLEGAL_PARAMETER },
-	{ "cookie here", F_EXTENSIONS, B(SV SHARE "\0\x2c\0\x03\0\x01x"), ALERT_ILLEGAL_PARAMETER },
-	{ "a pre-shared key", F_EXTENSIONS, B(SV SHARE "\0\x29\0\x02\0\0"), ALERT_UNSUPPORTED_EXTENSION },
-	{ "group without a share", F_EXTENSIONS, B(SV "\0\x33\0\x05\0\x17\0\x01\x04"), ALERT_ILLEGAL_PARAMETER },
-	{ "short share", F_EXTENSIONS, B(SV "\0\x33\0\x05\0\x1d\0\x01\x04"), ALERT_ILLEGAL_PARAMETER },
-	{ "empty share", F_EXTENSIONS, B(SV "\0\x33\0\x04\0\x1d\0\0"), ALERT_DECODE_ERROR },
-	{ "share of zeros", F_EXTENSIONS, B(SV ZERO_SHARE), ALERT_ILLEGAL_PARAMETER },
-	{ "bytes behind the share", F_EXTENSIONS, B(SV "\0\x33\0\x06\0\x1d\0\x01\x04\0"), ALERT_DECODE_ERROR },
-	{ "extension cut short", F_EXTENSIONS, B(SV SHARE "\0"), ALERT_DECODE_ERROR },
-	{ "downgrade sentinel", F_NONE, NULL, 0, 0 }, /* means nothing in TLS 1.3 */
+	{"as it should be", F_NONE, NULL, 0, 0},
+	{"legacy_version", F_VERSION, B("\x03\x04"), ALERT_ILLEGAL_PARAMETER},
+	{"short session id", F_SESSION_ID, B("\0"), ALERT_ILLEGAL_PARAMETER},
+	{"another session id", F_SESSION_ID, B("\x20yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"),
+	 ALERT_ILLEGAL_PARAMETER},
+	{"session id too long", F_SESSION_ID, B("\x21yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"), ALERT_DECODE_ERROR},
+	{"unknown suite", F_SUITE, B("\x13\x04"), ALERT_ILLEGAL_PARAMETER},
+	{"suite of TLS 1.2", F_SUITE, B("\xc0\x2f"), ALERT_ILLEGAL_PARAMETER},
+	{"compression", F_COMPRESSION, B("\1"), ALERT_ILLEGAL_PARAMETER},
+	{"bytes behind", F_TAIL, B("\0"), ALERT_DECODE_ERROR},
+	{"no extensions at all", F_EXTENSIONS, NULL, 0, ALERT_PROTOCOL_VERSION},
+	{"no supported_versions", F_EXTENSIONS, B(SHARE), ALERT_PROTOCOL_VERSION},
+	{"no key_share", F_EXTENSIONS, B(SV), ALERT_MISSING_EXTENSION},
+	{"selects TLS 1.2", F_EXTENSIONS, B("\0\x2b\0\x02\x03\x03" SHARE), ALERT_ILLEGAL_PARAMETER},
+	{"selects what is not there", F_EXTENSIONS, B("\0\x2b\0\x02\x03\x05" SHARE), ALERT_ILLEGAL_PARAMETER},
+	{"version of three bytes", F_EXTENSIONS, B("\0\x2b\0\x03\x03\x04\0" SHARE), ALERT_DECODE_ERROR},
+	{"twice supported_versions", F_EXTENSIONS, B(SV SV SHARE), ALERT_ILLEGAL_PARAMETER},
+	{"unknown extension", F_EXTENSIONS, B(SV SHARE "\x12\x34\0\0"), ALERT_UNSUPPORTED_EXTENSION},
+	{"server_name here", F_EXTENSIONS, B(SV SHARE "\0\0\0\0"), ALERT_ILLEGAL_PARAMETER},
+	{"cookie here", F_EXTENSIONS, B(SV SHARE "\0\x2c\0\x03\0\x01x"), ALERT_ILLEGAL_PARAMETER},
+	{"a pre-shared key", F_EXTENSIONS, B(SV SHARE "\0\x29\0\x02\0\0"), ALERT_UNSUPPORTED_EXTENSION},
+	{"group without a share", F_EXTENSIONS, B(SV "\0\x33\0\x05\0\x17\0\x01\x04"),
+	 ALERT_ILLEGAL_PARAMETER},
+	{"short share", F_EXTENSIONS, B(SV "\0\x33\0\x05\0\x1d\0\x01\x04"), ALERT_ILLEGAL_PARAMETER},
+	{"empty share", F_EXTENSIONS, B(SV "\0\x33\0\x04\0\x1d\0\0"), ALERT_DECODE_ERROR},
+	{"share of zeros", F_EXTENSIONS, B(SV ZERO_SHARE), ALERT_ILLEGAL_PARAMETER},
+	{"bytes behind the share", F_EXTENSIONS, B(SV "\0\x33\0\x06\0\x1d\0\x01\x04\0"), ALERT_DECODE_ERROR},
+	{"extension cut short", F_EXTENSIONS, B(SV SHARE "\0"), ALERT_DECODE_ERROR},
+	{"downgrade sentinel", F_NONE, NULL, 0, 0}, /* means nothing in TLS 1.3 */
 };
 
 static void check_alert(enum engine_role role, enum engine_err err, uint8_t alert, const char *name)
@@ -130,8 +132,8 @@ static void check_alert(enum engine_role role, enum engine_err err, uint8_t aler
 	const uint8_t got = engine_hs_alert(pair.hs[role]);
 
 	if (got != alert || (err == ENGINE_OK) != (alert == 0)) {
-		fail_msg("%s: got %s (%s), wanted %s", name, engine_alert_name(got), engine_hs_reason(pair.hs[role]),
-			 engine_alert_name(alert));
+		fail_msg("%s: got %s (%s), wanted %s", name, engine_alert_name(got),
+			 engine_hs_reason(pair.hs[role]), engine_alert_name(alert));
 	}
 	assert_int_equal(pair.conn[role].version, 0);
 }
@@ -144,7 +146,8 @@ static void test_server_hellos(void **unused)
 		enum engine_err err;
 
 		assert_true(pair_begin_default(&pair));
-		len = build_server_hello(&server_hellos[i], RANDOM, SV SHARE, sizeof(SV SHARE) - 1, wire, sizeof(wire));
+		len = build_server_hello(&server_hellos[i], RANDOM, SV SHARE, sizeof(SV SHARE) - 1, wire,
+					 sizeof(wire));
 		err = pair_give(&pair, ENGINE_CLIENT, wire, len);
 		check_alert(ENGINE_CLIENT, err, server_hellos[i].alert, server_hellos[i].name);
 		pair_end(&pair);
@@ -154,14 +157,14 @@ static void test_server_hellos(void **unused)
 /* RFC 8446 4.1.3: TLS 1.2 by a server that knows better. */
 static void test_downgrade_sentinels(void **unused)
 {
-	static const struct server_hello_case old = { "old", F_EXTENSIONS, NULL, 0, 0 };
+	static const struct server_hello_case old = {"old", F_EXTENSIONS, NULL, 0, 0};
 	static const struct {
 		const char *random;
 		uint8_t alert;
 	} rows[] = {
-		{ "RANDOMRANDOMRANDOMRANDOMDOWNGRD\x01", ALERT_ILLEGAL_PARAMETER },
-		{ "RANDOMRANDOMRANDOMRANDOMDOWNGRD\x00", ALERT_ILLEGAL_PARAMETER },
-		{ "RANDOMRANDOMRANDOMRANDOMDOWNGRD\x02", ALERT_PROTOCOL_VERSION },
+		{"RANDOMRANDOMRANDOMRANDOMDOWNGRD\x01", ALERT_ILLEGAL_PARAMETER},
+		{"RANDOMRANDOMRANDOMRANDOMDOWNGRD\x00", ALERT_ILLEGAL_PARAMETER},
+		{"RANDOMRANDOMRANDOMRANDOMDOWNGRD\x02", ALERT_PROTOCOL_VERSION},
 	};
 
 	(void)unused;
@@ -176,7 +179,8 @@ static void test_downgrade_sentinels(void **unused)
 		pair_end(&pair);
 	}
 	assert_true(pair_begin_default(&pair));
-	(void)pair_give(&pair, ENGINE_CLIENT, wire, build_server_hello(&old, RANDOM, "", 0, wire, sizeof(wire)));
+	(void)pair_give(&pair, ENGINE_CLIENT, wire,
+			build_server_hello(&old, RANDOM, "", 0, wire, sizeof(wire)));
 	assert_string_equal(engine_hs_reason(pair.hs[ENGINE_CLIENT]),
 			    "the policy wants TLS 1.3, the peer chose: TLS 1.2");
 	pair_end(&pair);
@@ -186,19 +190,19 @@ static void test_downgrade_sentinels(void **unused)
 static void test_hello_retry_requests(void **unused)
 {
 	static const struct server_hello_case rows[] = {
-		{ "another group", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x17"), 0 },
-		{ "the third group", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x18"), 0 },
-		{ "a cookie alone", F_EXTENSIONS, B(SV "\0\x2c\0\x05\0\x03yum"), 0 },
-		{ "both", F_EXTENSIONS, B(SV "\0\x2c\0\x05\0\x03yum\0\x33\0\x02\0\x17"), 0 },
-		{ "nothing", F_EXTENSIONS, B(SV), ALERT_ILLEGAL_PARAMETER },
-		{ "what we sent", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x1d"), ALERT_ILLEGAL_PARAMETER },
-		{ "what we do not have", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x19"), ALERT_ILLEGAL_PARAMETER },
-		{ "a whole share", F_EXTENSIONS, B(SV SHARE), ALERT_DECODE_ERROR },
-		{ "an empty cookie", F_EXTENSIONS, B(SV "\0\x2c\0\x02\0\0"), ALERT_DECODE_ERROR },
-		{ "no version", F_EXTENSIONS, B("\0\x33\0\x02\0\x17"), ALERT_MISSING_EXTENSION },
-		{ "an unknown extension", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x17\x12\x34\0\0"),
-		  ALERT_UNSUPPORTED_EXTENSION },
-		{ "ALPN", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x17\0\x10\0\0"), ALERT_ILLEGAL_PARAMETER },
+		{"another group", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x17"), 0},
+		{"the third group", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x18"), 0},
+		{"a cookie alone", F_EXTENSIONS, B(SV "\0\x2c\0\x05\0\x03yum"), 0},
+		{"both", F_EXTENSIONS, B(SV "\0\x2c\0\x05\0\x03yum\0\x33\0\x02\0\x17"), 0},
+		{"nothing", F_EXTENSIONS, B(SV), ALERT_ILLEGAL_PARAMETER},
+		{"what we sent", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x1d"), ALERT_ILLEGAL_PARAMETER},
+		{"what we do not have", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x19"), ALERT_ILLEGAL_PARAMETER},
+		{"a whole share", F_EXTENSIONS, B(SV SHARE), ALERT_DECODE_ERROR},
+		{"an empty cookie", F_EXTENSIONS, B(SV "\0\x2c\0\x02\0\0"), ALERT_DECODE_ERROR},
+		{"no version", F_EXTENSIONS, B("\0\x33\0\x02\0\x17"), ALERT_MISSING_EXTENSION},
+		{"an unknown extension", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x17\x12\x34\0\0"),
+		 ALERT_UNSUPPORTED_EXTENSION},
+		{"ALPN", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x17\0\x10\0\0"), ALERT_ILLEGAL_PARAMETER},
 	};
 
 	(void)unused;
@@ -227,8 +231,8 @@ static void test_hello_retry_requests(void **unused)
 
 static void test_a_suite_that_changes_behind_a_retry(void **unused)
 {
-	static const struct server_hello_case retry = { "", F_EXTENSIONS, B(SV "\0\x2c\0\x05\0\x03yum"), 0 };
-	static const struct server_hello_case other = { "", F_SUITE, B("\x13\x03"), 0 };
+	static const struct server_hello_case retry = {"", F_EXTENSIONS, B(SV "\0\x2c\0\x05\0\x03yum"), 0};
+	static const struct server_hello_case other = {"", F_SUITE, B("\x13\x03"), 0};
 	enum engine_err err;
 
 	(void)unused;
@@ -237,7 +241,8 @@ static void test_a_suite_that_changes_behind_a_retry(void **unused)
 				   build_server_hello(&retry, HRR_RANDOM, "", 0, wire, sizeof(wire))),
 			 ENGINE_OK);
 	err = pair_give(&pair, ENGINE_CLIENT, wire,
-			build_server_hello(&other, RANDOM, SV SHARE, sizeof(SV SHARE) - 1, wire, sizeof(wire)));
+			build_server_hello(&other, RANDOM, SV SHARE, sizeof(SV SHARE) - 1, wire,
+					   sizeof(wire)));
 	check_alert(ENGINE_CLIENT, err, ALERT_ILLEGAL_PARAMETER, "suite");
 	pair_end(&pair);
 }
@@ -253,7 +258,7 @@ static void begin_protected(enum engine_role to, bool client_auth)
 {
 	struct engine_config *client = pair_config(ENGINE_CLIENT);
 	struct engine_config *server = pair_config(ENGINE_SERVER);
-	static const char *const protocols[] = { "one", "two" };
+	static const char *const protocols[] = {"one", "two"};
 	struct engine_hs *hs;
 	const uint8_t *bytes;
 	size_t len, first;
@@ -274,8 +279,8 @@ static void begin_protected(enum engine_role to, bool client_auth)
 	cipher = engine_cipher_new();
 	memset(&keys, 0, sizeof(keys));
 	assert_true(keysched13_traffic_keys(suite,
-					    to == ENGINE_CLIENT ? hs->ks.server_handshake_traffic_secret.data :
-								  hs->ks.client_handshake_traffic_secret.data,
+					    to == ENGINE_CLIENT ? hs->ks.server_handshake_traffic_secret.data
+								: hs->ks.client_handshake_traffic_secret.data,
 					    &keys));
 }
 
@@ -287,7 +292,7 @@ static void end_protected(void)
 
 static enum engine_err give_record(enum engine_role to, uint8_t type, const void *content, size_t content_len)
 {
-	const struct engine_slice slice = { content, content_len };
+	const struct engine_slice slice = {content, content_len};
 	size_t len;
 
 	assert_true(record13_seal(suite, &keys, cipher, type, &slice, 1, wire, sizeof(wire), &len));
@@ -297,7 +302,7 @@ static enum engine_err give_record(enum engine_role to, uint8_t type, const void
 /* One message; its transcript is the receiver's affair. */
 static enum engine_err give_message(enum engine_role to, uint8_t type, const void *body, size_t body_len)
 {
-	uint8_t message[2048] = { type, 0, (uint8_t)(body_len >> 8), (uint8_t)body_len };
+	uint8_t message[2048] = {type, 0, (uint8_t)(body_len >> 8), (uint8_t)body_len};
 
 	memcpy(message + 4, body, body_len);
 	return give_record(to, CONTENT_HANDSHAKE, message, 4 + body_len);
@@ -313,31 +318,32 @@ struct message_case {
 static void test_encrypted_extensions(void **unused)
 {
 	static const struct message_case rows[] = {
-		{ "none", B("\0\0"), 0 },
-		{ "server_name", B("\0\x04\0\0\0\0"), 0 },
-		{ "supported_groups", B("\0\x08\0\x0a\0\x04\0\x02\0\x1d"), 0 },
-		{ "ALPN", B("\0\x0a\0\x10\0\x06\0\x04\x03two"), 0 },
-		{ "no vector", B(""), ALERT_DECODE_ERROR },
-		{ "bytes behind", B("\0\0\0"), ALERT_DECODE_ERROR },
-		{ "cut short", B("\0\x03\0\0\0"), ALERT_DECODE_ERROR },
-		{ "unknown", B("\0\x04\x12\x34\0\0"), ALERT_UNSUPPORTED_EXTENSION },
-		{ "not offered", B("\0\x05\0\x01\0\x01\x01"), ALERT_UNSUPPORTED_EXTENSION },
-		{ "early_data", B("\0\x04\0\x2a\0\0"), ALERT_UNSUPPORTED_EXTENSION },
-		{ "key_share", B("\0\x06\0\x33\0\x02\0\x17"), ALERT_ILLEGAL_PARAMETER },
-		{ "supported_versions", B("\0\x06\0\x2b\0\x02\x03\x04"), ALERT_ILLEGAL_PARAMETER },
-		{ "signature_algorithms", B("\0\x08\0\x0d\0\x04\0\x02\x04\x03"), ALERT_ILLEGAL_PARAMETER },
-		{ "twice", B("\0\x08\0\0\0\0\0\0\0\0"), ALERT_ILLEGAL_PARAMETER },
-		{ "server_name with a name", B("\0\x05\0\0\0\x01x"), ALERT_DECODE_ERROR },
-		{ "a protocol not offered", B("\0\x0c\0\x10\0\x08\0\x06\x05three"), ALERT_ILLEGAL_PARAMETER },
-		{ "two protocols", B("\0\x0e\0\x10\0\x0a\0\x08\x03one\x03two"), ALERT_DECODE_ERROR },
-		{ "an empty protocol", B("\0\x07\0\x10\0\x03\0\x01\0"), ALERT_DECODE_ERROR },
-		{ "odd groups", B("\0\x07\0\x0a\0\x03\0\x01\0"), ALERT_DECODE_ERROR },
+		{"none", B("\0\0"), 0},
+		{"server_name", B("\0\x04\0\0\0\0"), 0},
+		{"supported_groups", B("\0\x08\0\x0a\0\x04\0\x02\0\x1d"), 0},
+		{"ALPN", B("\0\x0a\0\x10\0\x06\0\x04\x03two"), 0},
+		{"no vector", B(""), ALERT_DECODE_ERROR},
+		{"bytes behind", B("\0\0\0"), ALERT_DECODE_ERROR},
+		{"cut short", B("\0\x03\0\0\0"), ALERT_DECODE_ERROR},
+		{"unknown", B("\0\x04\x12\x34\0\0"), ALERT_UNSUPPORTED_EXTENSION},
+		{"not offered", B("\0\x05\0\x01\0\x01\x01"), ALERT_UNSUPPORTED_EXTENSION},
+		{"early_data", B("\0\x04\0\x2a\0\0"), ALERT_UNSUPPORTED_EXTENSION},
+		{"key_share", B("\0\x06\0\x33\0\x02\0\x17"), ALERT_ILLEGAL_PARAMETER},
+		{"supported_versions", B("\0\x06\0\x2b\0\x02\x03\x04"), ALERT_ILLEGAL_PARAMETER},
+		{"signature_algorithms", B("\0\x08\0\x0d\0\x04\0\x02\x04\x03"), ALERT_ILLEGAL_PARAMETER},
+		{"twice", B("\0\x08\0\0\0\0\0\0\0\0"), ALERT_ILLEGAL_PARAMETER},
+		{"server_name with a name", B("\0\x05\0\0\0\x01x"), ALERT_DECODE_ERROR},
+		{"a protocol not offered", B("\0\x0c\0\x10\0\x08\0\x06\x05three"), ALERT_ILLEGAL_PARAMETER},
+		{"two protocols", B("\0\x0e\0\x10\0\x0a\0\x08\x03one\x03two"), ALERT_DECODE_ERROR},
+		{"an empty protocol", B("\0\x07\0\x10\0\x03\0\x01\0"), ALERT_DECODE_ERROR},
+		{"odd groups", B("\0\x07\0\x0a\0\x03\0\x01\0"), ALERT_DECODE_ERROR},
 	};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		begin_protected(ENGINE_CLIENT, false);
-		check_alert(ENGINE_CLIENT, give_message(ENGINE_CLIENT, HS_ENCRYPTED_EXTENSIONS, rows[i].body, rows[i].len),
+		check_alert(ENGINE_CLIENT,
+			    give_message(ENGINE_CLIENT, HS_ENCRYPTED_EXTENSIONS, rows[i].body, rows[i].len),
 			    rows[i].alert, rows[i].name);
 		end_protected();
 	}
@@ -346,29 +352,32 @@ static void test_encrypted_extensions(void **unused)
 static void test_certificate_requests(void **unused)
 {
 	static const struct message_case rows[] = {
-		{ "as it should be", B("\0\0\x08\0\x0d\0\x04\0\x02\x04\x03"), 0 },
-		{ "unknown extensions", B("\0\0\x0c\x12\x34\0\0\0\x0d\0\x04\0\x02\x04\x03"), 0 },
-		{ "authorities", B("\0\0\x11\0\x2f\0\x05\0\x03\0\x01x\0\x0d\0\x04\0\x02\x04\x03"), 0 },
-		{ "a context", B("\x01x\0\x08\0\x0d\0\x04\0\x02\x04\x03"), ALERT_ILLEGAL_PARAMETER },
-		{ "no schemes", B("\0\0\x04\x12\x34\0\0"), ALERT_MISSING_EXTENSION },
-		{ "empty schemes", B("\0\0\x06\0\x0d\0\x02\0\0"), ALERT_DECODE_ERROR },
-		{ "no extensions", B("\0\0\0"), ALERT_DECODE_ERROR },
-		{ "bytes behind", B("\0\0\x08\0\x0d\0\x04\0\x02\x04\x03\0"), ALERT_DECODE_ERROR },
-		{ "misplaced", B("\0\0\x0e\0\x33\0\x02\0\x17\0\x0d\0\x04\0\x02\x04\x03"), ALERT_ILLEGAL_PARAMETER },
+		{"as it should be", B("\0\0\x08\0\x0d\0\x04\0\x02\x04\x03"), 0},
+		{"unknown extensions", B("\0\0\x0c\x12\x34\0\0\0\x0d\0\x04\0\x02\x04\x03"), 0},
+		{"authorities", B("\0\0\x11\0\x2f\0\x05\0\x03\0\x01x\0\x0d\0\x04\0\x02\x04\x03"), 0},
+		{"a context", B("\x01x\0\x08\0\x0d\0\x04\0\x02\x04\x03"), ALERT_ILLEGAL_PARAMETER},
+		{"no schemes", B("\0\0\x04\x12\x34\0\0"), ALERT_MISSING_EXTENSION},
+		{"empty schemes", B("\0\0\x06\0\x0d\0\x02\0\0"), ALERT_DECODE_ERROR},
+		{"no extensions", B("\0\0\0"), ALERT_DECODE_ERROR},
+		{"bytes behind", B("\0\0\x08\0\x0d\0\x04\0\x02\x04\x03\0"), ALERT_DECODE_ERROR},
+		{"misplaced", B("\0\0\x0e\0\x33\0\x02\0\x17\0\x0d\0\x04\0\x02\x04\x03"),
+		 ALERT_ILLEGAL_PARAMETER},
 	};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		begin_protected(ENGINE_CLIENT, false);
 		assert_int_equal(give_message(ENGINE_CLIENT, HS_ENCRYPTED_EXTENSIONS, "\0\0", 2), ENGINE_OK);
-		check_alert(ENGINE_CLIENT, give_message(ENGINE_CLIENT, HS_CERTIFICATE_REQUEST, rows[i].body, rows[i].len),
+		check_alert(ENGINE_CLIENT,
+			    give_message(ENGINE_CLIENT, HS_CERTIFICATE_REQUEST, rows[i].body, rows[i].len),
 			    rows[i].alert, rows[i].name);
 		end_protected();
 	}
 }
 
 /* The leaf of the test certificates as a CertificateEntry list. */
-static size_t build_certificate(uint8_t *body, size_t size, const char *entry_extensions, size_t extensions_len)
+static size_t build_certificate(uint8_t *body, size_t size, const char *entry_extensions,
+				size_t extensions_len)
 {
 	const struct der *leaf = &pair.config[ENGINE_SERVER]->credentials[0].chain[0];
 	struct wr out;
@@ -390,12 +399,12 @@ static size_t build_certificate(uint8_t *body, size_t size, const char *entry_ex
 static void test_certificates(void **unused)
 {
 	static const struct message_case rows[] = {
-		{ "empty", B("\0\0\0\0"), ALERT_DECODE_ERROR },
-		{ "a context", B("\x01x\0\0\0"), ALERT_ILLEGAL_PARAMETER },
-		{ "an empty certificate", B("\0\0\0\x05\0\0\0\0\0"), ALERT_DECODE_ERROR },
-		{ "no extensions field", B("\0\0\0\x04\0\0\x01x"), ALERT_DECODE_ERROR },
-		{ "bytes behind", B("\0\0\0\0\0"), ALERT_DECODE_ERROR },
-		{ "no X.509", B("\0\0\0\x06\0\0\x01x\0\0"), ALERT_BAD_CERTIFICATE },
+		{"empty", B("\0\0\0\0"), ALERT_DECODE_ERROR},
+		{"a context", B("\x01x\0\0\0"), ALERT_ILLEGAL_PARAMETER},
+		{"an empty certificate", B("\0\0\0\x05\0\0\0\0\0"), ALERT_DECODE_ERROR},
+		{"no extensions field", B("\0\0\0\x04\0\0\x01x"), ALERT_DECODE_ERROR},
+		{"bytes behind", B("\0\0\0\0\0"), ALERT_DECODE_ERROR},
+		{"no X.509", B("\0\0\0\x06\0\0\x01x\0\0"), ALERT_BAD_CERTIFICATE},
 	};
 	uint8_t body[2048];
 	size_t len;
@@ -404,7 +413,8 @@ static void test_certificates(void **unused)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		begin_protected(ENGINE_CLIENT, false);
 		assert_int_equal(give_message(ENGINE_CLIENT, HS_ENCRYPTED_EXTENSIONS, "\0\0", 2), ENGINE_OK);
-		check_alert(ENGINE_CLIENT, give_message(ENGINE_CLIENT, HS_CERTIFICATE, rows[i].body, rows[i].len),
+		check_alert(ENGINE_CLIENT,
+			    give_message(ENGINE_CLIENT, HS_CERTIFICATE, rows[i].body, rows[i].len),
 			    rows[i].alert, rows[i].name);
 		end_protected();
 	}
@@ -412,8 +422,8 @@ static void test_certificates(void **unused)
 	begin_protected(ENGINE_CLIENT, false);
 	assert_int_equal(give_message(ENGINE_CLIENT, HS_ENCRYPTED_EXTENSIONS, "\0\0", 2), ENGINE_OK);
 	len = build_certificate(body, sizeof(body), B("\0\x05\0\x01\x01"));
-	check_alert(ENGINE_CLIENT, give_message(ENGINE_CLIENT, HS_CERTIFICATE, body, len), ALERT_UNSUPPORTED_EXTENSION,
-		    "status_request");
+	check_alert(ENGINE_CLIENT, give_message(ENGINE_CLIENT, HS_CERTIFICATE, body, len),
+		    ALERT_UNSUPPORTED_EXTENSION, "status_request");
 	end_protected();
 }
 
@@ -423,7 +433,8 @@ static void to_certificate_verify(void)
 
 	begin_protected(ENGINE_CLIENT, false);
 	assert_int_equal(give_message(ENGINE_CLIENT, HS_ENCRYPTED_EXTENSIONS, "\0\0", 2), ENGINE_OK);
-	assert_int_equal(give_message(ENGINE_CLIENT, HS_CERTIFICATE, body, build_certificate(body, sizeof(body), "", 0)),
+	assert_int_equal(give_message(ENGINE_CLIENT, HS_CERTIFICATE, body,
+				      build_certificate(body, sizeof(body), "", 0)),
 			 ENGINE_OK);
 }
 
@@ -431,21 +442,22 @@ static void to_certificate_verify(void)
 static void test_certificate_verifies(void **unused)
 {
 	static const struct message_case rows[] = {
-		{ "PKCS#1", B("\x04\x01\0\x02xy"), ALERT_ILLEGAL_PARAMETER },
-		{ "SHA-1", B("\x02\x03\0\x02xy"), ALERT_ILLEGAL_PARAMETER },
-		{ "unknown", B("\x4a\x4a\0\x02xy"), ALERT_ILLEGAL_PARAMETER },
-		{ "for another curve", B("\x05\x03\0\x02xy"), ALERT_ILLEGAL_PARAMETER },
-		{ "for another kind of key", B("\x08\x04\0\x02xy"), ALERT_ILLEGAL_PARAMETER },
-		{ "wrong", B("\x04\x03\0\x08\x30\x06\x02\x01\x01\x02\x01\x01"), ALERT_DECRYPT_ERROR },
-		{ "empty", B("\x04\x03\0\0"), ALERT_DECRYPT_ERROR },
-		{ "bytes behind", B("\x04\x03\0\x01x\0"), ALERT_DECODE_ERROR },
-		{ "short", B("\x04\x03\0\x02x"), ALERT_DECODE_ERROR },
+		{"PKCS#1", B("\x04\x01\0\x02xy"), ALERT_ILLEGAL_PARAMETER},
+		{"SHA-1", B("\x02\x03\0\x02xy"), ALERT_ILLEGAL_PARAMETER},
+		{"unknown", B("\x4a\x4a\0\x02xy"), ALERT_ILLEGAL_PARAMETER},
+		{"for another curve", B("\x05\x03\0\x02xy"), ALERT_ILLEGAL_PARAMETER},
+		{"for another kind of key", B("\x08\x04\0\x02xy"), ALERT_ILLEGAL_PARAMETER},
+		{"wrong", B("\x04\x03\0\x08\x30\x06\x02\x01\x01\x02\x01\x01"), ALERT_DECRYPT_ERROR},
+		{"empty", B("\x04\x03\0\0"), ALERT_DECRYPT_ERROR},
+		{"bytes behind", B("\x04\x03\0\x01x\0"), ALERT_DECODE_ERROR},
+		{"short", B("\x04\x03\0\x02x"), ALERT_DECODE_ERROR},
 	};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		to_certificate_verify();
-		check_alert(ENGINE_CLIENT, give_message(ENGINE_CLIENT, HS_CERTIFICATE_VERIFY, rows[i].body, rows[i].len),
+		check_alert(ENGINE_CLIENT,
+			    give_message(ENGINE_CLIENT, HS_CERTIFICATE_VERIFY, rows[i].body, rows[i].len),
 			    rows[i].alert, rows[i].name);
 		assert_int_equal(engine_hs_error(pair.hs[ENGINE_CLIENT]), alert_to_err(rows[i].alert));
 		end_protected();
@@ -454,7 +466,7 @@ static void test_certificate_verifies(void **unused)
 
 static void test_finished_of_a_client(void **unused)
 {
-	uint8_t body[33] = { 0 };
+	uint8_t body[33] = {0};
 
 	(void)unused;
 	for (size_t len = 31; len <= 33; len++) {
@@ -468,16 +480,17 @@ static void test_finished_of_a_client(void **unused)
 static void test_certificates_of_a_client(void **unused)
 {
 	static const struct message_case rows[] = {
-		{ "empty", B("\0\0\0\0"), 0 },
-		{ "a context", B("\x01x\0\0\0"), ALERT_ILLEGAL_PARAMETER },
-		{ "malformed", B("\0\0\0\x01\0"), ALERT_DECODE_ERROR },
-		{ "no X.509", B("\0\0\0\x06\0\0\x01x\0\0"), ALERT_BAD_CERTIFICATE },
+		{"empty", B("\0\0\0\0"), 0},
+		{"a context", B("\x01x\0\0\0"), ALERT_ILLEGAL_PARAMETER},
+		{"malformed", B("\0\0\0\x01\0"), ALERT_DECODE_ERROR},
+		{"no X.509", B("\0\0\0\x06\0\0\x01x\0\0"), ALERT_BAD_CERTIFICATE},
 	};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		begin_protected(ENGINE_SERVER, true);
-		check_alert(ENGINE_SERVER, give_message(ENGINE_SERVER, HS_CERTIFICATE, rows[i].body, rows[i].len),
+		check_alert(ENGINE_SERVER,
+			    give_message(ENGINE_SERVER, HS_CERTIFICATE, rows[i].body, rows[i].len),
 			    rows[i].alert, rows[i].name);
 		end_protected();
 	}
@@ -486,39 +499,45 @@ static void test_certificates_of_a_client(void **unused)
 /* Content of records that has no place in a handshake, and records of the wrong kind. */
 static void test_records_in_the_protected_flight(void **unused)
 {
-	static const uint8_t plain[] = { 22, 3, 3, 0, 6, 8, 0, 0, 2, 0, 0 };
-	static const uint8_t plain_alert[] = { 21, 3, 3, 0, 2, 2, 40 };
-	static const uint8_t bad_ccs[] = { 20, 3, 3, 0, 1, 2 };
-	static const uint8_t long_ccs[] = { 20, 3, 3, 0, 2, 1, 1 };
-	static const uint8_t good_ccs[] = { 20, 3, 3, 0, 1, 1 };
+	static const uint8_t plain[] = {22, 3, 3, 0, 6, 8, 0, 0, 2, 0, 0};
+	static const uint8_t plain_alert[] = {21, 3, 3, 0, 2, 2, 40};
+	static const uint8_t bad_ccs[] = {20, 3, 3, 0, 1, 2};
+	static const uint8_t long_ccs[] = {20, 3, 3, 0, 2, 1, 1};
+	static const uint8_t good_ccs[] = {20, 3, 3, 0, 1, 1};
 
 	(void)unused;
 	for (int role = ENGINE_CLIENT; role <= ENGINE_SERVER; role++) {
 		const enum engine_role to = (enum engine_role)role;
 
 		begin_protected(to, false);
-		check_alert(to, give_record(to, CONTENT_APPLICATION_DATA, "x", 1), ALERT_UNEXPECTED_MESSAGE, "data");
+		check_alert(to, give_record(to, CONTENT_APPLICATION_DATA, "x", 1), ALERT_UNEXPECTED_MESSAGE,
+			    "data");
 		end_protected();
 		begin_protected(to, false);
-		check_alert(to, give_record(to, CONTENT_CHANGE_CIPHER_SPEC, "\1", 1), ALERT_UNEXPECTED_MESSAGE, "ccs");
+		check_alert(to, give_record(to, CONTENT_CHANGE_CIPHER_SPEC, "\1", 1),
+			    ALERT_UNEXPECTED_MESSAGE, "ccs");
 		end_protected();
 		begin_protected(to, false);
 		check_alert(to, give_record(to, CONTENT_HANDSHAKE, "", 0), ALERT_UNEXPECTED_MESSAGE, "empty");
 		end_protected();
 		begin_protected(to, false);
-		check_alert(to, pair_give(&pair, to, plain, sizeof(plain)), ALERT_UNEXPECTED_MESSAGE, "in clear");
+		check_alert(to, pair_give(&pair, to, plain, sizeof(plain)), ALERT_UNEXPECTED_MESSAGE,
+			    "in clear");
 		end_protected();
 		begin_protected(to, false);
-		check_alert(to, pair_give(&pair, to, bad_ccs, sizeof(bad_ccs)), ALERT_UNEXPECTED_MESSAGE, "ccs 2");
+		check_alert(to, pair_give(&pair, to, bad_ccs, sizeof(bad_ccs)), ALERT_UNEXPECTED_MESSAGE,
+			    "ccs 2");
 		end_protected();
 		begin_protected(to, false);
-		check_alert(to, pair_give(&pair, to, long_ccs, sizeof(long_ccs)), ALERT_UNEXPECTED_MESSAGE, "ccs long");
+		check_alert(to, pair_give(&pair, to, long_ccs, sizeof(long_ccs)), ALERT_UNEXPECTED_MESSAGE,
+			    "ccs long");
 		end_protected();
 		begin_protected(to, false);
 		for (int i = 0; i < 32; i++) {
 			assert_int_equal(pair_give(&pair, to, good_ccs, sizeof(good_ccs)), ENGINE_OK);
 		}
-		check_alert(to, pair_give(&pair, to, good_ccs, sizeof(good_ccs)), ALERT_UNEXPECTED_MESSAGE, "ccs flood");
+		check_alert(to, pair_give(&pair, to, good_ccs, sizeof(good_ccs)), ALERT_UNEXPECTED_MESSAGE,
+			    "ccs flood");
 		end_protected();
 		begin_protected(to, false);
 		assert_int_equal(give_record(to, CONTENT_ALERT, "\x02\x30", 2), ENGINE_ERR_PEER_ALERT);
@@ -530,7 +549,8 @@ static void test_records_in_the_protected_flight(void **unused)
 		if (to == ENGINE_SERVER) {
 			assert_int_equal(pair_give(&pair, to, plain_alert, 7), ENGINE_ERR_PEER_ALERT);
 		} else {
-			check_alert(to, pair_give(&pair, to, plain_alert, 7), ALERT_UNEXPECTED_MESSAGE, "alert");
+			check_alert(to, pair_give(&pair, to, plain_alert, 7), ALERT_UNEXPECTED_MESSAGE,
+				    "alert");
 		}
 		end_protected();
 	}

@@ -15,21 +15,21 @@
 #include "tests/lib/pair.h"
 
 #define MAX_MESSAGES 8
-#define MAX_RECORDS 12
+#define MAX_RECORDS  12
 
 /* Ways through the tables. */
 struct path {
 	const char *name;
-	bool retry;	  /* the client sends no share, so that the server asks for one */
+	bool retry;       /* the client sends no share, so that the server asks for one */
 	bool client_cert; /* the server asks for a certificate and the client has one */
 	bool empty_cert;  /* the server asks and the client has none */
 };
 
 static const struct path paths[] = {
-	{ "plain", false, false, false },
-	{ "retry", true, false, false },
-	{ "client certificate", false, true, false },
-	{ "empty client certificate", false, false, true },
+	{"plain", false, false, false},
+	{"retry", true, false, false},
+	{"client certificate", false, true, false},
+	{"empty client certificate", false, false, true},
 };
 
 /* One record for every message that role receives, in order. */
@@ -43,9 +43,9 @@ static uint32_t reached;
 
 static void add_step(struct steps *steps, const uint8_t *record, size_t len)
 {
-	size_t used = steps->n == 0 ? 0 :
-				      (size_t)(steps->record[steps->n - 1].p + steps->record[steps->n - 1].left -
-					       steps->room);
+	size_t used = steps->n == 0 ? 0
+				    : (size_t)(steps->record[steps->n - 1].p +
+					       steps->record[steps->n - 1].left - steps->room);
 
 	assert_true(steps->n < MAX_RECORDS && used + len <= sizeof(steps->room));
 	memcpy(steps->room + used, record, len);
@@ -53,12 +53,12 @@ static void add_step(struct steps *steps, const uint8_t *record, size_t len)
 }
 
 /* Cut a protected flight into one record for each message, under the same keys from number 0 on. */
-static void split_flight(struct steps *steps, const struct suite *suite, const struct secret *secret, uint8_t *wire,
-			 size_t len)
+static void split_flight(struct steps *steps, const struct suite *suite, const struct secret *secret,
+			 uint8_t *wire, size_t len)
 {
 	struct engine_cipher *cipher = engine_cipher_new();
-	struct engine_keys in_keys = { .seq = 0 };
-	struct engine_keys out_keys = { .seq = 0 };
+	struct engine_keys in_keys = {.seq = 0};
+	struct engine_keys out_keys = {.seq = 0};
 	struct rd in = rd_of(wire, len);
 
 	assert_true(keysched13_traffic_keys(suite, secret->data, &in_keys));
@@ -74,8 +74,8 @@ static void split_flight(struct steps *steps, const struct suite *suite, const s
 		if (header.type != CONTENT_APPLICATION_DATA) {
 			continue; /* ServerHello is a step already, ChangeCipherSpec is none */
 		}
-		assert_int_equal(record13_open(suite, &in_keys, cipher, wire + (record.p - wire), record.left, NULL,
-					       &opened),
+		assert_int_equal(record13_open(suite, &in_keys, cipher, wire + (record.p - wire), record.left,
+					       NULL, &opened),
 				 REASON_NONE);
 		assert_int_equal(opened.type, CONTENT_HANDSHAKE);
 		content = rd_of(opened.data, opened.len);
@@ -84,12 +84,12 @@ static void split_flight(struct steps *steps, const struct suite *suite, const s
 			struct rd peek = content;
 			struct rd message;
 			uint8_t type;
-			uint32_t body;
+			uint32_t body = 0;
 			size_t out_len;
 
 			assert_true(rd_u8(&peek, &type) && rd_u24(&peek, &body));
 			assert_true(rd_bytes(&content, &message, 4 + (size_t)body));
-			const struct engine_slice slice = { message.p, message.left };
+			const struct engine_slice slice = {message.p, message.left};
 
 			assert_true(record13_seal(suite, &out_keys, cipher, CONTENT_HANDSHAKE, &slice, 1, out,
 						  sizeof(out), &out_len));
@@ -131,7 +131,8 @@ static void begin(struct pair *pair, const struct path *path)
 }
 
 /* Give, with random numbers that depend on who is given the how-manieth piece: a replay draws the same. */
-static enum engine_err give(struct pair *pair, enum engine_role role, size_t index, const uint8_t *bytes, size_t len)
+static enum engine_err give(struct pair *pair, enum engine_role role, size_t index, const uint8_t *bytes,
+			    size_t len)
 {
 	pair_seed(100 + 50 * (uint64_t)role + index);
 	return pair_give(pair, role, bytes, len);
@@ -201,7 +202,7 @@ static void advance(struct pair *pair, enum engine_role role, const struct steps
 		(void)pair_take(pair, role, &len);
 		/* the peer's ChangeCipherSpec may stand between any two records */
 		if (!engine_hs_is_done(hs)) {
-			static const uint8_t ccs[] = { 20, 3, 3, 0, 1, 1 };
+			static const uint8_t ccs[] = {20, 3, 3, 0, 1, 1};
 
 			assert_int_equal(pair_give(pair, role, ccs, sizeof(ccs)), ENGINE_OK);
 		}
@@ -212,8 +213,8 @@ static void advance(struct pair *pair, enum engine_role role, const struct steps
 /* A record with an empty message of this type, as the peer would send it now. */
 static size_t build_message(struct engine_hs *hs, uint8_t type, uint8_t out[static 64])
 {
-	const uint8_t message[4] = { type, 0, 0, 0 };
-	const struct engine_slice slice = { message, sizeof(message) };
+	const uint8_t message[4] = {type, 0, 0, 0};
+	const struct engine_slice slice = {message, sizeof(message)};
 	struct engine_cipher *cipher;
 	struct engine_keys keys = hs->recv;
 	size_t len = 0;

@@ -18,7 +18,7 @@
 static void from_hex(uint8_t *out, const char *hex)
 {
 	for (; hex[0] != '\0'; hex += 2) {
-		const char digits[3] = { hex[0], hex[1], '\0' };
+		const char digits[3] = {hex[0], hex[1], '\0'};
 
 		*out++ = (uint8_t)strtoul(digits, NULL, 16);
 	}
@@ -35,14 +35,15 @@ static void check_hex(const uint8_t *got, const char *hex)
 /* FIPS 180-2 */
 static void test_hashes(void **unused)
 {
-	struct crypto_hash_ctx ctx = { .live = false };
+	struct crypto_hash_ctx ctx = {.live = false};
 	uint8_t digest[CRYPTO_MAX_HASH_LEN];
 
 	(void)unused;
 	assert_true(crypto_digest(CRYPTO_SHA256, NULL, 0, digest));
 	check_hex(digest, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 	assert_true(crypto_digest(CRYPTO_SHA384, (const uint8_t *)"abc", 3, digest));
-	check_hex(digest, "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358baeca134c825a7");
+	check_hex(digest, "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358"
+			  "baeca134c825a7");
 	/* looking at a running hash leaves it running */
 	assert_false(crypto_hash_peek(&ctx, digest));
 	assert_false(crypto_hash_update(&ctx, digest, 1));
@@ -67,14 +68,16 @@ static void test_hmac_and_hkdf(void **unused)
 	assert_true(crypto_hmac(CRYPTO_SHA256, (const uint8_t *)"Jefe", 4, (const uint8_t *)text, 28, out));
 	check_hex(out, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
 	assert_true(crypto_hmac(CRYPTO_SHA384, (const uint8_t *)"Jefe", 4, (const uint8_t *)text, 28, out));
-	check_hex(out, "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b3239ecfab21649");
+	check_hex(out, "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b323"
+		       "9ecfab21649");
 	memset(ikm, 0x0b, sizeof(ikm));
 	from_hex(salt, "000102030405060708090a0b0c");
 	from_hex(info, "f0f1f2f3f4f5f6f7f8f9");
 	assert_true(crypto_hkdf_extract(CRYPTO_SHA256, salt, sizeof(salt), ikm, sizeof(ikm), out));
 	check_hex(out, "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5");
 	assert_true(crypto_hkdf_expand(CRYPTO_SHA256, out, 32, info, sizeof(info), okm, sizeof(okm)));
-	check_hex(okm, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+	check_hex(okm,
+		  "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
 }
 
 struct aead_case {
@@ -84,19 +87,24 @@ struct aead_case {
 
 /* The GCM specification's cases 2 and 14, RFC 8439 2.8.2 */
 static const struct aead_case aeads[] = {
-	{ CRYPTO_AES_128_GCM, "00000000000000000000000000000000", "000000000000000000000000", "",
-	  "00000000000000000000000000000000", "0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf" },
-	{ CRYPTO_AES_256_GCM, "0000000000000000000000000000000000000000000000000000000000000000",
-	  "000000000000000000000000", "", "00000000000000000000000000000000",
-	  "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919" },
-	{ CRYPTO_CHACHA20_POLY1305, "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f",
-	  "070000004041424344454647", "50515253c0c1c2c3c4c5c6c7",
-	  "4c616469657320616e642047656e746c656d656e206f662074686520636c617373206f66202739393a204966204920636f756c64"
-	  "206f6666657220796f75206f6e6c79206f6e652074697020666f7220746865206675747572652c2073756e73637265656e20776f"
-	  "756c642062652069742e",
-	  "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fafb69da92728b1a71de0a"
-	  "9e060b2905d6a5b67ecd3b3692ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc3ff4def08e4b7a9d"
-	  "e576d26586cec64b61161ae10b594f09e26a7e902ecbd0600691" },
+	{CRYPTO_AES_128_GCM, "00000000000000000000000000000000", "000000000000000000000000", "",
+	 "00000000000000000000000000000000",
+	 "0388dace60b6a392f328c2b971b2fe78ab6e47d42cec13bdf53a67b21257bddf"},
+	{CRYPTO_AES_256_GCM, "0000000000000000000000000000000000000000000000000000000000000000",
+	 "000000000000000000000000", "", "00000000000000000000000000000000",
+	 "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919"},
+	{CRYPTO_CHACHA20_POLY1305, "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9f",
+	 "070000004041424344454647", "50515253c0c1c2c3c4c5c6c7",
+	 "4c616469657320616e642047656e746c656d656e206f662074686520636c617373206f66202739393a204966204920636f7"
+	 "56c64"
+	 "206f6666657220796f75206f6e6c79206f6e652074697020666f7220746865206675747572652c2073756e73637265656e2"
+	 "0776f"
+	 "756c642062652069742e",
+	 "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fafb69da92728b1a7"
+	 "1de0a"
+	 "9e060b2905d6a5b67ecd3b3692ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc3ff4def08e4"
+	 "b7a9d"
+	 "e576d26586cec64b61161ae10b594f09e26a7e902ecbd0600691"},
 };
 
 static void test_aeads(void **unused)
@@ -137,7 +145,7 @@ static void test_aeads(void **unused)
 	}
 	crypto_aead_wipe(ctx);
 	assert_false(crypto_aead_seal(ctx, (const uint8_t *)"noncenonceno", NULL, 0, (const uint8_t *)"x", 1,
-				      (uint8_t[17]){ 0 }));
+				      (uint8_t[17]){0}));
 	crypto_aead_free(ctx);
 	crypto_aead_free(NULL);
 }
@@ -194,7 +202,7 @@ static void test_x25519_refuses_small_orders(void **unused)
 
 static void test_groups_agree_and_check_points(void **unused)
 {
-	static const enum crypto_group groups[] = { CRYPTO_X25519, CRYPTO_SECP256R1, CRYPTO_SECP384R1 };
+	static const enum crypto_group groups[] = {CRYPTO_X25519, CRYPTO_SECP256R1, CRYPTO_SECP384R1};
 
 	(void)unused;
 	for (size_t i = 0; i < 3; i++) {
@@ -253,7 +261,7 @@ static void test_x25519_behind_p384(void **unused)
 
 static void test_an_environment_without_randomness_is_refused(void **unused)
 {
-	const struct engine_env nothing = { .random = NULL };
+	const struct engine_env nothing = {.random = NULL};
 
 	(void)unused;
 	assert_false(engine_init(&nothing));

@@ -13,26 +13,26 @@
 #include "engine/ext.h"
 #include "tests/lib/pair.h"
 
-#define CH EXT_IN_CLIENT_HELLO
-#define SH EXT_IN_SERVER_HELLO
+#define CH  EXT_IN_CLIENT_HELLO
+#define SH  EXT_IN_SERVER_HELLO
 #define HRR EXT_IN_HELLO_RETRY_REQUEST
-#define EE EXT_IN_ENCRYPTED_EXTENSIONS
-#define CT EXT_IN_CERTIFICATE
-#define CR EXT_IN_CERTIFICATE_REQUEST
+#define EE  EXT_IN_ENCRYPTED_EXTENSIONS
+#define CT  EXT_IN_CERTIFICATE
+#define CR  EXT_IN_CERTIFICATE_REQUEST
 
 /* The table of RFC 8446 4.2, written down once more. */
 static const struct {
 	uint16_t type;
 	unsigned where;
 } rfc[] = {
-	{ 0, CH | EE },	     { 1, CH | EE },	  { 5, CH | CR | CT },	{ 10, CH | EE },       { 13, CH | CR },
-	{ 14, CH | EE },     { 15, CH | EE },	  { 16, CH | EE },	{ 18, CH | CR | CT },  { 19, CH | EE },
-	{ 20, CH | EE },     { 21, CH },	  { 41, CH | SH },	{ 42, CH | EE },       { 43, CH | SH | HRR },
-	{ 44, CH | HRR },    { 45, CH },	  { 47, CH | CR },	{ 48, CR },	       { 49, CH },
-	{ 50, CH | CR },     { 51, CH | SH | HRR },
+	{0, CH | EE},  {1, CH | EE},  {5, CH | CR | CT},   {10, CH | EE},       {13, CH | CR}, {14, CH | EE},
+	{15, CH | EE}, {16, CH | EE}, {18, CH | CR | CT},  {19, CH | EE},       {20, CH | EE}, {21, CH},
+	{41, CH | SH}, {42, CH | EE}, {43, CH | SH | HRR}, {44, CH | HRR},      {45, CH},      {47, CH | CR},
+	{48, CR},      {49, CH},      {50, CH | CR},       {51, CH | SH | HRR},
 };
 
-static uint8_t try(enum ext_message message, uint32_t offered, const void *bytes, size_t len, struct ext_block *block)
+static uint8_t try(enum ext_message message, uint32_t offered, const void *bytes, size_t len,
+		   struct ext_block *block)
 {
 	static struct engine_hs hs;
 
@@ -50,7 +50,7 @@ static void test_the_table_is_that_of_the_rfc(void **unused)
 	(void)unused;
 	for (size_t i = 0; i < sizeof(rfc) / sizeof(rfc[0]); i++) {
 		for (unsigned message = CH; message <= CR; message <<= 1) {
-			const uint8_t bytes[] = { (uint8_t)(rfc[i].type >> 8), (uint8_t)rfc[i].type, 0, 0 };
+			const uint8_t bytes[] = {(uint8_t)(rfc[i].type >> 8), (uint8_t)rfc[i].type, 0, 0};
 			const bool allowed = (rfc[i].where & message) != 0;
 			const bool is_request = message == CH || message == CR;
 			struct ext_block block;
@@ -71,7 +71,7 @@ static void test_the_table_is_that_of_the_rfc(void **unused)
 
 static void test_unknown_extensions(void **unused)
 {
-	static const uint8_t bytes[] = { 0xba, 0xba, 0, 1, 7, 0xff, 0x01, 0, 0 };
+	static const uint8_t bytes[] = {0xba, 0xba, 0, 1, 7, 0xff, 0x01, 0, 0};
 	struct ext_block block;
 
 	(void)unused;
@@ -85,7 +85,7 @@ static void test_unknown_extensions(void **unused)
 
 static void test_broken_vectors(void **unused)
 {
-	static const uint8_t bytes[] = { 0, 16, 0, 2, 'a', 'b', 0, 21, 0, 1, 0 };
+	static const uint8_t bytes[] = {0, 16, 0, 2, 'a', 'b', 0, 21, 0, 1, 0};
 	struct ext_block block;
 
 	(void)unused;

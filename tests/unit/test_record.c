@@ -80,7 +80,7 @@ static int end_pair(void **unused)
 
 static void test_sizes_from_nothing_to_the_largest(void **unused)
 {
-	static const size_t sizes[] = { 1, 2, 15, 16, 17, 1000, 4096, 16383, 16384 };
+	static const size_t sizes[] = {1, 2, 15, 16, 17, 1000, 4096, 16383, 16384};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
@@ -97,18 +97,23 @@ static void test_sizes_from_nothing_to_the_largest(void **unused)
 
 static void test_slices_are_gathered(void **unused)
 {
-	const struct engine_slice slices[] = { { (const uint8_t *)"ab", 2 }, { NULL, 0 }, { (const uint8_t *)"cde", 3 } };
+	const struct engine_slice slices[] = {
+		{(const uint8_t *)"ab", 2}, {NULL, 0}, {(const uint8_t *)"cde", 3}};
 	size_t len;
 	uint8_t out[64];
 
 	(void)unused;
-	assert_int_equal(engine_seal(&pair.conn[0], pair.cipher[0], slices, 3, record, sizeof(record), &len), ENGINE_OK);
+	assert_int_equal(engine_seal(&pair.conn[0], pair.cipher[0], slices, 3, record, sizeof(record), &len),
+			 ENGINE_OK);
 	/* into a buffer of the caller's; one that is too small is not used */
-	assert_int_equal(engine_open(&pair.conn[1], pair.cipher[1], record, len, out, len - 5, &opened), ENGINE_OK);
+	assert_int_equal(engine_open(&pair.conn[1], pair.cipher[1], record, len, out, len - 5, &opened),
+			 ENGINE_OK);
 	assert_ptr_equal(opened.data, out);
 	assert_memory_equal(opened.data, "abcde", 5);
-	assert_int_equal(engine_seal(&pair.conn[0], pair.cipher[0], slices, 3, record, sizeof(record), &len), ENGINE_OK);
-	assert_int_equal(engine_open(&pair.conn[1], pair.cipher[1], record, len, out, len - 6, &opened), ENGINE_OK);
+	assert_int_equal(engine_seal(&pair.conn[0], pair.cipher[0], slices, 3, record, sizeof(record), &len),
+			 ENGINE_OK);
+	assert_int_equal(engine_open(&pair.conn[1], pair.cipher[1], record, len, out, len - 6, &opened),
+			 ENGINE_OK);
 	assert_ptr_equal(opened.data, record + 5);
 	/* room that is short by one byte */
 	assert_int_equal(engine_seal(&pair.conn[0], pair.cipher[0], slices, 3, record, 5 + 22 - 1, &len),
@@ -120,19 +125,24 @@ static void test_a_cipher_context_is_only_a_cache(void **unused)
 {
 	uint8_t other[64];
 	struct engine_cipher *cipher = engine_cipher_new();
-	const struct engine_slice slice = { (const uint8_t *)"hi", 2 };
+	const struct engine_slice slice = {(const uint8_t *)"hi", 2};
 	size_t len, other_len;
 
 	(void)unused;
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(engine_seal(&pair.conn[0], cipher, &slice, 1, record, sizeof(record), &len), ENGINE_OK);
-		assert_int_equal(engine_seal(&pair.conn[1], cipher, &slice, 1, other, sizeof(other), &other_len),
+		assert_int_equal(engine_seal(&pair.conn[0], cipher, &slice, 1, record, sizeof(record), &len),
 				 ENGINE_OK);
-		assert_int_equal(engine_open(&pair.conn[1], cipher, record, len, NULL, 0, &opened), ENGINE_OK);
-		assert_int_equal(engine_open(&pair.conn[0], cipher, other, other_len, NULL, 0, &opened), ENGINE_OK);
+		assert_int_equal(engine_seal(&pair.conn[1], cipher, &slice, 1, other, sizeof(other),
+					     &other_len),
+				 ENGINE_OK);
+		assert_int_equal(engine_open(&pair.conn[1], cipher, record, len, NULL, 0, &opened),
+				 ENGINE_OK);
+		assert_int_equal(engine_open(&pair.conn[0], cipher, other, other_len, NULL, 0, &opened),
+				 ENGINE_OK);
 	}
 	engine_cipher_wipe(cipher);
-	assert_int_equal(engine_seal(&pair.conn[0], cipher, &slice, 1, record, sizeof(record), &len), ENGINE_OK);
+	assert_int_equal(engine_seal(&pair.conn[0], cipher, &slice, 1, record, sizeof(record), &len),
+			 ENGINE_OK);
 	assert_int_equal(open_at(ENGINE_SERVER, len), ENGINE_OK);
 	engine_cipher_free(cipher);
 	engine_cipher_free(NULL);
@@ -177,10 +187,10 @@ static void test_headers_that_cannot_be(void **unused)
 		uint8_t header[5];
 		uint8_t alert;
 	} rows[] = {
-		{ { 22, 3, 3, 0, 32 }, ALERT_UNEXPECTED_MESSAGE }, { { 20, 3, 3, 0, 1 }, ALERT_UNEXPECTED_MESSAGE },
-		{ { 21, 3, 3, 0, 2 }, ALERT_UNEXPECTED_MESSAGE },  { { 24, 3, 3, 0, 32 }, ALERT_UNEXPECTED_MESSAGE },
-		{ { 23, 3, 1, 0, 32 }, ALERT_PROTOCOL_VERSION },   { { 23, 2, 0, 0, 32 }, ALERT_PROTOCOL_VERSION },
-		{ { 23, 3, 3, 65, 1 }, ALERT_RECORD_OVERFLOW },	   { { 23, 3, 3, 255, 255 }, ALERT_RECORD_OVERFLOW },
+		{{22, 3, 3, 0, 32}, ALERT_UNEXPECTED_MESSAGE}, {{20, 3, 3, 0, 1}, ALERT_UNEXPECTED_MESSAGE},
+		{{21, 3, 3, 0, 2}, ALERT_UNEXPECTED_MESSAGE},  {{24, 3, 3, 0, 32}, ALERT_UNEXPECTED_MESSAGE},
+		{{23, 3, 1, 0, 32}, ALERT_PROTOCOL_VERSION},   {{23, 2, 0, 0, 32}, ALERT_PROTOCOL_VERSION},
+		{{23, 3, 3, 65, 1}, ALERT_RECORD_OVERFLOW},    {{23, 3, 3, 255, 255}, ALERT_RECORD_OVERFLOW},
 	};
 	const struct engine_conn before = pair.conn[1];
 
@@ -241,7 +251,7 @@ static void test_nothing_but_padding(void **unused)
 
 static void test_inner_types_that_do_not_belong(void **unused)
 {
-	static const uint8_t types[] = { 1, 20, 24, 25, 255 };
+	static const uint8_t types[] = {1, 20, 24, 25, 255};
 	const struct engine_conn before = pair.conn[1];
 
 	(void)unused;
@@ -283,7 +293,8 @@ static void test_close_notify_ends_the_data(void **unused)
 	size_t len;
 
 	(void)unused;
-	assert_int_equal(engine_seal_alert(&pair.conn[0], pair.cipher[0], ENGINE_ALERT_CLOSE_NOTIFY, record, &len),
+	assert_int_equal(engine_seal_alert(&pair.conn[0], pair.cipher[0], ENGINE_ALERT_CLOSE_NOTIFY, record,
+					   &len),
 			 ENGINE_OK);
 	assert_int_equal(len, 24);
 	assert_int_equal(open_at(ENGINE_SERVER, len), ENGINE_OK);
@@ -295,7 +306,8 @@ static void test_close_notify_ends_the_data(void **unused)
 	assert_int_equal(opened.event, ENGINE_EVENT_CLOSED);
 	/* nothing is sealed behind one's own close_notify, a second one is no error */
 	assert_int_equal(pair_seal(&pair, ENGINE_CLIENT, "x", 1, record), 0);
-	assert_int_equal(engine_seal_alert(&pair.conn[0], pair.cipher[0], ENGINE_ALERT_CLOSE_NOTIFY, record, &len),
+	assert_int_equal(engine_seal_alert(&pair.conn[0], pair.cipher[0], ENGINE_ALERT_CLOSE_NOTIFY, record,
+					   &len),
 			 ENGINE_OK);
 	assert_int_equal(len, 0);
 	/* the other direction is still open, RFC 8446 6.1 */
@@ -309,7 +321,8 @@ static void test_a_fatal_alert_is_named(void **unused)
 	size_t len;
 
 	(void)unused;
-	assert_int_equal(engine_seal_alert(&pair.conn[0], pair.cipher[0], ALERT_ACCESS_DENIED, record, &len), ENGINE_OK);
+	assert_int_equal(engine_seal_alert(&pair.conn[0], pair.cipher[0], ALERT_ACCESS_DENIED, record, &len),
+			 ENGINE_OK);
 	assert_int_equal(open_at(ENGINE_SERVER, len), ENGINE_ERR_PEER_ALERT);
 	assert_int_equal(pair.conn[1].recv_alert, ALERT_ACCESS_DENIED);
 	assert_int_equal(engine_alert_due(&pair.conn[1]), 0);
@@ -335,21 +348,21 @@ static void test_user_canceled_is_ignored_a_few_times(void **unused)
 		assert_int_equal(open_at(ENGINE_SERVER, len), ENGINE_OK);
 		assert_int_equal(opened.event, ENGINE_EVENT_NOTHING);
 	}
-	check_refused(ENGINE_SERVER, seal_raw(ENGINE_CLIENT, CONTENT_ALERT, "\x01\x5a", 2, 0), ENGINE_ERR_PROTOCOL,
-		      ALERT_UNEXPECTED_MESSAGE);
+	check_refused(ENGINE_SERVER, seal_raw(ENGINE_CLIENT, CONTENT_ALERT, "\x01\x5a", 2, 0),
+		      ENGINE_ERR_PROTOCOL, ALERT_UNEXPECTED_MESSAGE);
 }
 
 static void test_alerts_of_wrong_length(void **unused)
 {
-	static const size_t lens[] = { 0, 1, 3, 4 };
+	static const size_t lens[] = {0, 1, 3, 4};
 	const struct engine_conn before = pair.conn[1];
 
 	(void)unused;
 	for (size_t i = 0; i < 4; i++) {
 		pair.conn[1] = before;
 		pair.conn[0].send.seq = before.recv.seq;
-		assert_int_equal(open_at(ENGINE_SERVER, seal_raw(ENGINE_CLIENT, CONTENT_ALERT, "\x02\x28\x02\x28",
-								 lens[i], 0)),
+		assert_int_equal(open_at(ENGINE_SERVER, seal_raw(ENGINE_CLIENT, CONTENT_ALERT,
+								 "\x02\x28\x02\x28", lens[i], 0)),
 				 ENGINE_ERR_PROTOCOL);
 		assert_int_equal(engine_alert_due(&pair.conn[1]),
 				 lens[i] == 0 ? ALERT_UNEXPECTED_MESSAGE : ALERT_DECODE_ERROR);
@@ -381,7 +394,7 @@ static size_t build_ticket(uint8_t *out, size_t n)
 
 static void test_tickets_are_skipped_whole_and_in_pieces(void **unused)
 {
-	static const size_t pieces[] = { 1, 2, 3, 4, 5, 7, 100, 1000 };
+	static const size_t pieces[] = {1, 2, 3, 4, 5, 7, 100, 1000};
 	static uint8_t message[2000];
 	const size_t message_len = build_ticket(message, 300);
 
@@ -396,7 +409,8 @@ static void test_tickets_are_skipped_whole_and_in_pieces(void **unused)
 			assert_int_equal(opened.event, ENGINE_EVENT_NOTHING);
 		}
 		assert_int_equal(pair.conn[0].hs_head_len, 0);
-		assert_int_equal(open_at(ENGINE_CLIENT, pair_seal(&pair, ENGINE_SERVER, "x", 1, record)), ENGINE_OK);
+		assert_int_equal(open_at(ENGINE_CLIENT, pair_seal(&pair, ENGINE_SERVER, "x", 1, record)),
+				 ENGINE_OK);
 	}
 	/* three in one record */
 	memcpy(message + message_len, message, message_len);
@@ -413,8 +427,8 @@ static void test_a_ticket_for_a_server(void **unused)
 	const size_t len = build_ticket(message, 20);
 
 	(void)unused;
-	check_refused(ENGINE_SERVER, seal_raw(ENGINE_CLIENT, CONTENT_HANDSHAKE, message, len, 0), ENGINE_ERR_PROTOCOL,
-		      ALERT_UNEXPECTED_MESSAGE);
+	check_refused(ENGINE_SERVER, seal_raw(ENGINE_CLIENT, CONTENT_HANDSHAKE, message, len, 0),
+		      ENGINE_ERR_PROTOCOL, ALERT_UNEXPECTED_MESSAGE);
 }
 
 static void test_data_between_the_pieces_of_a_message(void **unused)
@@ -423,19 +437,20 @@ static void test_data_between_the_pieces_of_a_message(void **unused)
 
 	(void)unused;
 	(void)build_ticket(message, 20);
-	assert_int_equal(open_at(ENGINE_CLIENT, seal_raw(ENGINE_SERVER, CONTENT_HANDSHAKE, message, 3, 0)), ENGINE_OK);
+	assert_int_equal(open_at(ENGINE_CLIENT, seal_raw(ENGINE_SERVER, CONTENT_HANDSHAKE, message, 3, 0)),
+			 ENGINE_OK);
 	check_refused(ENGINE_CLIENT, pair_seal(&pair, ENGINE_SERVER, "x", 1, record), ENGINE_ERR_PROTOCOL,
 		      ALERT_UNEXPECTED_MESSAGE);
 }
 
 static void test_messages_that_do_not_belong(void **unused)
 {
-	static const uint8_t types[] = { 0, 1, 2, 5, 8, 11, 13, 15, 20, 67, 254, 255 };
+	static const uint8_t types[] = {0, 1, 2, 5, 8, 11, 13, 15, 20, 67, 254, 255};
 	const struct engine_conn before = pair.conn[0];
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(types); i++) {
-		const uint8_t message[5] = { types[i], 0, 0, 1, 0 };
+		const uint8_t message[5] = {types[i], 0, 0, 1, 0};
 
 		pair.conn[0] = before;
 		pair.conn[1].send.seq = before.recv.seq;
@@ -444,8 +459,8 @@ static void test_messages_that_do_not_belong(void **unused)
 	}
 	pair.conn[0] = before;
 	pair.conn[1].send.seq = before.recv.seq;
-	check_refused(ENGINE_CLIENT, seal_raw(ENGINE_SERVER, CONTENT_HANDSHAKE, NULL, 0, 0), ENGINE_ERR_PROTOCOL,
-		      ALERT_UNEXPECTED_MESSAGE);
+	check_refused(ENGINE_CLIENT, seal_raw(ENGINE_SERVER, CONTENT_HANDSHAKE, NULL, 0, 0),
+		      ENGINE_ERR_PROTOCOL, ALERT_UNEXPECTED_MESSAGE);
 }
 
 /* ---- KeyUpdate, RFC 8446 4.6.3 ---- */
@@ -483,7 +498,8 @@ static void test_key_updates_in_both_directions(void **unused)
 static enum engine_err receive_key_update(const void *message, size_t len)
 {
 	const struct suite *suite = suite_find(pair.conn[0].suite);
-	enum engine_err err = open_at(ENGINE_SERVER, seal_raw(ENGINE_CLIENT, CONTENT_HANDSHAKE, message, len, 0));
+	enum engine_err err =
+		open_at(ENGINE_SERVER, seal_raw(ENGINE_CLIENT, CONTENT_HANDSHAKE, message, len, 0));
 
 	assert_true(keysched13_update_keys(suite, &pair.conn[0].send));
 	return err;
@@ -513,15 +529,15 @@ static void test_key_updates_that_are_wrong(void **unused)
 		size_t len;
 		uint8_t alert;
 	} rows[] = {
-		{ "\x18\0\0\1\2", 5, ALERT_ILLEGAL_PARAMETER },
-		{ "\x18\0\0\1\xff", 5, ALERT_ILLEGAL_PARAMETER },
-		{ "\x18\0\0\0", 4, ALERT_DECODE_ERROR },
-		{ "\x18\0\0\2\0\0", 6, ALERT_DECODE_ERROR },
+		{"\x18\0\0\1\2", 5, ALERT_ILLEGAL_PARAMETER},
+		{"\x18\0\0\1\xff", 5, ALERT_ILLEGAL_PARAMETER},
+		{"\x18\0\0\0", 4, ALERT_DECODE_ERROR},
+		{"\x18\0\0\2\0\0", 6, ALERT_DECODE_ERROR},
 		/* something behind it in the same record, RFC 8446 5.1 */
-		{ "\x18\0\0\1\0\x18\0\0\1\0", 10, ALERT_UNEXPECTED_MESSAGE },
-		{ "\x18\0\0\1\0\x18", 6, ALERT_UNEXPECTED_MESSAGE },
+		{"\x18\0\0\1\0\x18\0\0\1\0", 10, ALERT_UNEXPECTED_MESSAGE},
+		{"\x18\0\0\1\0\x18", 6, ALERT_UNEXPECTED_MESSAGE},
 	};
-	const struct engine_conn before[2] = { pair.conn[0], pair.conn[1] };
+	const struct engine_conn before[2] = {pair.conn[0], pair.conn[1]};
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

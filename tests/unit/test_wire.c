@@ -15,11 +15,11 @@
 
 static void test_numbers_are_big_endian(void **unused)
 {
-	static const uint8_t bytes[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 };
+	static const uint8_t bytes[] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
 	struct rd in = rd_of(bytes, sizeof(bytes));
-	uint8_t u8;
-	uint16_t u16;
-	uint32_t u24, u32;
+	uint8_t u8 = 0;
+	uint16_t u16 = 0;
+	uint32_t u24 = 0, u32 = 0;
 
 	(void)unused;
 	assert_true(rd_u8(&in, &u8) && rd_u16(&in, &u16) && rd_u24(&in, &u24) && rd_u32(&in, &u32));
@@ -32,7 +32,7 @@ static void test_numbers_are_big_endian(void **unused)
 
 static void test_short_reads_take_nothing(void **unused)
 {
-	static const uint8_t bytes[] = { 1, 2, 3 };
+	static const uint8_t bytes[] = {1, 2, 3};
 	struct rd in = rd_of(bytes, sizeof(bytes));
 	struct rd view;
 	uint32_t u32;
@@ -52,7 +52,7 @@ static void test_short_reads_take_nothing(void **unused)
 
 static void test_vectors_keep_their_bounds(void **unused)
 {
-	static const uint8_t bytes[] = { 3, 'a', 'b', 'c', 0, 2, 'd', 'e', 0, 0, 1, 'f' };
+	static const uint8_t bytes[] = {3, 'a', 'b', 'c', 0, 2, 'd', 'e', 0, 0, 1, 'f'};
 	struct rd in = rd_of(bytes, sizeof(bytes));
 	struct rd view;
 
@@ -72,7 +72,7 @@ static void test_vectors_keep_their_bounds(void **unused)
 /* A vector that claims more than there is. */
 static void test_a_vector_longer_than_the_rest_is_refused(void **unused)
 {
-	static const uint8_t bytes[] = { 0, 5, 1, 2, 3, 4 };
+	static const uint8_t bytes[] = {0, 5, 1, 2, 3, 4};
 
 	(void)unused;
 	for (size_t len = 0; len <= sizeof(bytes); len++) {
@@ -86,7 +86,7 @@ static void test_a_vector_longer_than_the_rest_is_refused(void **unused)
 
 static void test_lists_of_numbers(void **unused)
 {
-	static const uint8_t bytes[] = { 0x13, 0x01, 0x01, 0x13, 0x03 };
+	static const uint8_t bytes[] = {0x13, 0x01, 0x01, 0x13, 0x03};
 
 	(void)unused;
 	assert_true(rd_has_u16(rd_of(bytes, 4), 0x1301));
@@ -101,7 +101,7 @@ static void test_lists_of_numbers(void **unused)
 
 static void test_a_writer_never_leaves_its_room(void **unused)
 {
-	uint8_t room[4] = { 0, 0, 0, 0xee };
+	uint8_t room[4] = {0, 0, 0, 0xee};
 	struct wr out;
 
 	(void)unused;

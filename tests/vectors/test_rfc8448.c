@@ -29,11 +29,11 @@ struct wire {
 
 static struct wire from_hex(const char *hex)
 {
-	struct wire out = { .len = 0 };
+	struct wire out = {.len = 0};
 
 	assert_true(strlen(hex) % 2 == 0 && strlen(hex) / 2 <= sizeof(out.data));
 	for (size_t i = 0; hex[i] != '\0'; i += 2) {
-		const char digits[3] = { hex[i], hex[i + 1], '\0' };
+		const char digits[3] = {hex[i], hex[i + 1], '\0'};
 
 		out.data[out.len++] = (uint8_t)strtoul(digits, NULL, 16);
 	}
@@ -99,12 +99,14 @@ static struct wire reopen(struct state *s, struct engine_keys *keys, const char 
 	struct wire out;
 	size_t len;
 
-	assert_int_equal(record13_open(s->suite, keys, s->cipher, record.data, record.len, NULL, &opened), REASON_NONE);
+	assert_int_equal(record13_open(s->suite, keys, s->cipher, record.data, record.len, NULL, &opened),
+			 REASON_NONE);
 	assert_int_equal(opened.type, type);
 	memcpy(out.data, opened.data, opened.len);
 	out.len = opened.len;
-	slice = (struct engine_slice){ out.data, out.len };
-	assert_true(record13_seal(s->suite, &again, s->cipher, type, &slice, 1, sealed, sizeof(sealed), &len));
+	slice = (struct engine_slice){out.data, out.len};
+	assert_true(
+		record13_seal(s->suite, &again, s->cipher, type, &slice, 1, sealed, sizeof(sealed), &len));
 	assert_int_equal(len, original.len);
 	assert_memory_equal(sealed, original.data, len);
 	assert_int_equal(again.seq, keys->seq);
@@ -122,7 +124,7 @@ static void check_flight(struct state *s, const struct wire *flight, const struc
 		struct rd peek = in;
 		struct rd message;
 		uint8_t type;
-		uint32_t len;
+		uint32_t len = 0;
 
 		assert_true(rd_u8(&peek, &type) && rd_u24(&peek, &len));
 		assert_true(rd_bytes(&in, &message, 4 + (size_t)len));
@@ -183,7 +185,7 @@ static void retry(struct state *s, const struct trace *trace)
 {
 	const struct wire first = from_hex(trace->client_hello_1);
 	const struct wire request = from_hex(trace->hello_retry_request);
-	uint8_t synthetic[4 + CRYPTO_MAX_HASH_LEN] = { HS_MESSAGE_HASH, 0, 0, 32 };
+	uint8_t synthetic[4 + CRYPTO_MAX_HASH_LEN] = {HS_MESSAGE_HASH, 0, 0, 32};
 	struct server_hello hello;
 	struct rd message = message_of(&first);
 
@@ -198,8 +200,8 @@ static void run_trace(const struct trace *trace)
 {
 	const struct wire client_hello = from_hex(trace->client_hello);
 	const struct wire server_hello = from_hex(trace->server_hello);
-	struct engine_keys client = { .seq = 0 }, server = { .seq = 0 };
-	struct state s = { .suite = suite_find(0x1301), .cipher = engine_cipher_new() };
+	struct engine_keys client = {.seq = 0}, server = {.seq = 0};
+	struct state s = {.suite = suite_find(0x1301), .cipher = engine_cipher_new()};
 	uint8_t hash[CRYPTO_MAX_HASH_LEN];
 	struct wire data;
 
@@ -256,17 +258,24 @@ static void test_all_traces(void **unused)
 static void test_the_ladder_of_secrets(void **unused)
 {
 	const struct suite *suite = suite_find(0x1301);
-	const struct wire early = from_hex("33ad0a1c607ec03b09e6cd9893680ce210adf300aa1f2660e1b22e10f170f92a");
-	const struct wire hello_hash = from_hex("860c06edc07858ee8e78f0e7428c58edd6b43f2ca3e6e95f02ed063cf0e1cad8");
-	const struct wire shared = from_hex("8bd4054fb55b9d63fdfbacf9f04b9f0d35e6d63f537563efd46272900f89492d");
-	const struct wire handshake = from_hex("1dc826e93606aa6fdc0aadc12f741b01046aa6b99f691ed221a9f0ca043fbeac");
-	const struct wire client_hs = from_hex("b3eddb126e067f35a780b3abf45e2d8f3b1a950738f52e9600746a0e27a55a21");
-	const struct wire server_hs = from_hex("b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38");
-	const struct wire master = from_hex("18df06843d13a08bf2a449844c5f8a478001bc4d4c627984d5a41da8d0402919");
+	const struct wire early =
+		from_hex("33ad0a1c607ec03b09e6cd9893680ce210adf300aa1f2660e1b22e10f170f92a");
+	const struct wire hello_hash =
+		from_hex("860c06edc07858ee8e78f0e7428c58edd6b43f2ca3e6e95f02ed063cf0e1cad8");
+	const struct wire shared =
+		from_hex("8bd4054fb55b9d63fdfbacf9f04b9f0d35e6d63f537563efd46272900f89492d");
+	const struct wire handshake =
+		from_hex("1dc826e93606aa6fdc0aadc12f741b01046aa6b99f691ed221a9f0ca043fbeac");
+	const struct wire client_hs =
+		from_hex("b3eddb126e067f35a780b3abf45e2d8f3b1a950738f52e9600746a0e27a55a21");
+	const struct wire server_hs =
+		from_hex("b67b7d690cc16c4e75e54213cb2d37b4e9c912bcded9105d42befd59d391ad38");
+	const struct wire master =
+		from_hex("18df06843d13a08bf2a449844c5f8a478001bc4d4c627984d5a41da8d0402919");
 	const struct wire key = from_hex("3fce516009c21727d0f2e4e86ee403bc");
 	const struct wire iv = from_hex("5d313eb2671276ee13000b30");
-	struct engine_keys keys = { .epoch = 4 };
-	struct keysched13 ks = { .stage = KEYSCHED13_NONE };
+	struct engine_keys keys = {.epoch = 4};
+	struct keysched13 ks = {.stage = KEYSCHED13_NONE};
 
 	(void)unused;
 	/* a step out of order fails */
