@@ -2,16 +2,19 @@
 /*
  * Wrapped sockets in epoll sets.
  *
- * Implementation notes: the registration of an established, non-blocking socket is the program's own and costs
- * nothing. Otherwise the kernel holds a token in place of the program's data:
+ * Implementation notes: the registration of an established, non-blocking socket is the program's
+ * own and costs nothing. Otherwise the kernel holds a token in place of the program's data:
  *
- *   WAITING  the handshake goes on: level-triggered, waits for what session_progress() wants; no event gets through
- *   SETTLED  failed, or a blocking socket, or bytes of ours wait for the kernel: the program's own modes, so that the
- *            kernel keeps count of edges and one-shots; events are filtered and EPOLLERR is added after a failure
+ *   WAITING  the handshake goes on: level-triggered, waits for what session_progress() wants; no
+ *            event gets through
+ *   SETTLED  failed, or a blocking socket, or bytes of ours wait for the kernel: the program's own
+ *            modes, so that the kernel keeps count of edges and one-shots; events are filtered, and
+ *            EPOLLERR is added after a failure
  *
- * When a handshake ends, EPOLL_CTL_MOD puts the program's interest in; that makes the kernel look at the socket afresh
- * and report in the program's mode. Sessions are asked before the registry's lock is taken, never under it; changes of
- * the kernel's side and of the table are made under it, so that the two agree.
+ * When a handshake ends, EPOLL_CTL_MOD puts the program's interest in; that makes the kernel look
+ * at the socket afresh and report in the program's mode. Sessions are asked before the registry's
+ * lock is taken, never under it; changes of the kernel's side and of the table are made under it,
+ * so that the two agree.
  */
 #include "epoll.h"
 
@@ -28,12 +31,13 @@
 #include "sys.h"
 
 /* What the kernel allows together with EPOLLEXCLUSIVE. */
-#define WITH_EXCLUSIVE (EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
+#define WITH_EXCLUSIVE                                                                                 \
+	(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 /* Handshakes given up in one go. */
 #define N_LATE 32
 
 #define READABLE ((uint32_t)EPOLLIN | (uint32_t)EPOLLRDNORM)
-#define ALWAYS ((uint32_t)EPOLLERR | (uint32_t)EPOLLHUP)
+#define ALWAYS   ((uint32_t)EPOLLERR | (uint32_t)EPOLLHUP)
 
 static int raw_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data)
 {
@@ -47,7 +51,7 @@ static int raw_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data)
 struct facts {
 	enum session_phase phase;
 	uint64_t session;
-	short interest;	  /* these two while CONNECTING */
+	short interest; /* these two while CONNECTING */
 	int64_t deadline_ms;
 	bool is_blocking; /* these two when OPEN */
 	bool flush_due;
@@ -67,13 +71,20 @@ static struct facts find_facts(int fd)
 		facts.is_blocking = session_is_blocking(fd);
 		facts.flush_due = session_flush_due(fd);
 	}
-	/* Last: should the number have become another socket's meanwhile, it is that one's handshake which moved on. */
+	/*
+	 * Last: should the number have become another socket's meanwhile, it is that one's
+	 * handshake which moved on.
+	 */
 	facts.session = session_id(fd);
 	return facts;
 }
 
-/* How the kernel has to be asked on behalf of a program that asked for user: NONE means by its own words. */
-static enum registration_state wanted(const struct facts *facts, const struct epoll_event *user, uint32_t *events)
+/*
+ * How the kernel has to be asked on behalf of a program that asked for user: NONE means by its own
+ * words.
+ */
+static enum registration_state wanted(const struct facts *facts, const struct epoll_event *user,
+				      uint32_t *events)
 {
 	*events = user->events;
 	switch (facts->phase) {
@@ -136,7 +147,10 @@ static void apply(int epfd, struct registration *r, const struct facts *facts)
 	registry_set_deadline(r, facts->deadline_ms);
 }
 
-/* A handshake has ended: hand all registrations of the session back, those made with duplicates of fd too. */
+/*
+ * A handshake has ended: hand all registrations of the session back, those made with duplicates of
+ * fd too.
+ */
 static void settle(const struct facts *facts)
 {
 	struct registration *r, *next;
@@ -169,12 +183,17 @@ static void remove_registration(int epfd, int fd)
 }
 
 /* Add or modify with a token in place of the program's data. */
-static int change_translated(int epfd, int op, int fd, const struct epoll_event *user, const struct facts *facts)
+static int change_translated(int epfd, int op, int fd, const struct epoll_event *user,
+			     const struct facts *facts)
 {
 	struct registry_guard guard = registry_lock();
 	struct registration *old = registry_find(epfd, fd);
-	/* A modified registration keeps its token; an added one has nothing to do with events under way for another. */
-	struct registration *r = op == EPOLL_CTL_MOD && old && old->session == facts->session ? old : NULL;
+	/*
+	 * A modified registration keeps its token; an added one has nothing to do with events under
+	 * way for another.
+	 */
+	struct registration *r =
+		op == EPOLL_CTL_MOD && old && old->session == facts->session ? old : NULL;
 	uint32_t events;
 	enum registration_state state = wanted(facts, user, &events);
 	int err = 0;
@@ -226,7 +245,8 @@ static bool is_unconnected(int fd)
 
 void epoll_track(int epfd, int fd, const struct epoll_event *event)
 {
-	bool may_connect = shim_ready() == SHIM_ARMED && policy_has(shim_policy(), POLICY_CONNECT) && is_unconnected(fd);
+	bool may_connect = shim_ready() == SHIM_ARMED && policy_has(shim_policy(), POLICY_CONNECT) &&
+			   is_unconnected(fd);
 	struct registry_guard guard;
 	struct registration *r;
 
@@ -240,7 +260,10 @@ void epoll_track(int epfd, int fd, const struct epoll_event *event)
 		r = NULL;
 	}
 	if (!r && may_connect) {
-		/* Without memory it stays the kernel's: readiness would come early, but nothing goes unprotected. */
+		/*
+		 * Without memory it stays the kernel's: readiness would come early, but nothing
+		 * goes unprotected.
+		 */
 		r = registry_add(epfd, fd);
 	}
 	if (r) {
@@ -289,7 +312,8 @@ int epoll_change(int epfd, int op, int fd, struct epoll_event *event)
 	    (op == EPOLL_CTL_MOD || (user.events & ~(uint32_t)WITH_EXCLUSIVE))) {
 		return REAL(epoll_ctl)(epfd, op, fd, event); /* refuses it */
 	}
-	if (op == EPOLL_CTL_MOD && !registry_has(fd) && session_phase(fd) == SESSION_OPEN && !session_flush_due(fd)) {
+	if (op == EPOLL_CTL_MOD && !registry_has(fd) && session_phase(fd) == SESSION_OPEN &&
+	    !session_flush_due(fd)) {
 		/* It is registered without our help since it was added. */
 		return REAL(epoll_ctl)(epfd, op, fd, event);
 	}
@@ -313,7 +337,10 @@ static uint32_t failed_events(const struct epoll_event *user)
 	return (user->events & (READABLE | EPOLLOUT | EPOLLWRNORM | EPOLLRDHUP)) | ALWAYS;
 }
 
-/* An event of a handshake: go on with it. Nothing for the program; when it ends, the kernel will report afresh. */
+/*
+ * An event of a handshake: go on with it. Nothing for the program; when it ends, the kernel will
+ * report afresh.
+ */
 static void progress(int epfd, const struct registration *seen, uint64_t token, bool *again)
 {
 	struct facts facts = find_facts(seen->fd);
@@ -325,7 +352,8 @@ static void progress(int epfd, const struct registration *seen, uint64_t token, 
 		*again = true;
 	}
 	if (r && r->state == REGISTRATION_WAITING && r->session == facts.session) {
-		if (wanted(&facts, &r->user, &events) != REGISTRATION_WAITING || events != r->kernel_events) {
+		if (wanted(&facts, &r->user, &events) != REGISTRATION_WAITING ||
+		    events != r->kernel_events) {
 			apply(epfd, r, &facts);
 		} else {
 			registry_set_deadline(r, facts.deadline_ms);
@@ -365,10 +393,12 @@ static bool filter(int epfd, const struct registration *seen, uint64_t token, st
 		visible = 0; /* deleted meanwhile, or closed */
 	} else {
 		state = wanted(&facts, &r->user, &events);
-		if (once ? !visible : events != r->kernel_events || (state == REGISTRATION_NONE && !edges)) {
+		if (once ? !visible
+			 : events != r->kernel_events || (state == REGISTRATION_NONE && !edges)) {
 			/*
-			 * A one-shot that brought nothing is to be armed again; one that did must not be. Giving an
-			 * edge-triggered registration back can wait until the program modifies it.
+			 * A one-shot that brought nothing is to be armed again; one that did must
+			 * not be. Giving an edge-triggered registration back can wait until the
+			 * program modifies it.
 			 */
 			apply(epfd, r, &facts);
 		}
@@ -391,7 +421,10 @@ bool epoll_translate(int epfd, struct epoll_event *event, bool *again)
 	guard = registry_lock();
 	r = registry_by_token(token);
 	if (!r) {
-		/* Another thread gave it back to the kernel or deleted it when this event was on its way. */
+		/*
+		 * Another thread gave it back to the kernel or deleted it when this event was on
+		 * its way.
+		 */
 		registry_unlock(guard);
 		return false;
 	}
@@ -400,8 +433,9 @@ bool epoll_translate(int epfd, struct epoll_event *event, bool *again)
 
 	if (session_id(seen.fd) != seen.session) {
 		/*
-		 * The number is another socket's now, but the registration lives on, by a duplicate. It can neither be
-		 * modified nor deleted then; the kernel goes on reporting it with the data of old, so do that.
+		 * The number is another socket's now, but the registration lives on, by a
+		 * duplicate. It can neither be modified nor deleted then; the kernel goes on
+		 * reporting it with the data of old, so do that.
 		 */
 		event->events &= seen.user.events | ALWAYS;
 		event->data.u64 = seen.user.data.u64;
@@ -488,13 +522,15 @@ void ready_forget(int fd)
 	for (r = registry_first(fd); r; r = next) {
 		next = registry_next(r);
 		/*
-		 * If a duplicate keeps the socket, its registrations live on under this number, so leave the program's
-		 * own behind. Not where that could report an edge or a one-shot twice; and never touch a set for a
-		 * process that was born with it: it closes its copies, and the set is its parent's.
+		 * If a duplicate keeps the socket, its registrations live on under this number, so
+		 * leave the program's own behind. Not where that could report an edge or a one-shot
+		 * twice; and never touch a set for a process that was born with it: it closes its
+		 * copies, and the set is its parent's.
 		 */
 		if (r->process != registry_process() || r->state == REGISTRATION_TRACKED) {
 			;
-		} else if (r->state == REGISTRATION_WAITING || !(r->user.events & (EPOLLET | EPOLLONESHOT))) {
+		} else if (r->state == REGISTRATION_WAITING ||
+			   !(r->user.events & (EPOLLET | EPOLLONESHOT))) {
 			(void)set_kernel(r->epfd, r, r->user.events, r->user.data.u64);
 		} else {
 			(void)raw_ctl(r->epfd, EPOLL_CTL_DEL, fd, 0, 0);

@@ -2,8 +2,9 @@
 /*
  * epoll_ctl and the waits.
  *
- * Implementation notes: an event with a token can come out of any wait, also of one that began before the first token
- * was made, so each result is checked; where there never was a token that is one load.
+ * Implementation notes: an event with a token can come out of any wait, also of one that began
+ * before the first token was made, so each result is checked; where there never was a token that is
+ * one load.
  */
 #include <errno.h>
 
@@ -67,7 +68,8 @@ static int wait_once(const struct wait *wait, const struct ready_deadline *deadl
 	case WAIT:
 		return REAL(epoll_wait)(wait->epfd, wait->events, wait->max, ready_ms_left(deadline));
 	case PWAIT:
-		return REAL(epoll_pwait)(wait->epfd, wait->events, wait->max, ready_ms_left(deadline), wait->mask);
+		return REAL(epoll_pwait)(wait->epfd, wait->events, wait->max, ready_ms_left(deadline),
+					 wait->mask);
 	case PWAIT2:
 		break;
 	}
@@ -101,7 +103,10 @@ static int translate(const struct wait *wait, const struct ready_deadline *deadl
 	}
 }
 
-/* One wait by the caller's very arguments. Tokens may come out of it if the first was made meanwhile. */
+/*
+ * One wait by the caller's very arguments. Tokens may come out of it if the first was made
+ * meanwhile.
+ */
 static int wait_plainly(const struct wait *wait, const struct ready_deadline *deadline, int n)
 {
 	return n > 0 && registry_is_used() ? translate(wait, deadline, n) : n;
@@ -114,16 +119,22 @@ static inline bool is_armed(void)
 
 static int do_wait(const struct wait *wait, int timeout_ms)
 {
-	/* Where nothing can be wrapped, not even the clock is read; an early end is the worst that can come of it. */
-	struct ready_deadline deadline = ready_deadline_ms(is_armed() ? timeout_ms : timeout_ms < 0 ? -1 : 0);
+	/*
+	 * Where nothing can be wrapped, not even the clock is read; an early end is the worst that
+	 * can come of it.
+	 */
+	struct ready_deadline deadline = ready_deadline_ms(is_armed()       ? timeout_ms
+							   : timeout_ms < 0 ? -1
+									    : 0);
 
 	if (registry_is_used()) {
 		return translate(wait, &deadline, wait_round(wait, &deadline));
 	}
 	return wait_plainly(wait, &deadline,
-			    wait->kind == WAIT ?
-				    REAL(epoll_wait)(wait->epfd, wait->events, wait->max, timeout_ms) :
-				    REAL(epoll_pwait)(wait->epfd, wait->events, wait->max, timeout_ms, wait->mask));
+			    wait->kind == WAIT
+				    ? REAL(epoll_wait)(wait->epfd, wait->events, wait->max, timeout_ms)
+				    : REAL(epoll_pwait)(wait->epfd, wait->events, wait->max, timeout_ms,
+							wait->mask));
 }
 
 EXPORT int epoll_wait(int epfd, struct epoll_event *events, int max, int timeout)

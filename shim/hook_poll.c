@@ -2,9 +2,10 @@
 /*
  * poll, ppoll and their twins.
  *
- * Implementation notes: with a wrapped descriptor among them the caller's entries are copied, the copy is what the
- * kernel gets, and the caller's array is written once at the end. Every wait is a real ppoll with the caller's mask.
- * No lock is held and nothing is allocated but, for many entries, one mapping that a cancelled thread's clean-up frees.
+ * Implementation notes: with a wrapped descriptor among them the caller's entries are copied, the
+ * copy is what the kernel gets, and the caller's array is written once at the end. Every wait is a
+ * real ppoll with the caller's mask. No lock is held and nothing is allocated but, for many
+ * entries, one mapping that a cancelled thread's clean-up frees.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -29,22 +30,27 @@ static bool has_wrapped(const struct pollfd *fds, nfds_t n_fds)
 }
 
 /*
- * Is this a call that the kernel refuses before it looks at any entry? Then the array must not be touched: it may be
- * shorter than n_fds says.
+ * Is this a call that the kernel refuses before it looks at any entry? Then the array must not be
+ * touched: it may be shorter than n_fds says.
  */
 static bool is_refused(const struct pollfd *fds, nfds_t n_fds)
 {
-	struct rlimit limit;
+	struct rlimit limit = { 0 };
 
 	if ((uintptr_t)fds < 4096) {
 		return true;
 	}
-	return n_fds > N_SMALL && sys_call6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0) == 0 &&
+	return n_fds > N_SMALL &&
+	       sys_call6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0) == 0 &&
 	       n_fds > limit.rlim_cur;
 }
 
-/* Fill `asked` for the kernel. Entries that can be answered at once get fd -1. True if there is one. */
-static bool ask_all(const struct pollfd *fds, struct pollfd *asked, nfds_t n_fds, struct ready_deadline *until)
+/*
+ * Fill `asked` for the kernel. Entries that can be answered at once get fd -1. True if there is
+ * one.
+ */
+static bool ask_all(const struct pollfd *fds, struct pollfd *asked, nfds_t n_fds,
+		    struct ready_deadline *until)
 {
 	bool have_news = false;
 
@@ -81,8 +87,8 @@ static int answer_all(struct pollfd *fds, const struct pollfd *asked, nfds_t n_f
 	return n_ready;
 }
 
-static int wait_translated(struct pollfd *fds, struct pollfd *asked, nfds_t n_fds, const struct timespec *timeout,
-			   const sigset_t *mask)
+static int wait_translated(struct pollfd *fds, struct pollfd *asked, nfds_t n_fds,
+			   const struct timespec *timeout, const sigset_t *mask)
 {
 	static const struct timespec at_once;
 	struct ready_deadline deadline = ready_deadline(timeout);
@@ -95,7 +101,8 @@ static int wait_translated(struct pollfd *fds, struct pollfd *asked, nfds_t n_fd
 		bool again = false;
 		int said, n_ready;
 
-		said = REAL(ppoll)(asked, n_fds, have_news ? &at_once : ready_time_left(&until, &left), mask);
+		said = REAL(ppoll)(asked, n_fds, have_news ? &at_once : ready_time_left(&until, &left),
+				   mask);
 		if (said < 0) {
 			if (!have_news || errno != EINTR) {
 				return -1;
@@ -125,12 +132,14 @@ static void unmap(void *arg)
 	sys_munmap(mapping->addr, mapping->len);
 }
 
-static int wait_many(struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout, const sigset_t *mask)
+static int wait_many(struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout,
+		     const sigset_t *mask)
 {
 	struct mapping mapping = { .len = n_fds * sizeof(*fds) };
 	int ret;
 
-	mapping.addr = sys_mmap(NULL, mapping.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mapping.addr =
+		sys_mmap(NULL, mapping.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (!mapping.addr) {
 		errno = ENOMEM;
 		return -1;
@@ -141,7 +150,8 @@ static int wait_many(struct pollfd *fds, nfds_t n_fds, const struct timespec *ti
 	return ret;
 }
 
-static int wait_wrapped(struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout, const sigset_t *mask)
+static int wait_wrapped(struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout,
+			const sigset_t *mask)
 {
 	struct pollfd small[N_SMALL];
 
@@ -170,7 +180,8 @@ static int do_poll(struct pollfd *fds, nfds_t n_fds, int timeout)
 	return wait_wrapped(fds, n_fds, timeout < 0 ? NULL : &time, NULL);
 }
 
-static int do_ppoll(struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout, const sigset_t *mask)
+static int do_ppoll(struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout,
+		    const sigset_t *mask)
 {
 	if (!is_concerned(fds, n_fds) || !ready_is_valid_timeout(timeout)) {
 		return REAL(ppoll)(fds, n_fds, timeout, mask);
@@ -203,8 +214,8 @@ EXPORT int __poll_chk(struct pollfd *fds, nfds_t n_fds, int timeout, size_t fds_
 	return do_poll(fds, n_fds, timeout);
 }
 
-EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout, const sigset_t *mask,
-		       size_t fds_size)
+EXPORT int __ppoll_chk(struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout,
+		       const sigset_t *mask, size_t fds_size)
 {
 	if (fds_size / sizeof(*fds) < n_fds) {
 		return REAL(__ppoll_chk)(fds, n_fds, timeout, mask, fds_size);

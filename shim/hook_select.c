@@ -2,10 +2,11 @@
 /*
  * select and pselect.
  *
- * Implementation notes: the caller's sets are copied, changed where wrapped descriptors are in them, and given to a
- * real pselect; so everything else about the call is the kernel's own answer. Programs that pass getdtablesize() as
- * n_fds with an ordinary fd_set are common: the kernel looks no further than its own descriptor table. Hence large
- * n_fds are copied by the kernel, which stops where memory ends, and of the result only words that changed go back.
+ * Implementation notes: the caller's sets are copied, changed where wrapped descriptors are in
+ * them, and given to a real pselect; so everything else about the call is the kernel's own answer.
+ * Programs that pass getdtablesize() as n_fds with an ordinary fd_set are common: the kernel looks
+ * no further than its own descriptor table. Hence large n_fds are copied by the kernel, which stops
+ * where memory ends, and of the result only words that changed go back.
  */
 #include <errno.h>
 #include <pthread.h>
@@ -17,17 +18,18 @@
 #include "session.h"
 #include "sys.h"
 
-#define WORD_BITS ((int)(8 * sizeof(unsigned long)))
+#define WORD_BITS     ((int)(8 * sizeof(unsigned long)))
 #define N_SMALL_WORDS (FD_SETSIZE / WORD_BITS)
 
 enum which { SET_IN, SET_OUT, SET_EXCEPT, N_SETS };
 
 struct sets {
 	int n_fds;
-	size_t n_words;		     /* of each set */
-	bool is_large;		     /* n_fds goes beyond an fd_set */
-	unsigned long *user[N_SETS]; /* the caller's; may be NULL */
-	unsigned long *asked[N_SETS], *sent[N_SETS]; /* what the program asked for, what the kernel gets and answers */
+	size_t n_words;               /* of each set */
+	bool is_large;                /* n_fds goes beyond an fd_set */
+	unsigned long *user[N_SETS];  /* the caller's; may be NULL */
+	unsigned long *asked[N_SETS]; /* what the program asked for */
+	unsigned long *sent[N_SETS];  /* what the kernel gets and answers */
 };
 
 static inline bool has_bit(const unsigned long *words, int fd)
@@ -93,8 +95,10 @@ static void copy_large(unsigned long *to, const unsigned long *from, size_t len)
 
 	while (done < len) {
 		struct iovec local = { .iov_base = (char *)to + done, .iov_len = len - done };
-		struct iovec remote = { .iov_base = (char *)(uintptr_t)from + done, .iov_len = len - done };
-		long n = sys_call6(SYS_process_vm_readv, sys_getpid(), (long)&local, 1, (long)&remote, 1, 0);
+		struct iovec remote = { .iov_base = (char *)(uintptr_t)from + done,
+					.iov_len = len - done };
+		long n = sys_call6(SYS_process_vm_readv, sys_getpid(), (long)&local, 1, (long)&remote,
+				   1, 0);
 		if (n <= 0) {
 			break;
 		}
@@ -137,7 +141,8 @@ static void give_back(const struct sets *sets)
 
 static short asked_events(unsigned long *const words[N_SETS], int fd)
 {
-	return (short)((has_bit(words[SET_IN], fd) ? POLLIN : 0) | (has_bit(words[SET_OUT], fd) ? POLLOUT : 0));
+	return (short)((has_bit(words[SET_IN], fd) ? POLLIN : 0) |
+		       (has_bit(words[SET_OUT], fd) ? POLLOUT : 0));
 }
 
 /* Make the sets for the kernel. True if something can be answered at once. */
@@ -159,14 +164,18 @@ static bool ask_all(const struct sets *sets, struct ready_deadline *until)
 	return have_news;
 }
 
-/* Turn the kernel's answer, of n_ready bits, into the program's. Returns the number of bits in that. */
+/*
+ * Turn the kernel's answer, of n_ready bits, into the program's. Returns the number of bits in
+ * that.
+ */
 static int answer_all(const struct sets *sets, int n_ready, bool *again)
 {
 	for (int fd = -1; (fd = next_wrapped(sets, sets->asked, fd)) >= 0;) {
 		short events = asked_events(sets->asked, fd);
 		short said = asked_events(sets->sent, fd);
-		short seen = session_phase(fd) == SESSION_FAILED ? ready_failed(events)
-								 : ready_answer(fd, events, said, again);
+		short seen = session_phase(fd) == SESSION_FAILED
+				     ? ready_failed(events)
+				     : ready_answer(fd, events, said, again);
 		bool in = (events & POLLIN) && (seen & (POLLIN | POLLHUP | POLLERR));
 		bool out = (events & POLLOUT) && (seen & (POLLOUT | POLLERR));
 		n_ready += in + out - ((said & POLLIN) != 0) - ((said & POLLOUT) != 0);
@@ -176,7 +185,8 @@ static int answer_all(const struct sets *sets, int n_ready, bool *again)
 	return n_ready;
 }
 
-static int wait_translated(struct sets *sets, const struct ready_deadline *deadline, const sigset_t *mask)
+static int wait_translated(struct sets *sets, const struct ready_deadline *deadline,
+			   const sigset_t *mask)
 {
 	static const struct timespec at_once;
 	struct timespec left;
@@ -188,9 +198,11 @@ static int wait_translated(struct sets *sets, const struct ready_deadline *deadl
 		bool have_news = ask_all(sets, &until);
 		bool again = false;
 		int n_ready;
-		int said = REAL(pselect)(sets->n_fds, (fd_set *)sets->sent[SET_IN], (fd_set *)sets->sent[SET_OUT],
-					 sets->user[SET_EXCEPT] ? (fd_set *)sets->sent[SET_EXCEPT] : NULL,
-					 have_news ? &at_once : ready_time_left(&until, &left), mask);
+		int said =
+			REAL(pselect)(sets->n_fds, (fd_set *)sets->sent[SET_IN],
+				      (fd_set *)sets->sent[SET_OUT],
+				      sets->user[SET_EXCEPT] ? (fd_set *)sets->sent[SET_EXCEPT] : NULL,
+				      have_news ? &at_once : ready_time_left(&until, &left), mask);
 
 		if (said < 0) {
 			if (!have_news || errno != EINTR) {
@@ -236,7 +248,8 @@ static int wait_large(struct sets *sets, const struct ready_deadline *deadline, 
 	struct mapping mapping = { .len = 2 * N_SETS * sets->n_words * sizeof(unsigned long) };
 	int ret;
 
-	mapping.addr = sys_mmap(NULL, mapping.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	mapping.addr =
+		sys_mmap(NULL, mapping.len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (!mapping.addr) {
 		errno = ENOMEM;
 		return -1;
@@ -248,15 +261,15 @@ static int wait_large(struct sets *sets, const struct ready_deadline *deadline, 
 	return ret;
 }
 
-static int wait_wrapped(struct sets *sets, const struct ready_deadline *deadline, const sigset_t *mask)
+static int wait_wrapped(struct sets sets, const struct ready_deadline *deadline, const sigset_t *mask)
 {
 	unsigned long small[2 * N_SETS * N_SMALL_WORDS] = { 0 };
 
-	if (sets->is_large) {
-		return wait_large(sets, deadline, mask);
+	if (sets.is_large) {
+		return wait_large(&sets, deadline, mask);
 	}
-	lay_out(sets, small);
-	return wait_translated(sets, deadline, mask);
+	lay_out(&sets, small);
+	return wait_translated(&sets, deadline, mask);
 }
 
 static bool find_wrapped(struct sets *sets, int n_fds, fd_set *in, fd_set *out, fd_set *except)
@@ -280,18 +293,22 @@ static int do_select(int n_fds, fd_set *in, fd_set *out, fd_set *except, struct 
 	struct sets sets;
 	int ret;
 
-	if (!find_wrapped(&sets, n_fds, in, out, except) || (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0))) {
+	if (!find_wrapped(&sets, n_fds, in, out, except) ||
+	    (timeout && (timeout->tv_sec < 0 || timeout->tv_usec < 0))) {
 		return REAL(select)(n_fds, in, out, except, timeout);
 	}
 	if (!timeout) {
 		deadline = ready_deadline(NULL);
-		return wait_wrapped(&sets, &deadline, NULL);
+		return wait_wrapped(sets, &deadline, NULL);
 	}
-	/* As in the kernel, microseconds may make up seconds, and what is left of the time is written back. */
+	/*
+	 * As in the kernel, microseconds may make up seconds, and what is left of the time is
+	 * written back.
+	 */
 	time.tv_sec = timeout->tv_sec + timeout->tv_usec / 1000000;
 	time.tv_nsec = timeout->tv_usec % 1000000 * 1000;
 	deadline = ready_deadline(&time);
-	ret = wait_wrapped(&sets, &deadline, NULL);
+	ret = wait_wrapped(sets, &deadline, NULL);
 	if (ready_time_left(&deadline, &time)) {
 		timeout->tv_sec = time.tv_sec;
 		timeout->tv_usec = time.tv_nsec / 1000;
@@ -319,5 +336,5 @@ EXPORT int pselect(int n_fds, fd_set *in, fd_set *out, fd_set *except, const str
 		return REAL(pselect)(n_fds, in, out, except, timeout, mask);
 	}
 	deadline = ready_deadline(timeout);
-	return wait_wrapped(&sets, &deadline, mask);
+	return wait_wrapped(sets, &deadline, mask);
 }

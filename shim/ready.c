@@ -10,7 +10,7 @@
 #include "session.h"
 
 #define NS_PER_SEC INT64_C(1000000000)
-#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_MS  INT64_C(1000000)
 
 /* TLS has no urgent data, so a wrapped socket never has any of these. */
 #define URGENT (POLLPRI | POLLRDBAND)
@@ -80,7 +80,8 @@ short ready_answer(int fd, short events, short said, bool *again)
 		if ((said & POLLOUT) && session_flush_due(fd)) {
 			session_flush(fd);
 		}
-		if ((seen & (POLLIN | POLLRDNORM)) && session_is_blocking(fd) && !session_recv_ready(fd)) {
+		if ((seen & (POLLIN | POLLRDNORM)) && session_is_blocking(fd) &&
+		    !session_recv_ready(fd)) {
 			seen = (short)(seen & ~(POLLIN | POLLRDNORM));
 		}
 		return (short)(seen & ~URGENT);
@@ -100,7 +101,8 @@ static int64_t now_ns(void)
 
 bool ready_is_valid_timeout(const struct timespec *timeout)
 {
-	return !timeout || (timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 && timeout->tv_nsec < NS_PER_SEC);
+	return !timeout ||
+	       (timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 && timeout->tv_nsec < NS_PER_SEC);
 }
 
 struct ready_deadline ready_deadline(const struct timespec *timeout)

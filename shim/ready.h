@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Readiness: what the kernel has to be asked about a wrapped socket, and what the program may hear of the answer.
+ * Readiness: what the kernel has to be asked about a wrapped socket, and what the program may hear
+ * of the answer.
  *
- * An established session needs nearly nothing: undelivered plaintext keeps a byte in the kernel's buffer, so the
- * kernel's own readiness is right. Translated are only handshakes (which wait for other things than the program does),
- * failed ones, bytes of ours that still have to go out, and POLLIN on blocking sockets, where a program that is woken
- * by half a record or a ticket would hang in its read.
+ * An established session needs nearly nothing: undelivered plaintext keeps a byte in the kernel's
+ * buffer, so the kernel's own readiness is right. Translated are only handshakes (which wait for
+ * other things than the program does), failed ones, bytes of ours that still have to go out, and
+ * POLLIN on blocking sockets, where a program that is woken by half a record or a ticket would hang
+ * in its read.
  */
 #ifndef SHIM_READY_H
 #define SHIM_READY_H
@@ -17,17 +19,21 @@
 /* ---- for the other hooks ---- */
 
 /*
- * A session begins on fd, which may be in epoll sets already: translate these registrations from now on. Call it
- * after session_attach() for connect(), whether or not the descriptor blocks, with no lock held.
+ * A session begins on fd, which may be in epoll sets already: translate these registrations from
+ * now on. Call it after session_attach() for connect(), whether or not the descriptor blocks, with
+ * no lock held.
  */
 void ready_connecting(int fd);
 /*
- * The handshake on fd has ended, well or badly: give its registrations back to the kernel. To be called with no lock held
- * by whoever did the last step; the callers of session_progress() in the readiness hooks do. One load if there never
- * was a registration to translate.
+ * The handshake on fd has ended, well or badly: give its registrations back to the kernel. To be
+ * called with no lock held by whoever did the last step; the callers of session_progress() in the
+ * readiness hooks do. One load if there never was a registration to translate.
  */
 void ready_settled(int fd);
-/* fd is about to be closed or replaced, or has been. One load if it has no registrations. Async-signal-safe. */
+/*
+ * fd is about to be closed or replaced, or has been. One load if it has no registrations.
+ * Async-signal-safe.
+ */
 void ready_forget(int fd);
 /* Around fork; the registrations are then consistent in the child. */
 void ready_fork_prepare(void);
@@ -43,14 +49,14 @@ struct ready_deadline {
 };
 
 /*
- * The poll events to wait for in the kernel on behalf of a program that waits for `events` on fd. Moves a handshake
- * on. If the session has failed, *now is what to report at once, otherwise 0. *until is brought forward to when the
- * handshake's time is up: ask again then.
+ * The poll events to wait for in the kernel on behalf of a program that waits for `events` on fd.
+ * Moves a handshake on. If the session has failed, *now is what to report at once, otherwise 0.
+ * *until is brought forward to when the handshake's time is up: ask again then.
  */
 short ready_ask(int fd, short events, short *now, struct ready_deadline *until);
 /*
- * The kernel said `said` about fd: what the program, which waits for `events`, gets to see. Sets *again if a handshake
- * ended, so that another look is due even when the time is up.
+ * The kernel said `said` about fd: what the program, which waits for `events`, gets to see. Sets
+ * *again if a handshake ended, so that another look is due even when the time is up.
  */
 short ready_answer(int fd, short events, short said, bool *again);
 /* What poll() reports on a session that has failed. */

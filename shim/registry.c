@@ -2,9 +2,10 @@
 /*
  * Registrations in epoll sets that the shim translates.
  *
- * Implementation notes: both tables are reserved address space that never moves, so tokens can be looked up without
- * the lock. A token is random, but for INDEX_BITS that lead to its slot when XORed with a secret; only an exact match
- * of all 64 bits counts. Free slots form a queue, and the one at its head is taken only when it has rested long enough.
+ * Implementation notes: both tables are reserved address space that never moves, so tokens can be
+ * looked up without the lock. A token is random, but for INDEX_BITS that lead to its slot when
+ * XORed with a secret; only an exact match of all 64 bits counts. Free slots form a queue, and the
+ * one at its head is taken only when it has rested long enough.
  */
 #include "registry.h"
 
@@ -18,19 +19,19 @@
 
 #define INDEX_BITS 20
 #define INDEX_MASK ((UINT64_C(1) << INDEX_BITS) - 1)
-#define REST_MS 1000
-#define LATE_MS 100
+#define REST_MS    1000
+#define LATE_MS    100
 
 _Atomic(uint32_t) *registry_heads;
 _Atomic unsigned registry_n_heads;
 _Atomic int64_t registry_look_ms;
 
 static struct registration *slots;
-static uint32_t max_slots;	    /* that fit */
+static uint32_t max_slots;          /* that fit */
 static _Atomic uint32_t n_slots;    /* ever used */
 static uint32_t resting, last_rest; /* slot + 1: head and tail of the queue */
-static uint32_t buckets[256];	    /* slot + 1: heads of the chains by session */
-static int n_timed; /* registrations with a deadline */
+static uint32_t buckets[256];       /* slot + 1: heads of the chains by session */
+static int n_timed;                 /* registrations with a deadline */
 static uint64_t secret;
 static uint32_t process;
 
@@ -70,18 +71,22 @@ void registry_unlock(struct registry_guard guard)
 
 static void *reserve(size_t len)
 {
-	return sys_mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	return sys_mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			-1, 0);
 }
 
 static uint64_t random_u64(void)
 {
-	uint64_t value;
+	uint64_t value = 0;
 	struct timespec now;
 
 	if (sys_call(SYS_getrandom, &value, sizeof(value), 0) == (long)sizeof(value)) {
 		return value;
 	}
-	/* A sandbox forbids it. What matters is that no value of the program's equals a token by chance. */
+	/*
+	 * A sandbox forbids it. What matters is that no value of the program's equals a token by
+	 * chance.
+	 */
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	value = (uint64_t)now.tv_nsec * UINT64_C(0x9e3779b97f4a7c15) ^ (uint64_t)(uintptr_t)slots;
 	value = (value ^ value >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
@@ -364,7 +369,10 @@ void registry_fork_parent(void)
 void registry_fork_child(void)
 {
 	process++;
-	/* Without prepare (a bare clone) nobody holds the lock in here either: its holder stayed behind. */
+	/*
+	 * Without prepare (a bare clone) nobody holds the lock in here either: its holder stayed
+	 * behind.
+	 */
 	if (is_forking) {
 		registry_unlock(end_fork());
 	} else {

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which (epoll set, descriptor) pairs the shim has registered in place of the program, under which token.
+ * Which (epoll set, descriptor) pairs the shim has registered in place of the program, under which
+ * token.
  *
- * The kernel then holds a random token as the event's data instead of the program's own. A token is never taken for
- * the program's data or for another registration's, also not by a thread that was given an event just before its
- * registration went: a slot rests for a second before it is used again.
+ * The kernel then holds a random token as the event's data instead of the program's own. A token is
+ * never taken for the program's data or for another registration's, also not by a thread that was
+ * given an event just before its registration went: a slot rests for a second before it is used
+ * again.
  *
  * Everything above the last section needs the lock. Nothing here may wait or
  * call into sessions while it is held.
@@ -21,31 +23,37 @@ enum registration_state {
 	REGISTRATION_NONE,    /* free or resting */
 	REGISTRATION_TRACKED, /* the kernel has the program's own: noted because connect() may come */
 	REGISTRATION_WAITING, /* the kernel waits for what the handshake needs, level-triggered */
-	REGISTRATION_SETTLED, /* the kernel has the program's modes and our token: events are looked at on their way */
+	REGISTRATION_SETTLED, /* the kernel has the program's modes and our token */
 };
 
 struct registration {
-	_Atomic uint64_t token;	 /* stays while the slot rests */
-	uint64_t session;	 /* session_id() that it is for, by registry_set_session(); 0 if TRACKED */
+	_Atomic uint64_t token; /* stays while the slot rests */
+	uint64_t session; /* session_id() that it is for, by registry_set_session(); 0 if TRACKED */
 	struct epoll_event user; /* what the program asked for */
-	uint32_t kernel_events;	 /* what the kernel was asked for */
+	uint32_t kernel_events;  /* what the kernel was asked for */
 	int epfd, fd;
 	uint32_t process; /* registry_process() of the process that made it */
-	uint32_t next;	  /* slot + 1 in the chain of fd, or in the row of resting ones */
+	uint32_t next;    /* slot + 1 in the chain of fd, or in the row of resting ones */
 	uint32_t next_of_session;
 	enum registration_state state;
-	int64_t deadline_ms; /* while WAITING: when the handshake is given up; set with registry_set_deadline() */
+	int64_t deadline_ms; /* while WAITING; by registry_set_deadline() */
 	int64_t freed_ms;
 };
 
-/* Take and release the lock. All signals are blocked in between, so close() may take it in a signal handler. */
+/*
+ * Take and release the lock. All signals are blocked in between, so close() may take it in a signal
+ * handler.
+ */
 struct registry_guard {
 	uint64_t signals;
 };
 struct registry_guard registry_lock(void);
 void registry_unlock(struct registry_guard guard);
 
-/* A new registration of fd in epfd; state, session and events are left to the caller. NULL if there is no memory. */
+/*
+ * A new registration of fd in epfd; state, session and events are left to the caller. NULL if there
+ * is no memory.
+ */
 struct registration *registry_add(int epfd, int fd);
 struct registration *registry_find(int epfd, int fd);
 /* The registrations of fd, one after the other: NULL ends. */
@@ -59,8 +67,8 @@ void registry_set_session(struct registration *registration, uint64_t session);
 struct registration *registry_by_token(uint64_t token);
 void registry_set_deadline(struct registration *registration, int64_t deadline_ms);
 /*
- * Copy up to max waiting registrations whose time is up, and stop their clocks; returns how many. Sets anew when it is
- * time to look again.
+ * Copy up to max waiting registrations whose time is up, and stop their clocks; returns how many.
+ * Sets anew when it is time to look again.
  */
 unsigned registry_collect_late(int64_t now_ms, struct registration *late, unsigned max);
 void registry_remove(struct registration *registration);
@@ -73,7 +81,7 @@ void registry_fork_child(void);
 
 /* ---- without the lock ---- */
 
-extern _Atomic(uint32_t) *registry_heads;  /* fd -> slot + 1 of its first registration */
+extern _Atomic(uint32_t) *registry_heads; /* fd -> slot + 1 of its first registration */
 extern _Atomic unsigned registry_n_heads; /* 0 as long as there never was a registration */
 
 static inline bool registry_is_used(void)
@@ -87,7 +95,10 @@ static inline bool registry_has(int fd)
 	       atomic_load_explicit(&registry_heads[fd], memory_order_acquire) != 0;
 }
 
-/* CLOCK_MONOTONIC when registry_collect_late() will have something, 0 for never. A little late, to collect many at once. */
+/*
+ * CLOCK_MONOTONIC when registry_collect_late() will have something, 0 for never. A little late, to
+ * collect many at once.
+ */
 extern _Atomic int64_t registry_look_ms;
 
 /* Is data a token, of a live registration or of one that was removed less than a second ago? */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An echo server around epoll: epoll_echo PORT block|nonblock [BYTES-PER-READ [MODE]]. MODE is one of
+ * An echo server around epoll: epoll_echo PORT block|nonblock [BYTES-PER-READ [MODE]]. MODE is one
+ * of
  *
  *   level    one read per event
  *   edge     reads until EAGAIN
@@ -32,9 +33,9 @@ static size_t chunk = 4096;
 
 static struct conn *listen_on(int port)
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET, .sin_port = htons((unsigned short)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
-	};
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_port = htons((unsigned short)port),
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct conn *conn = malloc(sizeof(*conn));
 	int on = 1;
 
@@ -139,9 +140,9 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	accept_flags = argc > 2 && strcmp(argv[2], "nonblock") == 0 ? SOCK_NONBLOCK : 0;
 	chunk = argc > 3 ? strtoul(argv[3], NULL, 10) : chunk;
-	flags = strcmp(mode, "edge") == 0				      ? EPOLLET :
-		strcmp(mode, "oneshot") == 0 || strcmp(mode, "threads") == 0 ? EPOLLONESHOT :
-									      0;
+	flags = strcmp(mode, "edge") == 0                                      ? EPOLLET
+		: strcmp(mode, "oneshot") == 0 || strcmp(mode, "threads") == 0 ? EPOLLONESHOT
+									       : 0;
 	epfd = epoll_create1(EPOLL_CLOEXEC);
 	watch(listener, EPOLL_CTL_ADD, EPOLLIN);
 	if (strcmp(mode, "nested") == 0) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What epoll, poll and select say about one connection in each of its states, and how epoll_ctl() refuses:
- * epoll_rules PORT, an echo server. The output must not depend on whether there is TLS.
+ * What epoll, poll and select say about one connection in each of its states, and how epoll_ctl()
+ * refuses: epoll_rules PORT, an echo server. The output must not depend on whether there is TLS.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -37,12 +37,14 @@ static struct epoll_event *event(unsigned events)
 static void print_bits(const char *what, int bits)
 {
 	printf("%s:%s%s%s%s%s\n", what, bits & POLLIN ? " in" : "", bits & POLLOUT ? " out" : "",
-	       bits & POLLERR ? " err" : "", bits & POLLHUP ? " hup" : "", bits & POLLRDHUP ? " rdhup" : "");
+	       bits & POLLERR ? " err" : "", bits & POLLHUP ? " hup" : "",
+	       bits & POLLRDHUP ? " rdhup" : "");
 }
 
 static void show_state(const char *state, int epfd, int fd)
 {
-	struct pollfd pfds[] = { { .fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP }, { .fd = -1, .events = POLLIN } };
+	struct pollfd pfds[] = { { .fd = fd, .events = POLLIN | POLLOUT | POLLRDHUP },
+				 { .fd = -1, .events = POLLIN } };
 	struct epoll_event seen[3] = { 0 };
 	struct timeval tv = { 0, 0 };
 	fd_set in, out, except;

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A non-blocking connect() to 127.0.0.1, step by step: poll_connect poll|select|epoll|edge|early|late PORT. "early" is in
- * the epoll set before connect(); "late" asks connect() itself until it is done, and only then epoll. What it prints must not depend on whether there is TLS. Exit status 3: refused.
+ * A non-blocking connect() to 127.0.0.1, step by step: poll_connect
+ * poll|select|epoll|edge|early|late PORT. "early" is in the epoll set before connect(); "late" asks
+ * connect() itself until it is done, and only then epoll. What it prints must not depend on whether
+ * there is TLS. Exit status 3: refused.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -63,7 +65,8 @@ static int wait_for(short events, int timeout_ms)
 	} else {
 		struct epoll_event event = { 0 };
 		if (events != POLLOUT || (strcmp(api, "early") != 0 && strcmp(api, "late") != 0)) {
-			epoll_op(EPOLL_CTL_MOD, (unsigned short)events | (strcmp(api, "edge") == 0 ? EPOLLET : 0));
+			epoll_op(EPOLL_CTL_MOD,
+				 (unsigned short)events | (strcmp(api, "edge") == 0 ? EPOLLET : 0));
 		}
 		n = epoll_wait(epfd, &event, 1, timeout_ms);
 		got = (int)event.events;
@@ -71,8 +74,8 @@ static int wait_for(short events, int timeout_ms)
 			abort();
 		}
 	}
-	printf("wait %d%s%s%s%s\n", n, got & POLLIN ? " in" : "", got & POLLOUT ? " out" : "", got & POLLERR ? " err" : "",
-	       got & POLLHUP ? " hup" : "");
+	printf("wait %d%s%s%s%s\n", n, got & POLLIN ? " in" : "", got & POLLOUT ? " out" : "",
+	       got & POLLERR ? " err" : "", got & POLLHUP ? " hup" : "");
 	return n;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An echo server around poll(): poll_echo PORT block|nonblock [BYTES-PER-READ]. It reads once per report, so on
- * blocking sockets a report without data would stop it.
+ * An echo server around poll(): poll_echo PORT block|nonblock [BYTES-PER-READ]. It reads once per
+ * report, so on blocking sockets a report without data would stop it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -18,9 +18,9 @@
 
 static int listen_on(int port)
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET, .sin_port = htons((unsigned short)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
-	};
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_port = htons((unsigned short)port),
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
@@ -65,7 +65,8 @@ int main(int argc, char **argv)
 		}
 		for (int i = n_fds - 1; i > 0; i--) {
 			if (pfds[i].revents) {
-				ssize_t n = read(pfds[i].fd, buf, chunk < sizeof(buf) ? chunk : sizeof(buf));
+				ssize_t n = read(pfds[i].fd, buf,
+						 chunk < sizeof(buf) ? chunk : sizeof(buf));
 				if (n > 0) {
 					send_all(pfds[i].fd, buf, n);
 				} else if (n == 0 || errno != EAGAIN) {

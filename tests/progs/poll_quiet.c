@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A client with a blocking socket whose server sends something that is no data yet: poll_quiet
- * poll|ppoll|select|pselect|epoll|edge PORT. Waits 300 ms, which must pass in full, then until there is data; reads once
- * and sends it back.
+ * poll|ppoll|select|pselect|epoll|edge PORT. Waits 300 ms, which must pass in full, then until
+ * there is data; reads once and sends it back.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -83,7 +83,10 @@ int main(int argc, char **argv)
 	start = now_ms();
 	n = wait_ms(300);
 	took = now_ms() - start;
-	printf("first wait %zd, %s\n", n, took < 299 ? "too short" : took > 800 ? "too long" : "300 ms");
+	printf("first wait %zd, %s\n", n,
+	       took < 299   ? "too short"
+	       : took > 800 ? "too long"
+			    : "300 ms");
 	n = wait_ms(10000);
 	printf("second wait %zd\n", n);
 	n = read(fd, buf, sizeof(buf));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * An echo server around select(): select_echo PORT block|nonblock [BYTES-PER-READ]. It reads once per report, so on
- * blocking sockets a report without data would stop it.
+ * An echo server around select(): select_echo PORT block|nonblock [BYTES-PER-READ]. It reads once
+ * per report, so on blocking sockets a report without data would stop it.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -15,9 +15,9 @@
 
 static int listen_on(int port)
 {
-	struct sockaddr_in addr = {
-		.sin_family = AF_INET, .sin_port = htons((unsigned short)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)
-	};
+	struct sockaddr_in addr = { .sin_family = AF_INET,
+				    .sin_port = htons((unsigned short)port),
+				    .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0), on = 1;
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A play session for tests of the readiness hooks with the real kernel: its records are single bytes. 'h' is a handshake
- * message, 'f' a bad one, 't' a ticket and 'd' data. The handshake is over after n_steps of them.
+ * A play session for tests of the readiness hooks with the real kernel: its records are single
+ * bytes. 'h' is a handshake message, 'f' a bad one, 't' a ticket and 'd' data. The handshake is
+ * over after n_steps of them.
  */
 #ifndef TESTS_UNIT_PLAY_H
 #define TESTS_UNIT_PLAY_H
@@ -60,7 +61,8 @@ enum session_phase session_progress(int fd, short *events)
 			play->phase = SESSION_OPEN;
 		}
 	}
-	if (play->phase == SESSION_CONNECTING && play->deadline_ms && sys_now_ms() >= play->deadline_ms) {
+	if (play->phase == SESSION_CONNECTING && play->deadline_ms &&
+	    sys_now_ms() >= play->deadline_ms) {
 		play->phase = SESSION_FAILED;
 		sys_shutdown(fd, SHUT_RDWR);
 	}
@@ -194,7 +196,7 @@ __attribute__((unused)) static void reap(void)
 	}
 }
 
-#define assert_took(start, ms) assert_in_range(sys_now_ms() - (start), (ms) - 1, (ms) + 150)
+#define assert_took(start, ms) assert_in_range(sys_now_ms() - (start), (ms)-1, (ms) + 150)
 
 /* Run the tests with the tables that the hooks need. */
 #define run_play(tests) (real_init(), fdtab_init() ? cmocka_run_group_tests(tests, NULL, NULL) : 1)

@@ -62,7 +62,8 @@ static void test_handshake_level(void **state)
 /* An edge or a one-shot is reported once, after the handshake, and not before. */
 static void test_handshake_modes(void **state)
 {
-	const uint32_t modes[] = { EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT, EPOLLEXCLUSIVE, EPOLLEXCLUSIVE | EPOLLET };
+	const uint32_t modes[] = { EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT, EPOLLEXCLUSIVE,
+				   EPOLLEXCLUSIVE | EPOLLET };
 	(void)state;
 
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
@@ -116,7 +117,10 @@ static void test_failed(void **state)
 	close(epfd);
 }
 
-/* A handshake whose time is up fails, also when nothing comes; a little late, so that many fail together. */
+/*
+ * A handshake whose time is up fails, also when nothing comes; a little late, so that many fail
+ * together.
+ */
 static void test_late(void **state)
 {
 	int epfd = epoll_create1(0), other = epoll_create1(0);
@@ -296,7 +300,10 @@ static void test_registered_before_connect(void **state)
 	close(epfd);
 }
 
-/* Two numbers of one socket, for reading and for writing: when one ends the handshake, both are handed back. */
+/*
+ * Two numbers of one socket, for reading and for writing: when one ends the handshake, both are
+ * handed back.
+ */
 static void test_duplicates(void **state)
 {
 	int epfd = epoll_create1(0), other = epoll_create1(0);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Threads that wait on one epoll set: each one-shot reaches one of them, once, and none ever sees a token.
+ * Threads that wait on one epoll set: each one-shot reaches one of them, once, and none ever sees a
+ * token.
  */
 #include "shim/hook_epoll.c"
 #include "play.h"
@@ -18,7 +19,7 @@ static int add(int epfd, int fd, uint32_t events, uint64_t data)
 }
 
 #define N_WAITERS 3
-#define N_ROUNDS 2000
+#define N_ROUNDS  2000
 
 static int shared_epfd;
 static _Atomic int n_events;

@@ -37,8 +37,10 @@ static void test_poll_failed(void **state)
 {
 	struct pair pair = make(SESSION_CONNECTING, 2), plain = make(SESSION_NONE, 0);
 	struct pollfd pfds[] = {
-		{ .fd = plain.fd, .events = POLLOUT }, { .fd = -1, .events = POLLIN, .revents = 77 },
-		{ .fd = pair.fd, .events = POLLIN }, { .fd = 1000, .events = 0 },
+		{ .fd = plain.fd, .events = POLLOUT },
+		{ .fd = -1, .events = POLLIN, .revents = 77 },
+		{ .fd = pair.fd, .events = POLLIN },
+		{ .fd = 1000, .events = 0 },
 	};
 	(void)state;
 
@@ -166,12 +168,9 @@ static void test_poll_signals(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_poll_handshake),
-		cmocka_unit_test(test_poll_failed),
-		cmocka_unit_test(test_poll_blocking),
-		cmocka_unit_test(test_poll_late),
-		cmocka_unit_test(test_poll_flush),
-		cmocka_unit_test(test_poll_many),
+		cmocka_unit_test(test_poll_handshake), cmocka_unit_test(test_poll_failed),
+		cmocka_unit_test(test_poll_blocking),  cmocka_unit_test(test_poll_late),
+		cmocka_unit_test(test_poll_flush),     cmocka_unit_test(test_poll_many),
 		cmocka_unit_test(test_poll_signals),
 	};
 

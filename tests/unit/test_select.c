@@ -68,7 +68,10 @@ static void test_select_failed(void **state)
 	drop(pair);
 }
 
-/* getdtablesize() as n_fds with an ordinary set at the end of memory: the kernel looks at what it has only. */
+/*
+ * getdtablesize() as n_fds with an ordinary set at the end of memory: the kernel looks at what it
+ * has only.
+ */
 static void test_select_beyond(void **state)
 {
 	struct pair pair = make(SESSION_OPEN, 0);
