@@ -125,6 +125,17 @@ served_by() { # NETCAT: it listens, sends its input and gets the client's
 @test "netcat-traditional is a TLS server" { served_by nc.traditional -q 1 -l -s 127.0.0.1 -p; }
 @test "ncat is a TLS server" { served_by ncat -l 127.0.0.1; }
 
+@test "ncat --sh-exec gives each connection its own shell" {
+	free_port port
+	accept_tls "$port"
+	start_shim ncat ncat -k -l 127.0.0.1 "$port" --sh-exec 'read -r line; echo "you said $line"'
+	wait_listen "$port"
+	for turn in 1 2 3; do
+		run -0 s_client "$port" <<<"$MARKER-$turn"
+		assert_output "you said $MARKER-$turn"
+	done
+}
+
 @test "two netcats, both wrapped, talk TLS to each other" {
 	free_port port tapped
 	accept_tls "$port"

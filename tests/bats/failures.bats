@@ -309,7 +309,11 @@ cut_within() {
 @test "a connection that is cut within a record gives its whole records and then ECONNRESET" {
 	truncation='truncation error' cut_within --cut-down 500000
 	assert_line --regexp '^slurp: 4[0-9]{5} ECONNRESET$'
-	logged 'close_notify'
+	logged 'within a record'
+}
+@test "truncation ignore does not forgive a cut within a record" {
+	truncation='truncation ignore' cut_within --cut-down 500000
+	assert_line --regexp '^slurp: 4[0-9]{5} ECONNRESET$'
 }
 @test "a reset by the peer is ECONNRESET" {
 	truncation='truncation error' cut_within --cut-down 500000 --reset

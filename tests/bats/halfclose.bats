@@ -90,7 +90,7 @@ teardown() { e2e_teardown; }
 	wait_listen "$port"
 	{ echo hello && head -c 50000 /dev/zero; } >question
 	for turn in {1..10}; do
-		IN=question start "client$turn" "$PYTHON" "$LIB/peer.py" --pki "$PKI" get "$port" --send
+		IN=question start "client$turn" "$PYTHON" "$LIB/peer.py" --pki "$PKI" get "$port" --send --tell
 		wait_text "client$turn.err" sent
 		echo >&4
 		wait_exit "client$turn"

@@ -104,6 +104,23 @@ END
 	done
 }
 
+@test "nginx as a proxy speaks TLS to its clients and TLS to its backend" {
+	free_port port backend tapped
+	accept_tls "$port"
+	connect_tls "$tapped"
+	random_file site/large 3000000
+	start backend openssl s_server -accept "127.0.0.1:$backend" -cert "$PKI/server.pem" -key "$PKI/server.key" -WWW
+	wait_listen "$backend"
+	start_tap "$tapped" "$backend"
+	start_nginx "$port" on 1 "location / { proxy_pass http://127.0.0.1:$tapped; }"
+	cp site/page site/large .
+	run -0 tls_curl "https://localhost:$port/page"
+	assert_output "$MARKER"
+	run -0 tls_curl "https://localhost:$port/large" -o got
+	assert_same large got
+	assert_protected
+}
+
 @test "nginx's reload and its graceful end leave a running download whole" {
 	free_port port
 	accept_tls "$port"

@@ -200,6 +200,15 @@ start_redis() { start_shim redis redis-server --port "$1" --bind 127.0.0.1 --sav
 	assert_protected
 }
 
+@test "bash's /dev/tcp speaks TLS" {
+	free_port port
+	start_peer echo echo "$port"
+	connect_tls "$port"
+	# shellcheck disable=SC2016
+	run -0 shim bash -c 'exec 5<>/dev/tcp/127.0.0.1/$1; echo "$2" >&5; read -r line <&5; echo "got $line"' - "$port" "$MARKER"
+	assert_output "got $MARKER"
+}
+
 @test "a server that is started anew serves clients again" {
 	free_port port
 	accept_tls "$port"

@@ -20,17 +20,19 @@ start_idle() {
 	start "idle$2" "$PYTHON" -c "
 import socket, ssl, sys, time
 connections = []
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+context.load_verify_locations('$PKI/ca.pem')
 for i in range($1):
     s = socket.create_connection(('127.0.0.1', $port))
     if '$2' == 'half':
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = ssl.create_default_context().wrap_bio(incoming, outgoing, server_hostname='localhost')
+        tls = context.wrap_bio(incoming, outgoing, server_hostname='localhost')
         try: tls.do_handshake()
         except ssl.SSLWantReadError: pass
         hello = outgoing.read()
         s.sendall(hello[:1 + i % (len(hello) - 1)])
     elif '$2' == 'open':
-        s = ssl.create_default_context(cafile='$PKI/ca.pem').wrap_socket(s, server_hostname='localhost')
+        s = context.wrap_socket(s, server_hostname='localhost')
     connections.append(s)
 print('all there', flush=True)
 time.sleep(60)"

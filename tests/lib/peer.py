@@ -35,6 +35,7 @@ def arguments():
     parser.add_argument("--tls12", action="store_true")
     parser.add_argument("--alpn", action="append", default=[])
     parser.add_argument("--send", action="store_true")
+    parser.add_argument("--tell", action="store_true", help="get: say so on stderr when all is sent")
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--big", type=int, default=1 << 20)
     return parser.parse_args()
@@ -158,7 +159,8 @@ def get(options):
         if options.send:
             while data := sys.stdin.buffer.read1(1 << 16):
                 tls.sendall(data)
-            print("sent", file=sys.stderr, flush=True)
+            if options.tell:
+                print("sent", file=sys.stderr, flush=True)
         clean = read_to_end(tls, sys.stdout.buffer.write)
         sys.stdout.buffer.flush()
         if not clean:
