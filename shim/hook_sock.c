@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "address.h"
 #include "accept.h"
 #include "connect.h"
 #include "fdtab.h"
@@ -250,7 +251,7 @@ static enum connect_plan attach_client(int fd, const struct policy_verdict *verd
 	char text[80], literal[80];
 	char why[512];
 
-	shim_format_addr(addr, len, text);
+	address_format(addr, len, text);
 	config = policy_rule_config(verdict->rule, why);
 	if (!config) {
 		log_error("%s: %s; connection to %s refused", rule, why, text);
@@ -285,7 +286,7 @@ static void log_refusal(const struct policy_verdict *verdict, const struct socka
 	const char *rule = policy_rule_text(verdict->rule);
 	char text[80];
 
-	shim_format_addr(addr, len, text);
+	address_format(addr, len, text);
 	if (verdict->name_unknown) {
 		log_warn("%s: connection to %s refused: the rule goes by name, and the program did not look one up; add a "
 			 "rule by address with server-name",

@@ -6,12 +6,10 @@
  * Implementation notes: it runs from our constructor, or earlier, when another library's constructor makes the first call that
  * needs the policy. In a set-user-ID program (AT_SECURE) the environment belongs to somebody else: nothing is done.
  */
-#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,23 +61,6 @@ const char *shim_library_path(void)
 const char *shim_policy_path(void)
 {
 	return policy_path;
-}
-
-void shim_format_addr(const struct sockaddr *addr, socklen_t len, char out[static 80])
-{
-	char host[INET6_ADDRSTRLEN] = "?";
-
-	if (addr->sa_family == AF_INET && len >= sizeof(struct sockaddr_in)) {
-		const struct sockaddr_in *in = (const struct sockaddr_in *)addr;
-		inet_ntop(AF_INET, &in->sin_addr, host, sizeof(host));
-		snprintf(out, 80, "%s:%u", host, ntohs(in->sin_port));
-	} else if (addr->sa_family == AF_INET6 && len >= sizeof(struct sockaddr_in6)) {
-		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
-		inet_ntop(AF_INET6, &in6->sin6_addr, host, sizeof(host));
-		snprintf(out, 80, "[%s]:%u", host, ntohs(in6->sin6_port));
-	} else {
-		snprintf(out, 80, "unknown");
-	}
 }
 
 static bool get_random(uint8_t *buf, size_t len)

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <netinet/tcp.h>
 
+#include "address.h"
 #include "cipher_cache.h"
 #include "heap.h"
 #include "log.h"
@@ -31,9 +32,9 @@
 #define CLOSE_WAIT_BLOCKING_MS 5000
 #define CLOSE_WAIT_NONBLOCKING_MS 50
 
-static struct local *locals;
+static struct local *_Atomic locals;
 static uint32_t n_locals;
-static _Atomic pid_t *marker; /* our pid; zeroed by the kernel in a fork child */
+static _Atomic pid_t *_Atomic marker; /* our pid; zeroed by the kernel in a fork child */
 
 /* ---- look-up and locks ---- */
 
@@ -137,7 +138,7 @@ bool session_is_blocking(int fd)
 
 void format_peer(const struct conn_record *rec, char out[static 80])
 {
-	shim_format_addr((const struct sockaddr *)&rec->peer, sizeof(rec->peer), out);
+	address_format((const struct sockaddr *)&rec->peer, sizeof(rec->peer), out);
 }
 
 uint64_t session_id(int fd)

@@ -335,6 +335,45 @@ static int take_peek(const struct ref *ref)
 	return 1;
 }
 
+/*
+ * A program that peeks waits for more than one record may hold: append the next one to the plaintext that waits. True if that
+ * was possible; an incomplete record stays in the kernel.
+ */
+static bool append_record(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+	uint8_t *buffer = arena_buffer(rec->recv_buffer);
+	uint8_t *scratch = scratch_get();
+	struct engine_opened opened;
+	bool is_taken = false;
+	size_t len = 0;
+	ssize_t n = 0;
+
+	if (scratch && rec->recv_token && !rec->recv_eof) {
+		n = kernel_recv(ref->fd, scratch, ENGINE_MAX_RECORD + 1, MSG_PEEK);
+	}
+	if (n > ENGINE_RECORD_HEADER_LEN) {
+		len = engine_record_len(&rec->conn, scratch + 1);
+	}
+	if (len > 0 && 1 + len <= (size_t)n && rec->recv_len + len <= ARENA_BUFFER_LEN) {
+		is_taken = open_record(ref, scratch + 1, len, NULL, 0, &opened) == 0;
+	}
+	if (is_taken) {
+		/* The old token goes, the last byte of this record is the new one. */
+		drop_bytes(ref->fd, len);
+		memmove(buffer, buffer + rec->recv_start, rec->recv_len);
+		rec->recv_start = 0;
+		if (opened.event == ENGINE_EVENT_DATA) {
+			memcpy(buffer + rec->recv_len, opened.data, opened.data_len);
+			rec->recv_len += (uint32_t)opened.data_len;
+		}
+	}
+	if (scratch) {
+		scratch_put(scratch, is_taken ? len + 1 : 0);
+	}
+	return is_taken;
+}
+
 /* Is the direct way open for the next record? */
 static bool may_take_direct(const struct conn_record *rec, size_t room)
 {
@@ -377,6 +416,8 @@ static int take(const struct ref *ref, struct cursor *cur, int flags)
 
 	while (rc == 1 && cur->left > 0) {
 		if (rec->recv_kind == RECV_PLAIN) {
+			while ((flags & MSG_PEEK) && rec->recv_len < cur->left && append_record(ref)) {
+			}
 			take_plain(ref, cur, flags);
 			if (flags & MSG_PEEK) {
 				break;

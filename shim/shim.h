@@ -31,7 +31,4 @@ const char *shim_started_as(void);
 const char *shim_library_path(void);
 const char *shim_policy_path(void);
 
-/* Write "ADDR:PORT" of a socket address to out. */
-void shim_format_addr(const struct sockaddr *addr, socklen_t len, char out[static 80]);
-
 #endif
