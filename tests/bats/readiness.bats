@@ -126,14 +126,9 @@ has_sockets() { [ "$(sockets_of "$1")" -eq "$2" ]; }
 		# shellcheck disable=SC2086
 		start_shim server "$PROGS"/${loop/ / $port }
 		wait_listen "$port"
-		mkfifo end
-		IN=end start silent "$PYTHON" "$LIB/segments.py" "$PKI/ca.pem" "$port" silent 20
-		exec 7>end
-		wait_text silent.out 20
-		until_true 5 has_sockets "$pid_server" 21
+		run -0 segments "$PKI/ca.pem" "$port" dropped 20
+		assert_output dropped
 		until_true 5 has_sockets "$pid_server" 1
-		exec 7>&-
-		rm end silent.out
 		stop server
 	done
 }

@@ -6,6 +6,7 @@ segments.py CA PORT two-records     two records in one segment; prints the echo
 segments.py CA PORT byte-by-byte    everything, also the handshake, in segments of one byte; prints the echo
 segments.py CA PORT half            half a record; waits for a line on its input; the other half; prints the echo
 segments.py CA PORT silent N        N connections that say nothing, until its input ends
+segments.py CA PORT dropped N       the same, until the server has closed them all
 segments.py CA PORT idle            a handshake and half a record, until its input ends
 segments.py CERT PORT serve-slow    server: half a second to think before the handshake, no ticket, echoes 6 bytes
 segments.py CERT PORT serve-half    server: tickets, half a record, after a second the rest; prints what comes back
@@ -97,6 +98,15 @@ def main():
         silent = [connect(port) for _ in range(int(sys.argv[4]))]
         print(len(silent), flush=True)
         sys.stdin.read()
+    elif mode == "dropped":
+        for sock in [connect(port) for _ in range(int(sys.argv[4]))]:
+            sock.settimeout(20)
+            try:
+                while sock.recv(1000):
+                    pass
+            except ConnectionResetError:
+                pass
+        print("dropped")
     elif mode == "idle":
         peer = client(file, port)
         peer.sock.sendall(peer.record(b"hello")[:7])
