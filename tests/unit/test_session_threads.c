@@ -116,6 +116,7 @@ static void test_shutdown_wakes_a_blocked_reader(void **state)
 	pair_close(&p);
 }
 
+#ifndef __SANITIZE_ADDRESS__ /* it loses track of the stack of a cancelled thread */
 static void test_a_cancelled_reader_leaves_the_connection_whole(void **state)
 {
 	struct pair p = pair_open_shaken(0);
@@ -138,6 +139,8 @@ static void test_a_cancelled_reader_leaves_the_connection_whole(void **state)
 	assert_int_equal(get(p.server, &c, 1, 0), 1);
 	pair_close(&p);
 }
+
+#endif
 
 static void *open_and_close(void *arg)
 {
@@ -178,7 +181,9 @@ int main(void)
 		cmocka_unit_test(test_descriptors_come_and_go_in_many_threads),
 		cmocka_unit_test(test_threads_talk_both_ways_on_many_connections),
 		cmocka_unit_test(test_shutdown_wakes_a_blocked_reader),
+#ifndef __SANITIZE_ADDRESS__
 		cmocka_unit_test(test_a_cancelled_reader_leaves_the_connection_whole),
+#endif
 	};
 
 	return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
