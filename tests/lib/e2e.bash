@@ -146,6 +146,7 @@ wait_exit() {
 	local variable=pid_$1
 	until_true "${2:-20}" is_gone "${!variable}"
 	status=0
+	# shellcheck disable=SC2034 # for the test
 	wait "${!variable}" || status=$?
 }
 

@@ -22,7 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define MAX_FDS 8192
+#define MAX_FDS    8192
 #define BUFFER_LEN 65536
 
 struct connection {
@@ -81,7 +81,8 @@ static void take_all(void)
 	int fd, one = 1;
 
 	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
-		struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET | EPOLLRDHUP, .data.fd = fd};
+		struct epoll_event event = {.events = EPOLLIN | EPOLLOUT | EPOLLET | EPOLLRDHUP,
+					    .data.fd = fd};
 
 		if (fd >= MAX_FDS) {
 			close(fd);
@@ -162,7 +163,8 @@ static void by_select(void)
 				FD_SET(fd, connections[fd].at < connections[fd].len ? &out : &in);
 			}
 		}
-		if (select((highest > listener ? highest : listener) + 1, &in, &out, NULL, NULL) < 0 && errno != EINTR) {
+		if (select((highest > listener ? highest : listener) + 1, &in, &out, NULL, NULL) < 0 &&
+		    errno != EINTR) {
 			err(1, "select");
 		}
 		for (int fd = 0; fd <= highest && fd < FD_SETSIZE; fd++) {

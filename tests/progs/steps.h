@@ -32,7 +32,8 @@ static void steps_read(int fd)
 	ssize_t n = read(fd, data, sizeof(data));
 
 	if (n > 0) {
-		printf("read: %zd %.*s\n", n, (int)strcspn(data, "\r\n") < (int)n ? (int)strcspn(data, "\r\n") : (int)n, data);
+		printf("read: %zd %.*s\n", n,
+		       (int)strcspn(data, "\r\n") < (int)n ? (int)strcspn(data, "\r\n") : (int)n, data);
 	} else if (n == 0) {
 		printf("read: end\n");
 	} else {
@@ -62,7 +63,8 @@ static void steps_fill(int fd, long total)
 
 	memset(data, 'f', sizeof(data));
 	while (done < total) {
-		n = write(fd, data, total - done < (long)sizeof(data) ? (size_t)(total - done) : sizeof(data));
+		n = write(fd, data,
+			  total - done < (long)sizeof(data) ? (size_t)(total - done) : sizeof(data));
 		if (n < 0) {
 			break;
 		}

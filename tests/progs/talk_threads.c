@@ -130,7 +130,8 @@ int main(int argc, char **argv)
 	running = n;
 	signal(SIGPIPE, SIG_IGN);
 	for (int i = 0; i < n; i++) {
-		if (pthread_create(&threads[i], NULL, argv[1][0] == 'c' ? close_below : talk, (void *)(long)i) != 0) {
+		if (pthread_create(&threads[i], NULL, argv[1][0] == 'c' ? close_below : talk,
+				   (void *)(long)i) != 0) {
 			errx(1, "pthread_create");
 		}
 	}
