@@ -537,11 +537,16 @@ static size_t count_waiting(const struct ref *ref)
 		count += len > ENGINE_RECORD_HEADER_LEN + 17 ? len - ENGINE_RECORD_HEADER_LEN - 17 : 0;
 		at += len;
 	}
-	if (n == (ssize_t)SCRATCH_LEN) {
+	if (n > 0 && at < (size_t)n) {
+		/*
+		 * What does not end in the scratch. It counts even if it has not come whole: while the kernel's buffer is held by this part
+		 * the peer may not be allowed to send the rest, and only a read takes it out.
+		 */
 		int more = 0;
-		if (sys_call(SYS_ioctl, ref->fd, FIONREAD, &more) == 0 && more > n) {
-			count += (size_t)more - (size_t)n;
+		if (sys_call(SYS_ioctl, ref->fd, FIONREAD, &more) != 0 || more < n) {
+			more = (int)n;
 		}
+		count += (size_t)more - at;
 	}
 	if (scratch) {
 		scratch_put(scratch, 0);

@@ -121,6 +121,21 @@ END
 	assert_protected
 }
 
+@test "nginx takes an upload, and an upload with chunks" {
+	free_port port tapped
+	accept_tls "$port"
+	mkdir -m 777 site/up
+	random_file upload 5000000
+	start_nginx "$port" on 2 'location /up/ { dav_methods PUT; }'
+	start_tap "$tapped" "$port"
+	run -0 tls_curl -T upload "https://localhost:$tapped/up/one"
+	run -0 tls_curl -H 'Transfer-Encoding: chunked' -T - "https://localhost:$tapped/up/two" <upload
+	assert_same upload site/up/one
+	assert_same upload site/up/two
+	run -0 tls_curl -T site/page "https://localhost:$tapped/up/three"
+	assert_protected
+}
+
 @test "nginx's reload and its graceful end leave a running download whole" {
 	free_port port
 	accept_tls "$port"
