@@ -74,17 +74,21 @@ static bool step(struct sender *s, struct rd message, struct rd *in)
 
 	(void)!(rd_u8(in, &op) && rd_u8(in, &at) && rd_u8(in, &value));
 	op %= 7;
-	s->touched = s->touched || (op >= 1 && op <= 4);
+	s->touched = s->touched || op == 1 || op == 3 || op == 4;
 	if (op == 3) {
 		return true;
 	}
 	if (op == 2) {
+		const size_t mark = s->held.len;
+
 		if (!rd_bytes(in, &body, value < in->left ? value : in->left)) {
 			return false;
 		}
 		wr_u8(&s->held, message.p[0]);
 		wr_u24(&s->held, (uint32_t)body.left);
 		wr_bytes(&s->held, body.p, body.left);
+		/* the input may have hit upon what was there */
+		s->touched = s->touched || !rd_equal(message, rd_of(s->held.data + mark, s->held.len - mark));
 		return release(s);
 	}
 	bytes = wr_room(&s->held, message.left);
