@@ -58,6 +58,7 @@ struct conn_record {
 	uint8_t recv_token;	/* one byte of a record that is decrypted already is still in the kernel */
 	uint8_t recv_eof;	/* the peer's end has been seen */
 	uint8_t recv_shut;	/* the program called shutdown(SHUT_RD) */
+	uint8_t recv_any;	/* application data has come */
 
 	pthread_mutex_t send_lock;
 	uint32_t send_buffer;

@@ -53,7 +53,7 @@ struct facts {
 	uint64_t session;
 	short interest; /* these two while CONNECTING */
 	int64_t deadline_ms;
-	bool is_blocking; /* these two when OPEN */
+	bool is_precise; /* these two when OPEN: POLLIN is to be checked */
 	bool flush_due;
 	bool just_settled; /* it was asking that ended the handshake */
 };
@@ -68,7 +68,7 @@ static struct facts find_facts(int fd)
 		facts.deadline_ms = facts.just_settled ? 0 : session_deadline_ms(fd);
 	}
 	if (facts.phase == SESSION_OPEN) {
-		facts.is_blocking = session_is_blocking(fd);
+		facts.is_precise = session_wakes_in_vain(fd);
 		facts.flush_due = session_flush_due(fd);
 	}
 	/*
@@ -98,7 +98,7 @@ static enum registration_state wanted(const struct facts *facts, const struct ep
 			*events |= EPOLLOUT;
 			return REGISTRATION_SETTLED;
 		}
-		if (facts->is_blocking && (user->events & READABLE)) {
+		if (facts->is_precise && (user->events & READABLE)) {
 			return REGISTRATION_SETTLED;
 		}
 		break;
@@ -313,7 +313,7 @@ int epoll_change(int epfd, int op, int fd, struct epoll_event *event)
 		return REAL(epoll_ctl)(epfd, op, fd, event); /* refuses it */
 	}
 	if (op == EPOLL_CTL_MOD && !registry_has(fd) && session_phase(fd) == SESSION_OPEN &&
-	    !session_flush_due(fd)) {
+	    !session_flush_due(fd) && !session_awaits_first_data(fd)) {
 		/* It is registered without our help since it was added. */
 		return REAL(epoll_ctl)(epfd, op, fd, event);
 	}
@@ -383,7 +383,7 @@ static bool filter(int epfd, const struct registration *seen, uint64_t token, st
 	facts = find_facts(seen->fd);
 	if (facts.phase == SESSION_FAILED) {
 		visible = failed_events(&seen->user);
-	} else if (facts.is_blocking && (visible & READABLE) && !session_recv_ready(seen->fd)) {
+	} else if (facts.is_precise && (visible & READABLE) && !session_recv_ready(seen->fd)) {
 		visible &= ~READABLE;
 	}
 

@@ -80,7 +80,7 @@ short ready_answer(int fd, short events, short said, bool *again)
 		if ((said & POLLOUT) && session_flush_due(fd)) {
 			session_flush(fd);
 		}
-		if ((seen & (POLLIN | POLLRDNORM)) && session_is_blocking(fd) &&
+		if ((seen & (POLLIN | POLLRDNORM)) && session_wakes_in_vain(fd) &&
 		    !session_recv_ready(fd)) {
 			seen = (short)(seen & ~(POLLIN | POLLRDNORM));
 		}

@@ -106,6 +106,13 @@ bool session_recv_ready(int fd);
  */
 bool session_flush_due(int fd);
 void session_flush(int fd);
+/*
+ * Is the kernel's POLLIN not good enough for the program? Not on a blocking descriptor, where a read that brings nothing hangs; nor
+ * on a client's before its first data, when tickets come, and programs exist that take EAGAIN after POLLIN for an error. Then ask
+ * session_recv_ready().
+ */
+bool session_wakes_in_vain(int fd);
+bool session_awaits_first_data(int fd); /* the second reason alone; no system call */
 /* Would a read on fd block (O_NONBLOCK not set)? One system call. */
 bool session_is_blocking(int fd);
 /* The identity of the session behind fd (never 0 while wrapped): to tell whether fd still is the same connection. */

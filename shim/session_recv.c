@@ -158,7 +158,9 @@ static int open_record(const struct ref *ref, uint8_t *record, size_t len, uint8
 	if (err != ENGINE_OK) {
 		return broken(ref, engine_conn_reason(&rec->conn));
 	}
-	if (opened->event == ENGINE_EVENT_CLOSED) {
+	if (opened->event == ENGINE_EVENT_DATA) {
+		rec->recv_any = 1;
+	} else if (opened->event == ENGINE_EVENT_CLOSED) {
 		rec->recv_eof = 1;
 		sys_shutdown(ref->fd, SHUT_RD);
 	} else if (opened->event == ENGINE_EVENT_NOTHING && engine_control_due(&rec->conn)) {
@@ -516,6 +518,18 @@ bool session_recv_ready(int fd)
 	unlock_recv(&ref);
 	errno = saved;
 	return ready;
+}
+
+bool session_awaits_first_data(int fd)
+{
+	struct ref ref;
+
+	return ref_get(fd, &ref) && ref.rec->role == ENGINE_CLIENT && !ref.rec->recv_any && !ref.rec->recv_eof;
+}
+
+bool session_wakes_in_vain(int fd)
+{
+	return session_awaits_first_data(fd) || fd_is_blocking(fd);
 }
 
 /*

@@ -107,9 +107,15 @@ void session_flush(int fd)
 	plays[fd].flush_due = false;
 }
 
-bool session_is_blocking(int fd)
+bool session_wakes_in_vain(int fd)
 {
 	return plays[fd].is_blocking;
+}
+
+bool session_awaits_first_data(int fd)
+{
+	(void)fd;
+	return false;
 }
 
 uint64_t session_id(int fd)
