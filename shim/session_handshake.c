@@ -19,6 +19,9 @@
 
 #define PEEK_LEN 20480u
 #define FOREIGN_LOOK_MS 2
+/* How long a thread waits for the peer before it looks whether another thread has finished the handshake: alone, and not alone. */
+#define LOOK_ALONE_MS 100
+#define LOOK_SHARED_MS 5
 
 void handshake_drop(struct local *local)
 {
@@ -334,8 +337,34 @@ enum session_phase session_phase(int fd)
 	}
 }
 
+static void stop_waiting(void *local)
+{
+	atomic_fetch_sub(&((struct local *)local)->hs_waiters, 1);
+}
+
+/*
+ * Another thread may take the bytes that this one waits for, and end the handshake with them: nothing would wake this one then. So
+ * the wait is short; -ETIMEDOUT: look again. What SO_RCVTIMEO or SO_SNDTIMEO allow runs from *started_ms.
+ */
+static int wait_for_peer(const struct ref *ref, short events, int timeout_option, int64_t *started_ms)
+{
+	int look_ms = atomic_fetch_add(&ref->local->hs_waiters, 1) > 0 ? LOOK_SHARED_MS : LOOK_ALONE_MS;
+	int64_t until = sys_now_ms() + look_ms;
+	int rc;
+
+	if (ref->local->hs_deadline_ms && ref->local->hs_deadline_ms < until) {
+		until = ref->local->hs_deadline_ms;
+	}
+	pthread_cleanup_push(stop_waiting, ref->local);
+	rc = wait_events(ref, events, timeout_option, started_ms, until);
+	pthread_cleanup_pop(1);
+	return rc;
+}
+
 int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option)
 {
+	int64_t started_ms = 0;
+
 	for (;;) {
 		enum session_phase phase;
 		short events = POLLIN;
@@ -363,9 +392,9 @@ int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option
 			sleep_ms(FOREIGN_LOOK_MS);
 			continue;
 		}
-		rc = wait_events(ref, events, timeout_option, ref->local->hs_deadline_ms);
+		rc = wait_for_peer(ref, events, timeout_option, &started_ms);
 		if (rc == -ETIMEDOUT) {
-			/* The next step finds that it is late. */
+			/* The next step finds out whether it is late. */
 			continue;
 		}
 		if (rc != 0) {

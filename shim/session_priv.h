@@ -19,7 +19,8 @@ struct local {
 	_Atomic uint32_t n_fds; /* descriptors of this process that refer to it */
 	struct engine_hs *hs;	/* handshake in flight, under both locks */
 	uint32_t hs_steps;	/* record's hs_steps when hs was touched last */
-	int64_t hs_deadline_ms; /* for blocking calls; 0: none */
+	int64_t hs_deadline_ms; /* 0: none */
+	_Atomic int hs_waiters; /* threads of this process that wait for the handshake in a blocking call */
 	struct engine_config *config;
 	char *name;		/* to verify and send; from heap_alloc */
 	int handshake_timeout_ms;
@@ -56,9 +57,10 @@ void format_peer(const struct conn_record *rec, char out[static 80]);
 
 /*
  * Wait without locks until events are there: 0, or -EINTR, -EAGAIN (SO_RCVTIMEO or SO_SNDTIMEO passed, which: timeout_option),
- * -ETIMEDOUT (deadline_ms passed; 0: none), -EBADF (closed meanwhile). A cancellation point.
+ * -ETIMEDOUT (deadline_ms passed; 0: none), -EBADF (closed meanwhile). *started_ms: 0 before the first wait of a call; what
+ * the option allows runs from there through all of them. A cancellation point.
  */
-int wait_events(const struct ref *ref, short events, int timeout_option, int64_t deadline_ms);
+int wait_events(const struct ref *ref, short events, int timeout_option, int64_t *started_ms, int64_t deadline_ms);
 /* Wait until there is something to read, as recv(2) itself waits: SO_RCVTIMEO, EINTR, SA_RESTART. 0 or -errno. */
 int wait_readable(const struct ref *ref);
 

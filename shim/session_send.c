@@ -380,6 +380,7 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 	uint8_t *scratch;
 	size_t total;
 	ssize_t taken = 0;
+	int64_t started_ms = 0;
 	int saved = errno;
 	int rc;
 
@@ -423,7 +424,7 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 		}
 		/* Sealed bytes only: nothing to wipe, and not kept over a wait in which the thread may be cancelled. */
 		scratch_put(scratch, 0);
-		rc = wait_events(&ref, POLLOUT, SO_SNDTIMEO, 0);
+		rc = wait_events(&ref, POLLOUT, SO_SNDTIMEO, &started_ms, 0);
 		scratch = scratch_get();
 		if (rc != 0 || !scratch) {
 			break;
@@ -443,6 +444,7 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 
 int session_shutdown(int fd, int how)
 {
+	int64_t started_ms = 0;
 	struct ref ref;
 	int rc;
 
@@ -482,7 +484,7 @@ int session_shutdown(int fd, int how)
 	}
 	ref.rec->send_shut = 1;
 	unlock_both(&ref);
-	while (ref.rec->send_shut_due && fd_is_blocking(fd) && wait_events(&ref, POLLOUT, SO_SNDTIMEO, 0) == 0) {
+	while (ref.rec->send_shut_due && fd_is_blocking(fd) && wait_events(&ref, POLLOUT, SO_SNDTIMEO, &started_ms, 0) == 0) {
 		session_flush(fd);
 		if (atomic_load(&ref.rec->phase) != PHASE_OPEN) {
 			break;

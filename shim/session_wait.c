@@ -52,10 +52,15 @@ static bool all_handlers_restart(void)
 	return true;
 }
 
-int wait_events(const struct ref *ref, short events, int timeout_option, int64_t deadline_ms)
+int wait_events(const struct ref *ref, short events, int timeout_option, int64_t *started_ms, int64_t deadline_ms)
 {
 	int64_t option_ms = option_timeout_ms(ref->fd, timeout_option);
-	int64_t option_end = option_ms >= 0 ? sys_now_ms() + option_ms : 0;
+	int64_t option_end;
+
+	if (*started_ms == 0) {
+		*started_ms = sys_now_ms();
+	}
+	option_end = *started_ms + option_ms;
 
 	for (;;) {
 		struct pollfd pfd = { .fd = ref->fd, .events = events };
