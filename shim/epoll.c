@@ -138,6 +138,14 @@ static void apply(int epfd, struct registration *r, const struct facts *facts)
 		registry_remove(r);
 		return;
 	}
+	if (r->state == REGISTRATION_WAITING && state == REGISTRATION_SETTLED) {
+		/*
+		 * Other threads may hold events of the handshake still. Under the same token they would
+		 * pass for the program's, and a one-shot be reported twice.
+		 */
+		struct registration *renewed = registry_renew(r);
+		r = renewed ? renewed : r;
+	}
 	if (set_kernel(epfd, r, events, atomic_load(&r->token)) < 0) {
 		registry_remove(r); /* the kernel does not know it (any more) */
 		return;
@@ -188,15 +196,15 @@ static int change_translated(int epfd, int op, int fd, const struct epoll_event 
 {
 	struct registry_guard guard = registry_lock();
 	struct registration *old = registry_find(epfd, fd);
-	/*
-	 * A modified registration keeps its token; an added one has nothing to do with events under
-	 * way for another.
-	 */
-	struct registration *r =
-		op == EPOLL_CTL_MOD && old && old->session == facts->session ? old : NULL;
+	struct registration *r = NULL;
 	uint32_t events;
 	enum registration_state state = wanted(facts, user, &events);
 	int err = 0;
+
+	/* Only a modified registration has to do with the events that are under way for the old one. */
+	if (op == EPOLL_CTL_MOD && old && old->session == facts->session && old->state == state) {
+		r = old;
+	}
 
 	if (op == EPOLL_CTL_MOD && old && (old->user.events & EPOLLEXCLUSIVE)) {
 		err = -EINVAL;
@@ -409,33 +417,39 @@ static bool filter(int epfd, const struct registration *seen, uint64_t token, st
 	return visible != 0;
 }
 
+/* The live registration behind a token, copied. False if it is gone. */
+static bool look_up(uint64_t token, struct registration *copy)
+{
+	struct registry_guard guard = registry_lock();
+	const struct registration *r = registry_by_token(token);
+
+	if (r) {
+		*copy = *r;
+	}
+	registry_unlock(guard);
+	return r != NULL;
+}
+
 bool epoll_translate(int epfd, struct epoll_event *event, bool *again)
 {
 	uint64_t token = event->data.u64;
-	struct registration *r, seen;
-	struct registry_guard guard;
+	struct registration seen;
 
 	if (!registry_is_token(token)) {
 		return true;
 	}
-	guard = registry_lock();
-	r = registry_by_token(token);
-	if (!r) {
-		/*
-		 * Another thread gave it back to the kernel or deleted it when this event was on
-		 * its way.
-		 */
-		registry_unlock(guard);
+	if (!look_up(token, &seen)) {
+		/* Another thread gave it back or deleted it when this event was on its way. */
 		return false;
 	}
-	seen = *r;
-	registry_unlock(guard);
-
 	if (session_id(seen.fd) != seen.session) {
+		if (!look_up(token, &seen)) {
+			return false; /* closed this very moment */
+		}
 		/*
-		 * The number is another socket's now, but the registration lives on, by a
-		 * duplicate. It can neither be modified nor deleted then; the kernel goes on
-		 * reporting it with the data of old, so do that.
+		 * The number is another socket's now, but the registration lives on, by a duplicate.
+		 * It can neither be modified nor deleted then; the kernel goes on reporting it with
+		 * the data of old, so do that.
 		 */
 		event->events &= seen.user.events | ALWAYS;
 		event->data.u64 = seen.user.data.u64;

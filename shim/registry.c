@@ -319,6 +319,22 @@ unsigned registry_collect_late(int64_t now, struct registration *late, unsigned 
 	return n;
 }
 
+struct registration *registry_renew(struct registration *registration)
+{
+	struct registration *r = registry_add(registration->epfd, registration->fd);
+
+	if (r) {
+		r->user = registration->user;
+		r->kernel_events = registration->kernel_events;
+		r->state = registration->state;
+		r->process = registration->process;
+		registry_set_session(r, registration->session);
+		registry_set_deadline(r, registration->deadline_ms);
+		registry_remove(registration);
+	}
+	return r;
+}
+
 bool registry_is_token(uint64_t data)
 {
 	uint64_t index = (data ^ secret) & INDEX_MASK;

@@ -71,6 +71,8 @@ void registry_set_deadline(struct registration *registration, int64_t deadline_m
  * Sets anew when it is time to look again.
  */
 unsigned registry_collect_late(int64_t now_ms, struct registration *late, unsigned max);
+/* Give a registration a new token: events on their way with the old one are over. NULL if there is no memory. */
+struct registration *registry_renew(struct registration *registration);
 void registry_remove(struct registration *registration);
 /* Changes with each fork: tells registrations of this process from those it was born with. */
 uint32_t registry_process(void);

@@ -45,9 +45,10 @@ enum session_phase session_phase(int fd)
 	return fdtab_is_wrapped(fd) ? plays[fd].phase : SESSION_NONE;
 }
 
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
 enum session_phase session_progress(int fd, short *events)
 {
-	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 	struct play *play = &plays[fd];
 	char byte;
 
@@ -89,10 +90,12 @@ bool session_recv_ready(int fd)
 	char byte;
 	ssize_t n;
 
+	pthread_mutex_lock(&lock);
 	plays[fd].n_ready++;
 	while ((n = sys_recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK)) == 1 && byte == 't') {
 		(void)sys_recv(fd, &byte, 1, MSG_DONTWAIT);
 	}
+	pthread_mutex_unlock(&lock);
 	return n != -EAGAIN;
 }
 
