@@ -2,7 +2,8 @@
 /*
  * The arena of connection records and buffers in a memfd.
  *
- * Implementation notes: free slots and free buffers are two stacks; a head is (tag << 32 | number + 1), and the tag, which changes
+ * Implementation notes: the file is mapped in chunks as they are needed, because programs run under limits on their address space.
+ * A chunk, once mapped, stays. Free slots and free buffers are two stacks; a head is (tag << 32 | number + 1), and the tag, which changes
  * with every push, keeps a slow popper from being fooled by a number that came back (ABA). Buffer numbers start at 1.
  */
 #include "arena.h"
@@ -32,11 +33,15 @@ struct arena_header {
 	_Atomic uint32_t n_free_buffers;
 };
 
-static _Atomic bool is_open; /* base and header are complete */
-static uint8_t *base;
+#define SLOTS_PER_CHUNK 1024u
+#define BUFFERS_PER_CHUNK 16u
+
+static _Atomic bool is_open; /* header is complete */
 static struct arena_header *header;
-static size_t map_len;
 static int memfd = -1;
+static ino_t memfd_inode;
+static _Atomic(uint8_t *) slot_chunks[MAX_SLOTS / SLOTS_PER_CHUNK];
+static _Atomic(uint8_t *) buffer_chunks[MAX_BUFFERS / BUFFERS_PER_CHUNK];
 
 static size_t arena_len(uint32_t n_slots, uint32_t n_buffers)
 {
@@ -63,17 +68,52 @@ static int move_high(int fd)
 	return -1;
 }
 
-static bool map(int fd, size_t len)
+static void *map_part(int fd, size_t offset, size_t len)
 {
-	base = sys_mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (!base) {
+	void *mem = sys_mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
+
+	if (mem) {
+		sys_madvise(mem, len, MADV_DONTDUMP);
+	}
+	return mem;
+}
+
+static bool map_header(int fd)
+{
+	struct stat st;
+	void *mem = fstat(fd, &st) == 0 ? map_part(fd, 0, HEADER_LEN) : NULL;
+
+	if (!mem) {
 		return false;
 	}
-	sys_madvise(base, len, MADV_DONTDUMP);
-	map_len = len;
+	header = mem;
 	memfd = fd;
-	header = (struct arena_header *)base;
+	memfd_inode = st.st_ino;
 	return true;
+}
+
+/* Chunk i of a region that begins at offset; NULL if it cannot be mapped. */
+static uint8_t *chunk_at(_Atomic(uint8_t *) *chunks, uint32_t i, size_t offset, size_t len)
+{
+	uint8_t *chunk = atomic_load_explicit(&chunks[i], memory_order_acquire);
+	uint8_t *mapped, *none = NULL;
+	struct stat st;
+
+	if (chunk) {
+		return chunk;
+	}
+	/* A program that closed our descriptor by a raw system call may have another file there. */
+	if (fstat(memfd, &st) != 0 || st.st_ino != memfd_inode) {
+		log_error("the shim's descriptor %d was closed by the program: no more connections can be protected",
+			  memfd);
+		return NULL;
+	}
+	mapped = map_part(memfd, offset + i * len, len);
+	if (mapped && !atomic_compare_exchange_strong(&chunks[i], &none, mapped)) {
+		sys_munmap(mapped, len);
+		mapped = none;
+	}
+	return mapped;
 }
 
 static bool create(uint32_t n_slots, uint32_t n_buffers)
@@ -92,7 +132,7 @@ static bool create(uint32_t n_slots, uint32_t n_buffers)
 	}
 	high = move_high(fd);
 	fd = high >= 0 ? high : fd;
-	if (sys_call(SYS_ftruncate, fd, len, 0) < 0 || !map(fd, len)) {
+	if (sys_call(SYS_ftruncate, fd, len, 0) < 0 || !map_header(fd)) {
 		sys_close(fd);
 		return false;
 	}
@@ -208,7 +248,7 @@ bool arena_inherit(const char *value)
 		len = 0;
 	}
 	sys_munmap(seen, HEADER_LEN);
-	if (len == 0 || !map(got, len)) {
+	if (len == 0 || !map_header(got)) {
 		sys_close(got);
 		return false;
 	}
@@ -277,8 +317,11 @@ static uint32_t pop(_Atomic uint64_t *head, uint32_t *(*link)(uint32_t))
 
 	while ((uint32_t)seen != 0) {
 		uint64_t tag = (seen >> 32) + 1;
-		uint32_t next = *link((uint32_t)seen);
-		if (atomic_compare_exchange_weak(head, &seen, tag << 32 | next)) {
+		uint32_t *next = link((uint32_t)seen);
+		if (!next) {
+			return 0;
+		}
+		if (atomic_compare_exchange_weak(head, &seen, tag << 32 | *next)) {
 			return (uint32_t)seen;
 		}
 	}
@@ -309,12 +352,16 @@ static uint32_t fresh(_Atomic uint32_t *used, uint32_t max)
 
 struct conn_record *arena_record(uint32_t slot)
 {
-	return (struct conn_record *)(base + HEADER_LEN + (size_t)slot * ARENA_RECORD_LEN);
+	uint8_t *chunk = chunk_at(slot_chunks, slot / SLOTS_PER_CHUNK, HEADER_LEN,
+				  (size_t)SLOTS_PER_CHUNK * ARENA_RECORD_LEN);
+
+	return chunk ? (struct conn_record *)(void *)(chunk + (size_t)(slot % SLOTS_PER_CHUNK) * ARENA_RECORD_LEN) :
+		       NULL;
 }
 
 uint32_t arena_slot(const struct conn_record *rec)
 {
-	return (uint32_t)(((const uint8_t *)rec - base - HEADER_LEN) / ARENA_RECORD_LEN);
+	return rec->slot;
 }
 
 uint32_t arena_n_slots(void)
@@ -324,7 +371,9 @@ uint32_t arena_n_slots(void)
 
 static uint32_t *slot_link(uint32_t number)
 {
-	return &arena_record(number - 1)->next_free;
+	struct conn_record *rec = arena_record(number - 1);
+
+	return rec ? &rec->next_free : NULL;
 }
 
 static void init_lock(pthread_mutex_t *lock)
@@ -352,9 +401,13 @@ struct conn_record *arena_alloc(void)
 		return NULL;
 	}
 	rec = arena_record(number - 1);
+	if (!rec) {
+		return NULL; /* the slot is lost, but so is most else */
+	}
 	gen = atomic_load(&rec->gen);
 	memset(rec, 0, sizeof(*rec));
 	atomic_store(&rec->gen, gen);
+	rec->slot = number - 1;
 	init_lock(&rec->recv_lock);
 	init_lock(&rec->send_lock);
 	return rec;
@@ -371,7 +424,11 @@ void arena_free(struct conn_record *rec, uint32_t gen)
 
 uint8_t *arena_buffer(uint32_t number)
 {
-	return base + HEADER_LEN + (size_t)header->n_slots * ARENA_RECORD_LEN + (size_t)(number - 1) * ARENA_BUFFER_LEN;
+	size_t offset = HEADER_LEN + (size_t)header->n_slots * ARENA_RECORD_LEN;
+	uint8_t *chunk = chunk_at(buffer_chunks, (number - 1) / BUFFERS_PER_CHUNK, offset,
+				  (size_t)BUFFERS_PER_CHUNK * ARENA_BUFFER_LEN);
+
+	return chunk ? chunk + (size_t)((number - 1) % BUFFERS_PER_CHUNK) * ARENA_BUFFER_LEN : NULL;
 }
 
 static uint32_t *buffer_link(uint32_t number)
@@ -387,7 +444,8 @@ uint32_t arena_buffer_alloc(void)
 		atomic_fetch_sub(&header->n_free_buffers, 1);
 		return number;
 	}
-	return fresh(&header->buffers_used, header->n_buffers);
+	number = fresh(&header->buffers_used, header->n_buffers);
+	return number && arena_buffer(number) ? number : ARENA_NO_BUFFER;
 }
 
 void arena_buffer_free(uint32_t number, size_t used)

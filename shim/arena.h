@@ -36,6 +36,7 @@ enum recv_buffer_kind { RECV_EMPTY, RECV_CIPHER, RECV_PLAIN };
  */
 struct conn_record {
 	_Atomic uint32_t gen;	/* counts the lives of this slot */
+	uint32_t slot;		/* its own number */
 	uint32_t next_free;	/* slot + 1 */
 	_Atomic uint64_t cookie; /* SO_COOKIE of the socket */
 	_Atomic uint8_t phase;	/* enum record_phase */
@@ -93,6 +94,7 @@ void arena_move_fd(void);
 struct conn_record *arena_alloc(void);
 /* Give a record back if its generation still is gen (exactly one caller wins). Keys must have been wiped. */
 void arena_free(struct conn_record *rec, uint32_t gen);
+/* NULL if its part of the arena cannot be mapped into this process; never for a connection that it has used. */
 struct conn_record *arena_record(uint32_t slot);
 uint32_t arena_slot(const struct conn_record *rec);
 /* Slots 0..n-1 have been in use at some time. */

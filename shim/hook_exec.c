@@ -103,7 +103,7 @@ static int exec_with(const struct exec_call *call, char *const envp[])
 {
 	enum elf_verdict verdict;
 
-	if (arena_n_slots() == 0) {
+	if (!arena_is_open()) {
 		return exec_real(call, envp);
 	}
 	verdict = exec_judge(&call->target);
@@ -351,7 +351,7 @@ static int spawn_with(const struct spawn_call *call, char *const envp[])
 	pid_t pid = 0;
 	int rc;
 
-	if (arena_n_slots() == 0) {
+	if (!arena_is_open()) {
 		return spawn_real(call, call->pid, envp);
 	}
 	verdict = exec_judge(&call->target);

@@ -10,7 +10,7 @@
 
 #include "connect.h"
 #include "fdtab.h"
-#include "log.h"
+#include "pass.h"
 #include "real.h"
 #include "session.h"
 #include "shim.h"
@@ -206,23 +206,6 @@ static ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 	return n;
 }
 
-/* Descriptors that came over a Unix socket: their numbers may have meant something else before. */
-static void forget_received(const struct msghdr *msg)
-{
-	struct msghdr copy = *msg;
-
-	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&copy); cmsg; cmsg = CMSG_NXTHDR(&copy, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS) {
-			continue;
-		}
-		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= cmsg->cmsg_len; at += sizeof(int)) {
-			int fd;
-			memcpy(&fd, (char *)cmsg + at, sizeof(fd));
-			fdtab_swap(fd, 0);
-		}
-	}
-}
-
 EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	ssize_t n;
@@ -231,8 +214,8 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 		return hook_recvmsg(fd, msg, flags);
 	}
 	n = REAL(recvmsg)(fd, msg, flags);
-	if (n >= 0 && msg->msg_controllen > 0 && fdtab_n_used > 0) {
-		forget_received(msg);
+	if (n >= 0) {
+		pass_in(msg);
 	}
 	return n;
 }
@@ -242,7 +225,11 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags, st
 	unsigned i;
 
 	if (!fdtab_is_wrapped(fd) || (flags & MSG_ERRQUEUE)) {
-		return REAL(recvmmsg)(fd, msgs, n_msgs, flags, timeout);
+		int n = REAL(recvmmsg)(fd, msgs, n_msgs, flags, timeout);
+		for (int k = 0; k < n; k++) {
+			pass_in(&msgs[k].msg_hdr);
+		}
+		return n;
 	}
 	for (i = 0; i < n_msgs; i++) {
 		ssize_t n = hook_recvmsg(fd, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE);
@@ -342,31 +329,27 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const stru
 				      REAL(sendto)(fd, buf, len, flags, addr, addr_len);
 }
 
-/* A receiver outside this process could not go on with the connection, and would speak plaintext into it. */
-static bool passes_wrapped(const struct msghdr *msg)
-{
-	struct msghdr copy = *msg;
-
-	for (struct cmsghdr *cmsg = CMSG_FIRSTHDR(&copy); cmsg; cmsg = CMSG_NXTHDR(&copy, cmsg)) {
-		if (cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS) {
-			continue;
-		}
-		for (size_t at = CMSG_LEN(0); at + sizeof(int) <= cmsg->cmsg_len; at += sizeof(int)) {
-			int fd;
-			memcpy(&fd, (char *)cmsg + at, sizeof(fd));
-			if (fdtab_is_wrapped(fd)) {
-				log_warn("descriptor %d is a wrapped connection: passing it to another process is refused",
-					 fd);
-				return true;
-			}
-		}
-	}
-	return false;
-}
-
 static ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	return msg ? send_iov(fd, msg->msg_iov, msg->msg_iovlen, flags, EMSGSIZE) : fail(EFAULT);
+}
+
+/* On a socket that is not wrapped: descriptors may go along. */
+static ssize_t send_plainly(int fd, const struct msghdr *msg, int flags)
+{
+	int n_passed = 0;
+	ssize_t n;
+
+	if (msg && !pass_out(fd, msg, &n_passed)) {
+		return fail(EPERM);
+	}
+	n = REAL(sendmsg)(fd, msg, flags);
+	if (n < 0 && n_passed > 0) {
+		int err = errno;
+		pass_undo(msg);
+		errno = err;
+	}
+	return n;
 }
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
@@ -377,21 +360,19 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	if (fdtab_is_wrapped(fd)) {
 		return hook_sendmsg(fd, msg, flags);
 	}
-	if (msg && msg->msg_controllen > 0 && fdtab_n_used > 0 && passes_wrapped(msg)) {
-		return fail(EPERM);
-	}
-	return REAL(sendmsg)(fd, msg, flags);
+	return send_plainly(fd, msg, flags);
 }
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags)
 {
 	unsigned i;
 
-	if (!fdtab_is_wrapped(fd)) {
+	if (!fdtab_is_wrapped(fd) && fdtab_n_used == 0) {
 		return REAL(sendmmsg)(fd, msgs, n_msgs, flags);
 	}
 	for (i = 0; i < n_msgs; i++) {
-		ssize_t n = hook_sendmsg(fd, &msgs[i].msg_hdr, flags);
+		ssize_t n = fdtab_is_wrapped(fd) ? hook_sendmsg(fd, &msgs[i].msg_hdr, flags) :
+						   send_plainly(fd, &msgs[i].msg_hdr, flags);
 		if (n < 0) {
 			break;
 		}

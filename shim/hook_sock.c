@@ -9,8 +9,9 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "address.h"
 #include "accept.h"
+#include "address.h"
+#include "arena.h"
 #include "connect.h"
 #include "fdtab.h"
 #include "log.h"
@@ -106,6 +107,8 @@ static bool prepare_listener(int fd, const struct sockaddr *addr)
 		errno = EACCES;
 		return false;
 	}
+	/* Before the program forks: processes that pass connections to each other must share it. */
+	(void)arena_open();
 	return true;
 }
 

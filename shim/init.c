@@ -15,15 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/stat.h>
 
-#include "accept.h"
 #include "arena.h"
 #include "fdtab.h"
 #include "heap.h"
+#include "inherit.h"
 #include "log.h"
 #include "names.h"
-#include "openfds.h"
 #include "ready.h"
 #include "real.h"
 #include "session.h"
@@ -185,34 +183,6 @@ static void fork_parent(void)
 	ready_fork_parent();
 }
 
-static void adopt_one(int fd, void *ctx)
-{
-	struct stat st;
-
-	(void)ctx;
-	if (fstat(fd, &st) == 0 && S_ISSOCK(st.st_mode)) {
-		session_adopt(fd, accept_config_for);
-	}
-}
-
-/* Which connections has this image inherited? */
-static void adopt_connections(void)
-{
-	const char *value = getenv("TLSHIM_ARENA");
-
-	if (!value) {
-		return;
-	}
-	if (arena_inherit(value)) {
-		openfds_each(adopt_one, NULL);
-		session_exec_arrived();
-		for (int fd = 0; fd <= 2; fd++) {
-			stdio_adopt(fd);
-		}
-	}
-	unsetenv("TLSHIM_ARENA");
-}
-
 static void start(void)
 {
 	const char *policy_file;
@@ -237,7 +207,7 @@ static void start(void)
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	atomic_store(&state, load_policy());
 	if (atomic_load(&state) == SHIM_ARMED) {
-		adopt_connections();
+		inherit_connections();
 	}
 	errno = saved;
 }

@@ -32,11 +32,39 @@
 #define CLOSE_WAIT_BLOCKING_MS 5000
 #define CLOSE_WAIT_NONBLOCKING_MS 50
 
-static struct local *_Atomic locals;
-static uint32_t n_locals;
+/* Allocated as slots come into use, as the arena's chunks are. */
+#define LOCALS_PER_CHUNK 1024u
+#define MAX_CHUNKS 1024u
+static _Atomic(struct local *) local_chunks[MAX_CHUNKS];
 static _Atomic pid_t *_Atomic marker; /* our pid; zeroed by the kernel in a fork child */
 
 /* ---- look-up and locks ---- */
+
+/* NULL if this process has never held that slot, or one near it. */
+static struct local *find_local(uint32_t slot)
+{
+	struct local *chunk = slot / LOCALS_PER_CHUNK < MAX_CHUNKS ?
+				      atomic_load(&local_chunks[slot / LOCALS_PER_CHUNK]) :
+				      NULL;
+
+	return chunk ? &chunk[slot % LOCALS_PER_CHUNK] : NULL;
+}
+
+/* The same, made if need be; NULL if there is no memory. */
+static struct local *make_local(uint32_t slot)
+{
+	const size_t len = LOCALS_PER_CHUNK * sizeof(struct local);
+	struct local *none = NULL, *chunk;
+
+	if (find_local(slot) || slot / LOCALS_PER_CHUNK >= MAX_CHUNKS) {
+		return find_local(slot);
+	}
+	chunk = sys_mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (chunk && !atomic_compare_exchange_strong(&local_chunks[slot / LOCALS_PER_CHUNK], &none, chunk)) {
+		sys_munmap(chunk, len);
+	}
+	return find_local(slot);
+}
 
 bool ref_get(int fd, struct ref *ref)
 {
@@ -50,7 +78,7 @@ bool ref_get(int fd, struct ref *ref)
 	ref->slot = (uint32_t)entry - 1;
 	ref->gen = (uint32_t)(entry >> 32);
 	ref->rec = arena_record(ref->slot);
-	ref->local = &locals[ref->slot];
+	ref->local = find_local(ref->slot);
 	return true;
 }
 
@@ -162,41 +190,23 @@ static void catch_up_with_fork(void)
 	}
 }
 
-static bool make_locals(void)
+static bool init_marker(void)
 {
-	_Atomic pid_t *page = sys_mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	_Atomic pid_t *none = NULL, *page;
 
+	if (atomic_load(&marker)) {
+		return true;
+	}
+	page = sys_mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (!page) {
 		return false;
 	}
 	sys_madvise((void *)page, 4096, MADV_WIPEONFORK);
 	atomic_store(page, sys_getpid());
-	for (uint32_t n = 1u << 20; n >= 1024; n /= 4) {
-		locals = sys_mmap(NULL, n * sizeof(*locals), PROT_READ | PROT_WRITE,
-				  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		if (locals) {
-			n_locals = n;
-			marker = page;
-			return true;
-		}
+	if (!atomic_compare_exchange_strong(&marker, &none, page)) {
+		sys_munmap((void *)page, 4096);
 	}
-	sys_munmap((void *)page, 4096);
-	return false;
-}
-
-static bool init_locals(void)
-{
-	static _Atomic bool is_made;
-	static _Atomic int making;
-
-	while (!atomic_load(&is_made) && atomic_exchange(&making, 1)) {
-		sys_call(SYS_sched_yield, 0, 0, 0);
-	}
-	if (!atomic_load(&is_made)) {
-		atomic_store(&is_made, make_locals());
-	}
-	atomic_store(&making, 0);
-	return atomic_load(&is_made);
+	return true;
 }
 
 static void holder_add(struct conn_record *rec, pid_t pid)
@@ -257,13 +267,15 @@ bool session_is_holder(struct conn_record *rec, int pid)
 
 static bool is_held(uint32_t slot)
 {
-	return atomic_load(&locals[slot].n_fds) > 0 &&
-	       atomic_load(&locals[slot].gen) == atomic_load(&arena_record(slot)->gen);
+	struct local *local = find_local(slot);
+
+	return local && atomic_load(&local->n_fds) > 0 &&
+	       atomic_load(&local->gen) == atomic_load(&arena_record(slot)->gen);
 }
 
 void session_fork_prepare(void)
 {
-	for (uint32_t slot = 0; locals && slot < arena_n_slots(); slot++) {
+	for (uint32_t slot = 0; slot < arena_n_slots(); slot++) {
 		if (is_held(slot)) {
 			atomic_fetch_add(&arena_record(slot)->forks_pending, 1);
 		}
@@ -272,7 +284,7 @@ void session_fork_prepare(void)
 
 void session_fork_parent(bool failed)
 {
-	for (uint32_t slot = 0; failed && locals && slot < arena_n_slots(); slot++) {
+	for (uint32_t slot = 0; failed && slot < arena_n_slots(); slot++) {
 		if (is_held(slot)) {
 			atomic_fetch_sub(&arena_record(slot)->forks_pending, 1);
 		}
@@ -289,7 +301,7 @@ void session_fork_child(void)
 	cipher_fork_child();
 	for (uint32_t slot = 0; slot < arena_n_slots(); slot++) {
 		struct conn_record *rec = arena_record(slot);
-		if (!is_held(slot)) {
+		if (!rec || !is_held(slot)) {
 			continue;
 		}
 		holder_add(rec, sys_getpid());
@@ -317,7 +329,7 @@ static struct conn_record *find_record(int fd)
 
 	for (uint32_t slot = 0; cookie && slot < n; slot++) {
 		struct conn_record *rec = arena_record(slot);
-		if (atomic_load(&rec->cookie) == cookie && atomic_load(&rec->phase) != PHASE_FREE) {
+		if (rec && atomic_load(&rec->cookie) == cookie && atomic_load(&rec->phase) != PHASE_FREE) {
 			return rec;
 		}
 	}
@@ -334,8 +346,8 @@ static void sweep(void)
 {
 	for (uint32_t slot = 0; slot < arena_n_slots(); slot++) {
 		struct conn_record *rec = arena_record(slot);
-		uint32_t gen = atomic_load(&rec->gen);
-		if (atomic_load(&rec->phase) != PHASE_FREE && !holder_any(rec)) {
+		uint32_t gen = rec ? atomic_load(&rec->gen) : 0;
+		if (rec && atomic_load(&rec->phase) != PHASE_FREE && !holder_any(rec)) {
 			engine_conn_wipe(&rec->conn);
 			arena_free(rec, gen);
 		}
@@ -369,7 +381,7 @@ bool session_attach(int fd, enum engine_role role, const struct policy_rule *rul
 		return false;
 	}
 	catch_up_with_fork();
-	if (!arena_open() || !init_locals()) {
+	if (!arena_open() || !init_marker()) {
 		errno = ENOMEM;
 		return false;
 	}
@@ -379,11 +391,14 @@ bool session_attach(int fd, enum engine_role role, const struct policy_rule *rul
 		rec = arena_alloc();
 	}
 	slot = rec ? arena_slot(rec) : 0;
-	if (!rec || slot >= n_locals) {
+	local = rec ? make_local(slot) : NULL;
+	if (!local) {
+		if (rec) {
+			arena_free(rec, atomic_load(&rec->gen));
+		}
 		errno = ENFILE;
 		return false;
 	}
-	local = &locals[slot];
 	handshake_drop(local);
 	memset(local, 0, sizeof(*local));
 	if (name) {
@@ -430,27 +445,41 @@ static void adopt_fresh(int fd, const struct ref *ref,
 
 void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct policy_verdict *verdict))
 {
-	struct conn_record *rec;
+	struct conn_record *rec = fdtab_get(fd) ? NULL : find_record(fd);
+	struct local *local = rec ? make_local(arena_slot(rec)) : NULL;
 	struct ref ref;
-	uint32_t slot;
 
-	if (fdtab_get(fd) || (unsigned)fd >= fdtab_size) {
+	if (!rec) {
 		return;
 	}
-	rec = find_record(fd);
-	if (!rec || !init_locals() || arena_slot(rec) >= n_locals) {
+	if (!local || !init_marker() || (unsigned)fd >= fdtab_size) {
+		log_error("%s: out of memory; the connection that this program inherits is shut", rec->rule);
+		sys_shutdown(fd, SHUT_RDWR);
 		return;
 	}
-	slot = arena_slot(rec);
-	if (!is_held(slot)) {
-		memset(&locals[slot], 0, sizeof(locals[slot]));
-		atomic_store(&locals[slot].gen, atomic_load(&rec->gen));
+	if (!is_held(arena_slot(rec))) {
+		memset(local, 0, sizeof(*local));
+		atomic_store(&local->gen, atomic_load(&rec->gen));
 	}
-	atomic_fetch_add(&locals[slot].n_fds, 1);
+	atomic_fetch_add(&local->n_fds, 1);
 	holder_add(rec, sys_getpid());
-	fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (slot + 1));
-	if (atomic_load(&rec->phase) == PHASE_TCP && !locals[slot].config && ref_get(fd, &ref)) {
+	fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (arena_slot(rec) + 1));
+	if (atomic_load(&rec->phase) == PHASE_TCP && !local->config && ref_get(fd, &ref)) {
 		adopt_fresh(fd, &ref, config_for);
+	}
+}
+
+void session_pass(int fd, bool begin)
+{
+	struct ref ref;
+
+	if (!ref_get(fd, &ref)) {
+		return;
+	}
+	if (begin) {
+		atomic_fetch_add(&ref.rec->forks_pending, 1);
+	} else if (atomic_load(&ref.rec->forks_pending) > 0) {
+		atomic_fetch_sub(&ref.rec->forks_pending, 1);
 	}
 }
 
@@ -661,7 +690,7 @@ void session_hand_on(int fd, pid_t pid)
 
 void session_exec_leave(bool leaves)
 {
-	for (uint32_t slot = 0; locals && !in_vfork_child() && slot < arena_n_slots(); slot++) {
+	for (uint32_t slot = 0; !in_vfork_child() && slot < arena_n_slots(); slot++) {
 		if (is_held(slot) && leaves) {
 			holder_remove(arena_record(slot), sys_getpid());
 		} else if (is_held(slot)) {
@@ -677,7 +706,7 @@ void session_exec_arrived(void)
 	/* What the former image of this process held and this one did not get (close-on-exec). */
 	for (uint32_t slot = 0; slot < arena_n_slots(); slot++) {
 		struct conn_record *rec = arena_record(slot);
-		if (atomic_load(&rec->phase) == PHASE_FREE || (locals && is_held(slot))) {
+		if (!rec || atomic_load(&rec->phase) == PHASE_FREE || is_held(slot)) {
 			continue;
 		}
 		for (int i = 0; i < ARENA_HOLDERS; i++) {

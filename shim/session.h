@@ -46,6 +46,9 @@ void session_dup(int oldfd, int newfd);
  */
 void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct policy_verdict *verdict));
 
+/* A copy of wrapped fd is on its way to another process (begin), or has arrived or been given up: somebody holds it meanwhile. */
+void session_pass(int fd, bool begin);
+
 /* ---- connecting ---- */
 
 /*

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Connections that a program image has from the one before it, or from another process.
+ */
+#ifndef SHIM_INHERIT_H
+#define SHIM_INHERIT_H
+
+/* At start-up, when the policy is loaded: find the arena of the former image and the connections among our descriptors. */
+void inherit_connections(void);
+/* A socket has come from elsewhere: take it over if it is a connection of the arena. */
+void inherit_one(int fd);
+
+#endif
