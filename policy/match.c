@@ -74,7 +74,8 @@ bool policy_preload(const struct policy *policy, enum policy_direction direction
 
 		/* The user may change between listen() and accept(): its clause does not count here. */
 		if (rule->direction != direction || !rule_is_wrapped(rule) || rule_unavailable(rule) ||
-		    !fits_port(rule, port) || !match_process(rule, program, started_as, rule->uid)) {
+		    (port != 0 && !fits_port(rule, port)) ||
+		    !match_process(rule, program, started_as, rule->uid)) {
 			continue;
 		}
 		if (!policy_rule_config(rule, why)) {

@@ -110,7 +110,7 @@ bool policy_has(const struct policy *policy, enum policy_direction direction);
 struct engine_config *policy_rule_config(const struct policy_rule *rule, char why[static 512]);
 
 /*
- * Load the configuration of each rule of that direction that could hold for this port in this program, so that it happens while
+ * Load the configuration of each rule of that direction that could hold for this port (0: any) in this program, so that it happens while
  * the process still may read the files. False with a sentence in why about the first that cannot be loaded.
  */
 bool policy_preload(const struct policy *policy, enum policy_direction direction, uint16_t port, const char *program,

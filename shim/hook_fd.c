@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
@@ -17,6 +18,7 @@
 #include "arena.h"
 #include "fdtab.h"
 #include "log.h"
+#include "proc.h"
 #include "ready.h"
 #include "real.h"
 #include "session.h"
@@ -348,6 +350,23 @@ EXPORT long syscall(long number, ...)
 		return epoll_ctl(INT(0), INT(1), INT(2), PTR(3));
 	case SYS_epoll_pwait:
 		return epoll_pwait(INT(0), PTR(1), INT(2), INT(3), PTR(4));
+#ifdef SYS_fork
+	case SYS_fork:
+		return proc_raw_fork(number, a);
+#endif
+	case SYS_clone:
+		if (!(a[0] & CLONE_VM)) {
+			return proc_raw_fork(number, a);
+		}
+		break;
+#ifdef SYS_clone3
+	case SYS_clone3:
+		/* struct clone_args begins with the flags, 64 bits. */
+		if (a[0] && !(*(const uint64_t *)a[0] & CLONE_VM)) {
+			return proc_raw_fork(number, a);
+		}
+		break;
+#endif
 #ifdef SYS_io_uring_setup
 	case SYS_io_uring_setup:
 		/* Its operations would pass by all hooks; programs fall back to calls that do not. */

@@ -9,6 +9,7 @@
 
 #include "fdtab.h"
 #include "names.h"
+#include "proc.h"
 #include "ready.h"
 #include "real.h"
 #include "session.h"
@@ -35,17 +36,17 @@ EXPORT pid_t __fork(void)
 	return hook_fork(REAL(__fork));
 }
 
-EXPORT pid_t _Fork(void)
+/* Around ways of forking that run no fork handlers. */
+static void before_raw_fork(void)
 {
-	pid_t pid;
-
-	if (!REAL(_Fork)) {
-		errno = ENOSYS;
-		return -1;
-	}
 	session_fork_prepare();
 	ready_fork_prepare();
-	pid = real._Fork();
+}
+
+static void after_raw_fork(long pid)
+{
+	int saved = errno;
+
 	if (pid == 0) {
 		session_fork_child();
 		names_fork_child();
@@ -54,6 +55,30 @@ EXPORT pid_t _Fork(void)
 		ready_fork_parent();
 		session_fork_parent(pid < 0);
 	}
+	errno = saved;
+}
+
+EXPORT pid_t _Fork(void)
+{
+	pid_t pid;
+
+	if (!REAL(_Fork)) {
+		errno = ENOSYS;
+		return -1;
+	}
+	before_raw_fork();
+	pid = real._Fork();
+	after_raw_fork(pid);
+	return pid;
+}
+
+long proc_raw_fork(long number, const long a[static 6])
+{
+	long pid;
+
+	before_raw_fork();
+	pid = real.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+	after_raw_fork(pid);
 	return pid;
 }
 

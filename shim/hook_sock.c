@@ -97,6 +97,7 @@ EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
  */
 static bool prepare_listener(int fd, const struct sockaddr *addr)
 {
+	static _Atomic bool all_tried;
 	char why[512];
 
 	if (!shim_policy() || !policy_may_match(shim_policy(), POLICY_ACCEPT, port_of(addr)) || !is_tcp(fd)) {
@@ -106,6 +107,10 @@ static bool prepare_listener(int fd, const struct sockaddr *addr)
 		log_error("port %u: %s; refusing to listen", port_of(addr), why);
 		errno = EACCES;
 		return false;
+	}
+	if (!atomic_exchange(&all_tried, true)) {
+		/* It may listen on other ports later, when it has changed its root or user. Those rules may also never be used. */
+		(void)policy_preload(shim_policy(), POLICY_ACCEPT, 0, shim_program(), shim_started_as(), why);
 	}
 	/* Before the program forks: processes that pass connections to each other must share it. */
 	(void)arena_open();

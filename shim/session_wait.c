@@ -52,6 +52,39 @@ static bool all_handlers_restart(void)
 	return true;
 }
 
+/*
+ * poll(2) refuses more entries than RLIMIT_NOFILE allows, and programs that lock themselves up set that to 0. select(2) does not look
+ * at it.
+ */
+#define SELECT_MAX 65536
+static int select_one(struct pollfd *pfd, int timeout_ms)
+{
+	const size_t bits = 8 * sizeof(unsigned long);
+	struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+	unsigned long in[SELECT_MAX / (8 * sizeof(unsigned long))] = { 0 };
+	unsigned long out[SELECT_MAX / (8 * sizeof(unsigned long))] = { 0 };
+	size_t word = (size_t)pfd->fd / bits;
+	unsigned long bit = 1ul << ((size_t)pfd->fd % bits);
+	int n;
+
+	if (pfd->fd >= SELECT_MAX) {
+		errno = EINVAL;
+		return -1;
+	}
+	in[word] = pfd->events & POLLIN ? bit : 0;
+	out[word] = pfd->events & POLLOUT ? bit : 0;
+	n = REAL(pselect)(pfd->fd + 1, (fd_set *)in, (fd_set *)out, NULL, timeout_ms < 0 ? NULL : &timeout, NULL);
+	pfd->revents = n > 0 ? pfd->events : 0;
+	return n;
+}
+
+static int poll_one(struct pollfd *pfd, int timeout_ms)
+{
+	int n = REAL(poll)(pfd, 1, timeout_ms);
+
+	return n < 0 && errno == EINVAL ? select_one(pfd, timeout_ms) : n;
+}
+
 int wait_events(const struct ref *ref, short events, int timeout_option, int64_t *started_ms, int64_t deadline_ms)
 {
 	int64_t option_ms = option_timeout_ms(ref->fd, timeout_option);
@@ -74,7 +107,7 @@ int wait_events(const struct ref *ref, short events, int timeout_option, int64_t
 		if (deadline_ms && (left < 0 || deadline_ms - now < left)) {
 			left = deadline_ms > now ? deadline_ms - now : 0;
 		}
-		n = REAL(poll)(&pfd, 1, left > 1000000000 ? 1000000000 : (int)left);
+		n = poll_one(&pfd, left > 1000000000 ? 1000000000 : (int)left);
 		if (!ref_is_current(ref)) {
 			return -EBADF;
 		}
