@@ -167,6 +167,9 @@ struct engine_conn {
 	uint8_t hs_head_len;	/* post-handshake message that is split over records */
 	uint8_t hs_head[8];
 	uint32_t hs_left;
+	uint8_t ticket_field;	/* where in a NewSessionTicket: its field, ... */
+	uint8_t ticket_head;	/* bytes had of what stands in front of the field's body */
+	uint16_t ticket_left;	/* bytes missing of the body */
 	uint32_t flood;		/* records without data in a row */
 
 	/* send direction */
@@ -252,6 +255,7 @@ must_check enum engine_err engine_control(struct engine_conn *conn, struct engin
 /* The fatal alert that the receive direction owes the peer, 0 if none (after a peer's alert none is owed). */
 uint8_t engine_alert_due(const struct engine_conn *conn);
 #define ENGINE_ALERT_CLOSE_NOTIFY 0
+#define ENGINE_ALERT_PROTOCOL_VERSION 70
 /*
  * Seal an alert: close_notify (0, level warning) or a fatal one. After either the send direction is closed.
  * ENGINE_OK with *out_len 0 if it was closed before.  RFC 8446 6

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "load.h"
 #include "rule.h"
@@ -28,6 +29,7 @@ struct lint {
 };
 
 static void lint_rule(struct lint *lint, const struct policy_rule *rule);
+static bool may_become(const struct policy_rule *rule);
 static void lint_files(struct lint *lint, const struct policy_rule *rule);
 static void lint_credential(struct lint *lint, const struct policy_rule *rule, size_t i,
 			    const struct engine_credential_info *info);
@@ -87,9 +89,24 @@ static void lint_rule(struct lint *lint, const struct policy_rule *rule)
 	if (rule->direction == POLICY_ACCEPT && lint->depth == POLICY_LINT_ALL) {
 		lint_clients(lint, rule);
 	}
-	if (!rule_unavailable(rule)) {
+	if (!rule_unavailable(rule) && (lint->depth == POLICY_LINT_ALL || may_become(rule))) {
 		lint_files(lint, rule);
 	}
+}
+
+/*
+ * May this process, or one that it starts, be the user that the rule is for? If not, it need not be able to read the
+ * key: one policy serves root's servers and everybody's clients. A rule that is used all the same loads then, or fails.
+ */
+static bool may_become(const struct policy_rule *rule)
+{
+	uid_t real, effective, saved;
+
+	if (!rule->user || getresuid(&real, &effective, &saved) != 0) {
+		return true;
+	}
+	return real == 0 || effective == 0 || saved == 0 || effective == rule->uid || real == rule->uid ||
+	       saved == rule->uid;
 }
 
 /* Load all that the rule names, as the program would. */

@@ -56,9 +56,10 @@ void policy_unlock(struct policy *policy);
 
 /*
  * Check all that `tlshim check` checks and `tlshim run` insists on: every file that the policy names can be read and
- * parsed, keys match, certificates are valid at `now`, nothing weakens protection without a warning. With POLICY_LINT_ALL also what
- * an administrator wants to know, but no program's user at each start: shadowed rules, expiry within 14 days, incomplete
- * chains, key files that others can read, options without effect. True if no error was reported.
+ * parsed, keys match, certificates are valid at `now`, nothing weakens protection without a warning. With
+ * POLICY_LINT_ALL also what an administrator wants to know, but no program's user at each start: shadowed rules, expiry
+ * within 14 days, incomplete chains, key files that others can read, options without effect, and the files of rules for
+ * users that this process cannot become. True if no error was reported.
  */
 enum policy_lint_depth { POLICY_LINT_START, POLICY_LINT_ALL };
 bool policy_lint(struct policy *policy, int64_t now, enum policy_lint_depth depth, struct policy_diag *diag);

@@ -45,8 +45,8 @@ static int errno_of(const struct conn_record *rec, enum engine_err err)
 	return err == ENGINE_ERR_VERIFY ? EKEYREJECTED : EPROTO;
 }
 
-/* What the operator can do about it. */
-static const char *advice_for(const struct conn_record *rec, enum engine_err err)
+/* What the operator can do about it; alert: the one that the peer sent. */
+static const char *advice_for(const struct conn_record *rec, enum engine_err err, uint8_t alert)
 {
 	bool client = rec->role == ENGINE_CLIENT;
 
@@ -60,6 +60,9 @@ static const char *advice_for(const struct conn_record *rec, enum engine_err err
 	case ENGINE_ERR_NEGOTIATION:
 		return "the two sides have no version, suite or group in common";
 	case ENGINE_ERR_PEER_ALERT:
+		if (alert == ENGINE_ALERT_PROTOCOL_VERSION) {
+			return "the peer speaks no TLS 1.3, and tlshim nothing older: enable it there";
+		}
 		return client ? "the server refused us: see its log; does it want a client certificate?" :
 				"the client refused us: does it trust the rule's certificate?";
 	case ENGINE_ERR_CONFIG:
@@ -80,10 +83,12 @@ static enum session_phase fail(const struct ref *ref, int error)
 
 static enum session_phase fail_engine(const struct ref *ref, enum engine_err err, const char *reason)
 {
+	const struct engine_hs *hs = ref->local->hs;
+	uint8_t alert = err == ENGINE_ERR_PEER_ALERT && hs ? engine_hs_alert(hs) : 0;
 	char peer[80];
 
 	format_peer(ref->rec, peer);
-	log_warn("%s: peer %s: %s; %s", ref->rec->rule, peer, reason, advice_for(ref->rec, err));
+	log_warn("%s: peer %s: %s; %s", ref->rec->rule, peer, reason, advice_for(ref->rec, err, alert));
 	return fail(ref, errno_of(ref->rec, err));
 }
 

@@ -325,6 +325,21 @@ refused() {
 	[ "$output" -gt 0 ]
 }
 
+@test "one policy serves root's server and others' clients: a key of rules for root need not be readable" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	mkdir -p "$SHARED/shared"
+	(cd "$SHARED/shared" && "$TLSHIM" dev-cert pki localhost >pki.out)
+	chmod 700 "$SHARED/shared/pki"
+	printf 'accept *:8443 %s tls {\ncertificate pki/server.pem\nkey pki/server.key\n}\n' "user root" >"$SHARED/shared/root"
+	printf 'accept *:8443 %s tls {\ncertificate pki/server.pem\nkey pki/server.key\n}\n' "" >"$SHARED/shared/any"
+	run -0 as_nobody "$SHARED/tlshim" run --policy "$SHARED/shared/root" -- echo started-it
+	assert_output started-it
+	run -1 as_nobody "$SHARED/tlshim" run --policy "$SHARED/shared/any" -- echo started-it
+	assert_output --partial "Permission denied"
+	refute_line started-it
+	run -1 as_nobody "$SHARED/tlshim" check "$SHARED/shared/root"
+}
+
 # ---- check, explain, dev-cert ----
 
 @test "check says OK with the number of rules" {
