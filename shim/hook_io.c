@@ -40,10 +40,6 @@ static ssize_t recv_one(int fd, void *buf, size_t len, int flags)
 	if (!buf && len > 0 && !(flags & MSG_TRUNC)) {
 		return fail(EFAULT);
 	}
-	if (len == 0 && !(flags & MSG_PEEK) && session_phase(fd) == SESSION_OPEN && !session_recv_ready(fd) &&
-	    ((flags & MSG_DONTWAIT) || !session_is_blocking(fd))) {
-		return fail(EAGAIN);
-	}
 	return session_recv(fd, &iov, 1, flags);
 }
 
@@ -104,6 +100,25 @@ static ssize_t recv_iov(int fd, const struct iovec *iov, size_t n_iov, int flags
 	return n < 0 ? -1 : session_recv(fd, copy, n, flags);
 }
 
+static bool has_bytes(const struct iovec *iov, int n_iov)
+{
+	for (int i = 0; i < n_iov; i++) {
+		if (iov[i].iov_len > 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* As readv(2) and writev(2) have it: without a byte nothing is looked at, whereas recvmsg(2) waits for data. */
+static ssize_t read_iov(int fd, const struct iovec *iov, int n_iov, int flags)
+{
+	struct iovec copy[IOV_MAX];
+	int n = check_iov(iov, (size_t)n_iov, EINVAL, copy);
+
+	return n < 0 ? -1 : has_bytes(copy, n) ? session_recv(fd, copy, n, flags) : 0;
+}
+
 static ssize_t send_iov(int fd, const struct iovec *iov, size_t n_iov, int flags, int too_many)
 {
 	struct iovec copy[IOV_MAX];
@@ -112,9 +127,17 @@ static ssize_t send_iov(int fd, const struct iovec *iov, size_t n_iov, int flags
 	return n < 0 ? -1 : session_send(fd, copy, n, flags);
 }
 
+static ssize_t write_iov(int fd, const struct iovec *iov, int n_iov, int flags)
+{
+	struct iovec copy[IOV_MAX];
+	int n = check_iov(iov, (size_t)n_iov, EINVAL, copy);
+
+	return n < 0 ? -1 : has_bytes(copy, n) ? session_send(fd, copy, n, flags) : 0;
+}
+
 EXPORT ssize_t readv(int fd, const struct iovec *iov, int n_iov)
 {
-	return fdtab_is_wrapped(fd) ? recv_iov(fd, iov, (size_t)n_iov, 0, EINVAL) : REAL(readv)(fd, iov, n_iov);
+	return fdtab_is_wrapped(fd) ? read_iov(fd, iov, n_iov, 0) : REAL(readv)(fd, iov, n_iov);
 }
 
 /* preadv2 and pwritev2 on a socket: without an offset they are readv and writev. 0, or an errno. */
@@ -130,14 +153,14 @@ static ssize_t hook_preadv2(int fd, const struct iovec *iov, int n_iov, off64_t 
 {
 	int err = check_offset(offset, flags);
 
-	return err ? fail(err) : recv_iov(fd, iov, (size_t)n_iov, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, EINVAL);
+	return err ? fail(err) : read_iov(fd, iov, n_iov, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0);
 }
 
 static ssize_t hook_pwritev2(int fd, const struct iovec *iov, int n_iov, off64_t offset, int flags)
 {
 	int err = check_offset(offset, flags);
 
-	return err ? fail(err) : send_iov(fd, iov, (size_t)n_iov, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0, EINVAL);
+	return err ? fail(err) : write_iov(fd, iov, n_iov, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0);
 }
 
 EXPORT ssize_t preadv2(int fd, const struct iovec *iov, int n_iov, off_t offset, int flags)
@@ -269,7 +292,7 @@ EXPORT ssize_t __write(int fd, const void *buf, size_t len)
 
 EXPORT ssize_t writev(int fd, const struct iovec *iov, int n_iov)
 {
-	return fdtab_is_wrapped(fd) ? send_iov(fd, iov, (size_t)n_iov, 0, EINVAL) : real.writev(fd, iov, n_iov);
+	return fdtab_is_wrapped(fd) ? write_iov(fd, iov, n_iov, 0) : real.writev(fd, iov, n_iov);
 }
 
 EXPORT ssize_t pwritev2(int fd, const struct iovec *iov, int n_iov, off_t offset, int flags)

@@ -29,6 +29,7 @@
 /* Below this length a record is decrypted aside and copied, so that the program's buffer stays untouched behind the data. */
 #define IN_PLACE_MIN 4096u
 #define DIRECT_MAX (SCRATCH_LEN - ENGINE_MAX_RECORD)
+#define ALERT_LEN 2u
 #define DRAIN_MAX (4u << 20)
 _Static_assert(ENGINE_MAX_RECORD <= ARENA_BUFFER_LEN, "a receive buffer holds a record");
 
@@ -445,6 +446,21 @@ static int take(const struct ref *ref, struct cursor *cur, int flags)
 	return rc;
 }
 
+/* Is there something to read, without a place to put it? Results as take(). */
+static int look(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+	int rc = 1;
+
+	while (rc == 1 && rec->recv_kind != RECV_PLAIN && !rec->recv_eof && atomic_load(&rec->phase) == PHASE_OPEN) {
+		rc = take_peek(ref);
+	}
+	if (rc == 1 && rec->recv_kind != RECV_PLAIN) {
+		rc = -atomic_load(&rec->error);
+	}
+	return rc;
+}
+
 static ssize_t read_failed(int err)
 {
 	errno = err;
@@ -475,7 +491,7 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 		if (rc == 0) {
 			rc = lock_recv(&ref);
 			if (rc == 0) {
-				rc = take(&ref, &cur, flags);
+				rc = total > 0 ? take(&ref, &cur, flags) : look(&ref);
 				unlock_recv(&ref);
 			}
 		}
@@ -532,6 +548,15 @@ bool session_wakes_in_vain(int fd)
 	return session_awaits_first_data(fd) || fd_is_blocking(fd);
 }
 
+/* Has the end of the peer's TCP stream come? */
+static bool peer_has_ended(int fd)
+{
+	static const struct timespec now = { 0, 0 };
+	struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
+
+	return sys_ppoll(&pfd, 1, &now) == 1 && (pfd.revents & POLLRDHUP);
+}
+
 /*
  * Plaintext in the complete records that are still in the kernel, behind the token. Programs read as much as FIONREAD says and then
  * wait for an edge, so too little would let them stall; too much costs them one EAGAIN.
@@ -539,7 +564,7 @@ bool session_wakes_in_vain(int fd)
 static size_t count_waiting(const struct ref *ref)
 {
 	uint8_t *scratch = scratch_get();
-	size_t at = ref->rec->recv_token ? 1 : 0, count = 0;
+	size_t at = ref->rec->recv_token ? 1 : 0, count = 0, last = 0;
 	ssize_t n = scratch ? kernel_recv(ref->fd, scratch, SCRATCH_LEN, MSG_PEEK) : 0;
 
 	while (n > 0 && at + ENGINE_RECORD_HEADER_LEN <= (size_t)n) {
@@ -548,8 +573,13 @@ static size_t count_waiting(const struct ref *ref)
 			break;
 		}
 		/* Header, tag and content type are no plaintext. */
-		count += len > ENGINE_RECORD_HEADER_LEN + 17 ? len - ENGINE_RECORD_HEADER_LEN - 17 : 0;
+		last = len > ENGINE_RECORD_HEADER_LEN + 17 ? len - ENGINE_RECORD_HEADER_LEN - 17 : 0;
+		count += last;
 		at += len;
+	}
+	if (n > 0 && at == (size_t)n && last == ALERT_LEN && !ref->rec->recv_shut && peer_has_ended(ref->fd)) {
+		/* Nothing but close_notify can be in it. */
+		count -= last;
 	}
 	if (n > 0 && at < (size_t)n) {
 		/*

@@ -239,6 +239,14 @@ static void resume(const struct ref *ref, struct cursor *cur)
 	drop_if_empty(ref);
 }
 
+/* What a write is told behind shutdown(SHUT_WR): the kernel's own error, if it has one, comes before EPIPE. */
+static int error_of_shut(const struct ref *ref)
+{
+	ssize_t n = sys_send(ref->fd, NULL, 0, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return n < 0 ? (int)n : -EPIPE;
+}
+
 /* Send as much of cur as the kernel takes at once: 0 if all, -EAGAIN, or what failed. Under send_lock. */
 static int push(const struct ref *ref, struct cursor *cur, int flags, uint8_t *scratch)
 {
@@ -249,7 +257,7 @@ static int push(const struct ref *ref, struct cursor *cur, int flags, uint8_t *s
 	int rc;
 
 	if (rec->send_shut) {
-		return -EPIPE;
+		return error_of_shut(ref);
 	}
 	rc = send_flush_locked(ref);
 	if (rc != 0) {
@@ -406,7 +414,7 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 	}
 	if (total == 0) {
 		errno = saved;
-		return 0;
+		return ref.rec->send_shut ? write_failed(-error_of_shut(&ref), flags) : 0;
 	}
 	scratch = scratch_get();
 	if (!scratch) {
