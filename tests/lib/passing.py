@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""A plain echo server that does not serve its connections itself, for tests of descriptor passing.
+
+passing.py pair PORT          to a child over a socketpair, made before the first connection
+passing.py exec PORT          to a child that has been executed anew
+passing.py stranger PORT PATH to whoever listens on the Unix socket PATH
+passing.py receive PATH       that stranger: writes a line of plaintext into what it gets
+"""
+import os
+import socket
+import subprocess
+import sys
+
+
+def serve(channel):
+    while True:
+        _, fds, _, _ = socket.recv_fds(channel, 16, 4)
+        if not fds:
+            return
+        for fd in fds:
+            with socket.socket(fileno=fd) as conn:
+                try:
+                    while data := conn.recv(4096):
+                        conn.sendall(b'got ' + data)
+                except ConnectionError:
+                    pass  # the client was killed
+
+
+def listen(port):
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(('127.0.0.1', int(port)))
+    listener.listen(16)
+    return listener
+
+
+def channel_to_child(mode, listener):
+    ours, theirs = socket.socketpair()
+    if mode == 'exec':
+        theirs.set_inheritable(True)
+        subprocess.Popen([sys.executable, __file__, 'serve', str(theirs.fileno())], close_fds=False)
+    elif os.fork() == 0:
+        ours.close()
+        listener.close()
+        serve(theirs)
+        os._exit(0)
+    theirs.close()
+    return ours
+
+
+def main():
+    mode, where = sys.argv[1:3]
+    if mode == 'serve':
+        serve(socket.socket(fileno=int(where)))
+        return
+    if mode == 'receive':
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(where)
+        listener.listen(1)
+        conn, _ = listener.accept()
+        _, fds, _, _ = socket.recv_fds(conn, 16, 4)
+        for fd in fds:
+            os.write(fd, b'plaintext that must not be seen\n')
+        return
+    listener = listen(where)
+    if mode == 'stranger':
+        channel = socket.socket(socket.AF_UNIX)
+        channel.connect(sys.argv[3])
+    else:
+        channel = channel_to_child(mode, listener)
+    while True:
+        conn, _ = listener.accept()
+        # The first bytes are read here, so that the connection is passed in mid-life.
+        first = conn.recv(6)
+        try:
+            socket.send_fds(channel, [b'x'], [conn.fileno()])
+        except OSError as err:
+            print('refused:', err.strerror, flush=True)
+        else:
+            print('passed on after', first, flush=True)
+        conn.close()
+
+
+main()
