@@ -95,7 +95,7 @@ static void copy_large(unsigned long *to, const unsigned long *from, size_t len)
 
 	while (done < len) {
 		struct iovec local = { .iov_base = (char *)to + done, .iov_len = len - done };
-		struct iovec remote = { .iov_base = (char *)(uintptr_t)from + done,
+		struct iovec remote = { .iov_base = (void *)((const char *)from + done),
 					.iov_len = len - done };
 		long n = sys_call6(SYS_process_vm_readv, sys_getpid(), (long)&local, 1, (long)&remote,
 				   1, 0);

@@ -140,7 +140,7 @@ static void test_poll_signals(void **state)
 	const struct timespec second = { .tv_sec = 1 };
 	const struct timespec bad = { .tv_nsec = -1 };
 	sigset_t block, none;
-	struct pollfd *nowhere = NULL;
+	struct pollfd *volatile nowhere = NULL;
 	volatile nfds_t too_many __attribute__((unused)) = 1u << 30;
 	(void)state;
 
