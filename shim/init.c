@@ -28,6 +28,7 @@
 #include "shim.h"
 #include "stdio_adopt.h"
 #include "sys.h"
+#include "uring.h"
 
 static _Atomic int state = SHIM_STARTING;
 static struct policy *policy;
@@ -207,6 +208,7 @@ static void start(void)
 	pthread_atfork(fork_prepare, fork_parent, fork_child);
 	atomic_store(&state, load_policy());
 	if (atomic_load(&state) == SHIM_ARMED) {
+		uring_guard();
 		inherit_connections();
 	}
 	errno = saved;
