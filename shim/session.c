@@ -159,6 +159,14 @@ bool fd_is_blocking(int fd)
 	return flags >= 0 && !(flags & O_NONBLOCK);
 }
 
+int tcp_state(int fd)
+{
+	uint8_t value = 0; /* the first member of struct tcp_info */
+	socklen_t len = sizeof(value);
+
+	return sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &value, &len) == 0 ? value : 0;
+}
+
 bool session_is_blocking(int fd)
 {
 	return fd_is_blocking(fd);

@@ -52,6 +52,8 @@ void unlock_both(const struct ref *ref);
 bool session_is_holder(struct conn_record *rec, int pid);
 
 bool fd_is_blocking(int fd);
+/* TCP_ESTABLISHED, TCP_CLOSE, … of netinet/tcp.h; 0 if the kernel does not tell. */
+int tcp_state(int fd);
 /* The peer's address for logs. */
 void format_peer(const struct conn_record *rec, char out[static 80]);
 

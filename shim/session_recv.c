@@ -14,6 +14,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -551,10 +552,9 @@ bool session_wakes_in_vain(int fd)
 /* Has the end of the peer's TCP stream come? */
 static bool peer_has_ended(int fd)
 {
-	static const struct timespec now = { 0, 0 };
-	struct pollfd pfd = { .fd = fd, .events = POLLRDHUP };
+	int tcp = tcp_state(fd);
 
-	return sys_ppoll(&pfd, 1, &now) == 1 && (pfd.revents & POLLRDHUP);
+	return tcp == TCP_CLOSE_WAIT || tcp == TCP_LAST_ACK || tcp == TCP_CLOSING || tcp == TCP_CLOSE;
 }
 
 /*
@@ -577,7 +577,7 @@ static size_t count_waiting(const struct ref *ref)
 		count += last;
 		at += len;
 	}
-	if (n > 0 && at == (size_t)n && last == ALERT_LEN && !ref->rec->recv_shut && peer_has_ended(ref->fd)) {
+	if (n > 0 && at == (size_t)n && last == ALERT_LEN && peer_has_ended(ref->fd)) {
 		/* Nothing but close_notify can be in it. */
 		count -= last;
 	}

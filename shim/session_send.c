@@ -12,6 +12,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -63,6 +64,17 @@ static void drop_if_empty(const struct ref *ref)
 	}
 }
 
+/* The connection is gone: what waits can never be sent, and nobody must wait for it. */
+static void give_up_pending(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+
+	rec->send_len = rec->resume_len = 0;
+	rec->send_shut = 1;
+	rec->send_shut_due = 0;
+	drop_if_empty(ref);
+}
+
 int send_flush_locked(const struct ref *ref)
 {
 	struct conn_record *rec = ref->rec;
@@ -74,6 +86,9 @@ int send_flush_locked(const struct ref *ref)
 			continue;
 		}
 		if (n < 0) {
+			if (n == -EPIPE || (n != -EAGAIN && tcp_state(ref->fd) == TCP_CLOSE)) {
+				give_up_pending(ref);
+			}
 			return (int)n;
 		}
 		rec->send_start += (uint32_t)n;
@@ -453,6 +468,7 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 int session_shutdown(int fd, int how)
 {
 	int64_t started_ms = 0;
+	bool is_gone;
 	struct ref ref;
 	int rc;
 
@@ -478,6 +494,7 @@ int session_shutdown(int fd, int how)
 		/* Whoever is at the other end wants a handshake before an end. A failure shows in later calls. */
 		handshake_finish(&ref, false, SO_SNDTIMEO);
 	}
+	is_gone = tcp_state(fd) == TCP_CLOSE;
 	rc = lock_both(&ref);
 	if (rc != 0) {
 		errno = -rc;
@@ -500,6 +517,10 @@ int session_shutdown(int fd, int how)
 	}
 	if (how == SHUT_RDWR) {
 		sys_shutdown(fd, ref.rec->send_shut_due ? SHUT_RD : SHUT_RDWR);
+	}
+	if (is_gone) {
+		errno = ENOTCONN;
+		return -1;
 	}
 	return 0;
 }

@@ -631,7 +631,8 @@ static bool read_all(int end)
 		}
 		state->got[1 - end] += (uint64_t)n;
 	}
-	return true;
+	/* A part of a record takes room in the kernel until somebody asks for it. */
+	return recv(fds[end][0], bytes, 1, MSG_DONTWAIT) <= 0;
 }
 
 /* Write until the kernel takes no more, wait in vain, then read it all. */
