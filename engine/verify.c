@@ -238,7 +238,10 @@ static bool check_signature(struct verifier *v, const struct certificate *issuer
 	char subject[SHORT_NAME];
 	certificate_text(cert, subject, sizeof(subject));
 	if (cert->how_fault != KEY_OK) {
-		return fail(v, rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
+		/* RFC 8446 4.4.2.4 */
+		return fail(v, rank_refused(v),
+			    cert->how_fault == KEY_TOO_WEAK ? ALERT_BAD_CERTIFICATE
+							    : ALERT_UNSUPPORTED_CERTIFICATE,
 			    "certificate of %s is signed with %s", subject,
 			    cert->how_fault == KEY_TOO_WEAK
 				    ? "SHA-1 or MD5, which is forgeable: it must be reissued"
