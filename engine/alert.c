@@ -145,7 +145,7 @@ static const struct reason_row reasons[REASON_COUNT] = {
 	/* RFC 8446 4.6 */
 	[REASON_POST_HANDSHAKE_TYPE] = { ALERT_UNEXPECTED_MESSAGE,
 		"a handshake message that does not belong behind the handshake" },
-	[REASON_POST_HANDSHAKE_LENGTH] = { ALERT_DECODE_ERROR, "a NewSessionTicket of impossible length" },
+	[REASON_POST_HANDSHAKE_LENGTH] = { ALERT_DECODE_ERROR, "a malformed NewSessionTicket" },
 	/* RFC 8446 4.6.3 */
 	[REASON_KEY_UPDATE_LENGTH] = { ALERT_DECODE_ERROR, "a KeyUpdate of wrong length" },
 	[REASON_KEY_UPDATE_VALUE] = { ALERT_ILLEGAL_PARAMETER, "a KeyUpdate that asks for something unknown" },

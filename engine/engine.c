@@ -8,8 +8,9 @@
  *   functions touch only the fields under `recv`, the send functions only those under `send`, with one exception: a
  *   peer's request for a KeyUpdate crosses over through key_update_due, which is atomic.
  *
- *   Messages behind the handshake may be split over records. NewSessionTicket is skipped as it comes; of any message
- *   only type, length and a KeyUpdate's one byte are kept: hs_head, hs_head_len (4: the body is coming), hs_left.
+ *   Messages behind the handshake may be split over records. NewSessionTicket is checked and dropped as it comes; of
+ *   any message only type, length and a KeyUpdate's one byte are kept: hs_head, hs_head_len (4: the body is coming),
+ *   hs_left; of a ticket, the place in it: ticket_field, ticket_head, ticket_left.
  */
 #include "engine.h"
 
@@ -115,6 +116,68 @@ static enum reason judge_message(const struct engine_conn *conn, uint32_t len)
 	}
 }
 
+/* The fields of a NewSessionTicket: bytes to skip, then a length, then a body of that length. RFC 8446 4.6.1 */
+static const struct ticket_field {
+	uint8_t skip, length_len;
+	uint16_t min, max;
+} ticket_fields[] = {
+	{8, 1, 0, UINT8_MAX},      /* ticket_lifetime, ticket_age_add; ticket_nonce */
+	{0, 2, 1, UINT16_MAX},     /* ticket */
+	{0, 2, 0, UINT16_MAX - 1}, /* extensions: the body is taken apart by the next row */
+	{2, 2, 0, UINT16_MAX},     /* extension_type; extension_data; as often as it comes */
+};
+#define TICKET_EXTENSIONS 2
+#define TICKET_EXTENSION  3
+
+static void next_ticket_field(struct engine_conn *conn)
+{
+	if (conn->ticket_field < TICKET_EXTENSION) {
+		conn->ticket_field++;
+	}
+	conn->ticket_head = 0;
+	conn->ticket_left = 0;
+}
+
+/* The next bytes of a NewSessionTicket, behind which hs_left bytes are to come. False if they cannot be right. */
+static bool on_ticket(struct engine_conn *conn, struct rd in)
+{
+	while (!rd_end(&in)) {
+		const struct ticket_field *field = &ticket_fields[conn->ticket_field];
+		struct rd body;
+		uint8_t byte;
+
+		if (conn->ticket_head == field->skip + field->length_len) {
+			if (!rd_bytes(&in, &body,
+				      conn->ticket_left < in.left ? conn->ticket_left : in.left)) {
+				return false;
+			}
+			conn->ticket_left = (uint16_t)(conn->ticket_left - body.left);
+			if (conn->ticket_left == 0) {
+				next_ticket_field(conn);
+			}
+			continue;
+		}
+		if (!rd_u8(&in, &byte)) {
+			return false;
+		}
+		if (++conn->ticket_head > field->skip) {
+			conn->ticket_left = (uint16_t)(conn->ticket_left << 8 | byte);
+		}
+		if (conn->ticket_head < field->skip + field->length_len) {
+			continue;
+		}
+		if (conn->ticket_left < field->min || conn->ticket_left > field->max ||
+		    (conn->ticket_field == TICKET_EXTENSIONS &&
+		     conn->ticket_left != in.left + conn->hs_left)) {
+			return false;
+		}
+		if (conn->ticket_left == 0 || conn->ticket_field == TICKET_EXTENSIONS) {
+			next_ticket_field(conn);
+		}
+	}
+	return conn->hs_left != 0 || (conn->ticket_field == TICKET_EXTENSION && conn->ticket_head == 0);
+}
+
 /* RFC 8446 4.6.3 */
 static enum reason on_key_update(struct engine_conn *conn, const struct suite *suite, uint8_t request_update)
 {
@@ -160,12 +223,18 @@ static enum reason on_handshake(struct engine_conn *conn, const struct suite *su
 				return reason;
 			}
 			conn->hs_left = len;
+			conn->ticket_field = 0;
+			conn->ticket_head = 0;
+			conn->ticket_left = 0;
 			continue;
 		}
 		if (!rd_bytes(&in, &piece, conn->hs_left < in.left ? conn->hs_left : in.left)) {
 			return REASON_INTERNAL;
 		}
 		conn->hs_left -= (uint32_t)piece.left;
+		if (conn->hs_head[0] == HS_NEW_SESSION_TICKET && !on_ticket(conn, piece)) {
+			return REASON_POST_HANDSHAKE_LENGTH;
+		}
 		if (conn->hs_left != 0) {
 			break;
 		}

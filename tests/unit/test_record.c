@@ -421,6 +421,61 @@ static void test_tickets_are_skipped_whole_and_in_pieces(void **unused)
 	assert_int_equal(pair.conn[0].hs_head_len, 0);
 }
 
+/* RFC 8446 4.6.1: lengths that do not fit each other, in records of every size. */
+static void test_malformed_tickets(void **unused)
+{
+#define T(text) text, sizeof(text) - 1
+	static const struct {
+		const char *name;
+		const char *body;
+		size_t len;
+		bool ok;
+	} rows[] = {
+		{"plain", T("\0\0\x0e\x10\0\0\0\1\1n\0\2tt\0\0"), true},
+		{"no nonce", T("\0\0\x0e\x10\0\0\0\1\0\0\2tt\0\0"), true},
+		{"early_data", T("\0\0\x0e\x10\0\0\0\1\0\0\1t\0\x08\0\x2a\0\4\0\0\1\0"), true},
+		{"two extensions", T("\0\0\x0e\x10\0\0\0\1\0\0\1t\0\x09\x4a\x4a\0\0\x5a\x5a\0\1x"), true},
+		{"an empty ticket", T("\0\0\x0e\x10\0\0\0\1\1n\0\0\0\0"), false},
+		{"a nonce too long", T("\0\0\x0e\x10\0\0\0\1\7n\0\2tt\0\0"), false},
+		{"a ticket too long", T("\0\0\x0e\x10\0\0\0\1\1n\0\5tt\0\0"), false},
+		{"a ticket too short", T("\0\0\x0e\x10\0\0\0\1\1n\0\1tt\0\0"), false},
+		{"no extensions field", T("\0\0\x0e\x10\0\0\0\1\1n\0\4tttt"), false},
+		{"half an extensions field", T("\0\0\x0e\x10\0\0\0\1\1n\0\3ttt\0"), false},
+		{"bytes behind", T("\0\0\x0e\x10\0\0\0\1\1n\0\2tt\0\0x"), false},
+		{"extensions too long", T("\0\0\x0e\x10\0\0\0\1\1n\0\1t\0\5\x4a\x4a\0\0"), false},
+		{"extensions too short", T("\0\0\x0e\x10\0\0\0\1\1n\0\1t\0\3\x4a\x4a\0\0"), false},
+		{"an extension too long", T("\0\0\x0e\x10\0\0\0\1\1n\0\1t\0\4\x4a\x4a\0\1"), false},
+		{"half an extension", T("\0\0\x0e\x10\0\0\0\1\1n\0\1t\0\3\x4a\x4a\0"), false},
+	};
+#undef T
+	const struct engine_conn before = pair.conn[0];
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint8_t message[64] = {HS_NEW_SESSION_TICKET, 0, 0, (uint8_t)rows[i].len};
+		const size_t len = 4 + rows[i].len;
+
+		memcpy(message + 4, rows[i].body, rows[i].len);
+		for (size_t piece = 1; piece <= len; piece++) {
+			enum engine_err err = ENGINE_OK;
+
+			pair.conn[0] = before;
+			pair.conn[1].send.seq = before.recv.seq;
+			for (size_t done = 0; done < len && err == ENGINE_OK; done += piece) {
+				const size_t n = piece < len - done ? piece : len - done;
+
+				err = open_at(ENGINE_CLIENT, seal_raw(ENGINE_SERVER, CONTENT_HANDSHAKE,
+								      message + done, n, 0));
+			}
+			if ((err == ENGINE_OK) != rows[i].ok) {
+				fail_msg("%s, %zu bytes a record: %d", rows[i].name, piece, (int)err);
+			}
+			assert_int_equal(engine_alert_due(&pair.conn[0]),
+					 rows[i].ok ? 0 : ALERT_DECODE_ERROR);
+		}
+	}
+}
+
 static void test_a_ticket_for_a_server(void **unused)
 {
 	uint8_t message[128];
@@ -630,6 +685,7 @@ int main(void)
 		TEST(test_user_canceled_is_ignored_a_few_times),
 		TEST(test_alerts_of_wrong_length),
 		TEST(test_tickets_are_skipped_whole_and_in_pieces),
+		TEST(test_malformed_tickets),
 		TEST(test_a_ticket_for_a_server),
 		TEST(test_data_between_the_pieces_of_a_message),
 		TEST(test_messages_that_do_not_belong),
