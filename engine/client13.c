@@ -25,21 +25,24 @@ static bool on_finished(struct engine_hs *hs, const struct hs_message *msg, enum
 
 /* clang-format off */
 const struct hs_row client13_rows[] = {
-	{ HS_WAIT_SERVER_HELLO, HS_SERVER_HELLO, true, HS_MAX_OTHER, on_server_hello,
+	{ HS_WAIT_SERVER_HELLO, HS_SERVER_HELLO, true, HS_MAX_SERVER_HELLO, on_server_hello,
 	  TO(HS_WAIT_SERVER_HELLO_AGAIN) | TO(HS_WAIT_ENCRYPTED_EXTENSIONS) },
-	{ HS_WAIT_SERVER_HELLO_AGAIN, HS_SERVER_HELLO, true, HS_MAX_OTHER, on_server_hello,
+	{ HS_WAIT_SERVER_HELLO_AGAIN, HS_SERVER_HELLO, true, HS_MAX_SERVER_HELLO, on_server_hello,
 	  TO(HS_WAIT_ENCRYPTED_EXTENSIONS) },
-	{ HS_WAIT_ENCRYPTED_EXTENSIONS, HS_ENCRYPTED_EXTENSIONS, false, HS_MAX_OTHER, on_encrypted_extensions,
+	{ HS_WAIT_ENCRYPTED_EXTENSIONS, HS_ENCRYPTED_EXTENSIONS, false, HS_MAX_ENCRYPTED_EXTENSIONS,
+	  on_encrypted_extensions,
 	  TO(HS_WAIT_CERTIFICATE_OR_REQUEST) },
-	{ HS_WAIT_CERTIFICATE_OR_REQUEST, HS_CERTIFICATE_REQUEST, false, HS_MAX_OTHER, on_certificate_request,
+	{ HS_WAIT_CERTIFICATE_OR_REQUEST, HS_CERTIFICATE_REQUEST, false, HS_MAX_CERTIFICATE_REQUEST,
+	  on_certificate_request,
 	  TO(HS_WAIT_SERVER_CERTIFICATE) },
 	{ HS_WAIT_CERTIFICATE_OR_REQUEST, HS_CERTIFICATE, false, HS_MAX_CERTIFICATE, on_certificate,
 	  TO(HS_WAIT_SERVER_CERTIFICATE_VERIFY) },
 	{ HS_WAIT_SERVER_CERTIFICATE, HS_CERTIFICATE, false, HS_MAX_CERTIFICATE, on_certificate,
 	  TO(HS_WAIT_SERVER_CERTIFICATE_VERIFY) },
-	{ HS_WAIT_SERVER_CERTIFICATE_VERIFY, HS_CERTIFICATE_VERIFY, false, HS_MAX_OTHER, on_certificate_verify,
+	{ HS_WAIT_SERVER_CERTIFICATE_VERIFY, HS_CERTIFICATE_VERIFY, false, HS_MAX_CERTIFICATE_VERIFY,
+	  on_certificate_verify,
 	  TO(HS_WAIT_SERVER_FINISHED) },
-	{ HS_WAIT_SERVER_FINISHED, HS_FINISHED, true, HS_MAX_OTHER, on_finished,
+	{ HS_WAIT_SERVER_FINISHED, HS_FINISHED, true, HS_MAX_FINISHED, on_finished,
 	  TO(HS_DONE) },
 };
 /* clang-format on */
@@ -230,6 +233,11 @@ static bool judge_server_hello(struct engine_hs *hs, const struct server_hello *
 	const struct suite *suite = suite_find(hello->cipher_suite);
 	uint16_t version;
 
+	/* RFC 8446 D.5 */
+	if (hello->legacy_version <= 0x0300) {
+		return hs_fail_detail(hs, ALERT_PROTOCOL_VERSION, "the policy wants TLS 1.3, the peer chose",
+				      engine_version_name(hello->legacy_version));
+	}
 	if (!hello->has_supported_versions) {
 		return hello->is_retry ? hs_fail(hs, ALERT_MISSING_EXTENSION,
 						 "HelloRetryRequest without supported_versions")
@@ -436,7 +444,8 @@ static bool on_certificate_request(struct engine_hs *hs, const struct hs_message
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
 			       "a CertificateRequest with a context in the handshake");
 	}
-	if (!ext_parse(hs, EXT_IN_CERTIFICATE_REQUEST, extensions, 0, &block)) {
+	if (!ext_parse(hs, EXT_IN_CERTIFICATE_REQUEST, extensions, 0, &block) ||
+	    !ext_judge_unused(hs, &block)) {
 		return false;
 	}
 	if (!ext_has(&block, EXT_SIGNATURE_ALGORITHMS)) {

@@ -230,6 +230,86 @@ bool ext_parse_offered_psks(struct rd in, size_t *n_identities, size_t *n_binder
 	return true;
 }
 
+/* ---- known, not acted on ---- */
+
+static bool is_cookie(struct rd in)
+{
+	struct rd cookie;
+
+	return ext_parse_cookie(in, &cookie);
+}
+
+static bool is_u16_list(struct rd in)
+{
+	struct rd list;
+
+	return ext_parse_u16_list(in, &list);
+}
+
+static bool is_empty(struct rd in)
+{
+	return rd_end(&in);
+}
+
+/* CertificateAuthoritiesExtension, RFC 8446 4.2.4 */
+static bool is_name_list(struct rd in)
+{
+	struct rd list;
+	struct rd name;
+
+	if (!rd_vec16(&in, &list, 3, UINT16_MAX) || !rd_end(&in)) {
+		return false;
+	}
+	while (!rd_end(&list)) {
+		if (!rd_vec16(&list, &name, 1, UINT16_MAX)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* OIDFilterExtension, RFC 8446 4.2.5 */
+static bool is_filter_list(struct rd in)
+{
+	struct rd list;
+	struct rd view;
+
+	if (!rd_vec16(&in, &list, 0, UINT16_MAX) || !rd_end(&in)) {
+		return false;
+	}
+	while (!rd_end(&list)) {
+		if (!rd_vec8(&list, &view, 1, UINT8_MAX) || !rd_vec16(&list, &view, 0, UINT16_MAX)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool ext_judge_unused(struct engine_hs *hs, const struct ext_block *block)
+{
+	static const struct {
+		enum ext_index index;
+		bool (*is_well_formed)(struct rd in);
+		const char *why;
+	} forms[] = {
+		{EXT_EARLY_DATA, is_empty, "malformed early_data"},
+		{EXT_COOKIE, is_cookie, "malformed cookie"},
+		{EXT_CERTIFICATE_AUTHORITIES, is_name_list, "malformed certificate_authorities"},
+		{EXT_OID_FILTERS, is_filter_list, "malformed oid_filters"},
+		{EXT_POST_HANDSHAKE_AUTH, is_empty, "malformed post_handshake_auth"},
+		{EXT_SIGNATURE_ALGORITHMS_CERT, is_u16_list, "malformed signature_algorithms_cert"},
+	};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
+		if (ext_has(block, forms[i].index) && !forms[i].is_well_formed(block->body[forms[i].index])) {
+			return hs_fail(hs, ALERT_DECODE_ERROR, forms[i].why);
+		}
+	}
+	return true;
+}
+
+/* ---- building ---- */
+
 void ext_build_signature_algorithms(struct wr *out, uint32_t *offered)
 {
 	uint16_t schemes[SCHEMES_MAX];

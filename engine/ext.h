@@ -100,6 +100,12 @@ must_check bool ext_parse_psk_modes(struct rd in, struct rd *modes);
 /* OfferedPsks: are there as many identities as binders?  RFC 8446 4.2.11 */
 must_check bool ext_parse_offered_psks(struct rd in, size_t *n_identities, size_t *n_binders);
 
+/*
+ * Extensions of a ClientHello or CertificateRequest that the engine knows but does not act on must be well-formed all
+ * the same. False, with hs failed: decode_error.  RFC 8446 6.2
+ */
+must_check bool ext_judge_unused(struct engine_hs *hs, const struct ext_block *block);
+
 /* ---- building of what both roles send ---- */
 
 /* signature_algorithms with all schemes that we accept. */

@@ -229,6 +229,7 @@ bool hs_send_finished(struct engine_hs *hs)
 	}
 	out = hs_begin(hs, HS_FINISHED);
 	wr_bytes(out, verify_data, crypto_hash_len(hs->suite->hash));
+	secret_wipe(verify_data, sizeof(verify_data));
 	return hs_end(hs);
 }
 
@@ -239,17 +240,20 @@ bool hs_check_finished(struct engine_hs *hs, const struct hs_message *msg)
 	const size_t hash_len = crypto_hash_len(hs->suite->hash);
 	uint8_t hash[CRYPTO_MAX_HASH_LEN];
 	uint8_t verify_data[CRYPTO_MAX_HASH_LEN];
+	bool is_right;
 
+	if (msg->body.left != hash_len) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "Finished of wrong length");
+	}
 	if (!hs_transcript_hash(hs, hash)) {
 		return false;
 	}
 	if (!keysched13_finished(hs->suite, base_key, hash, verify_data)) {
 		return hs_fail_internal(hs, "Finished");
 	}
-	if (msg->body.left != hash_len) {
-		return hs_fail(hs, ALERT_DECODE_ERROR, "Finished of wrong length");
-	}
-	if (!secret_equal(msg->body.p, verify_data, hash_len)) {
+	is_right = secret_equal(msg->body.p, verify_data, hash_len);
+	secret_wipe(verify_data, sizeof(verify_data));
+	if (!is_right) {
 		return hs_fail(hs, ALERT_DECRYPT_ERROR,
 			       "Finished is wrong: the two sides have not seen the same handshake");
 	}

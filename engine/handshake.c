@@ -47,7 +47,8 @@ static const struct hs_row *judge_message(struct engine_hs *hs, uint8_t type, si
 		return NULL;
 	}
 	if (len > row->max_len) {
-		hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a handshake message larger than any that makes sense");
+		hs_fail(hs, type == HS_CERTIFICATE ? ALERT_ILLEGAL_PARAMETER : ALERT_DECODE_ERROR,
+			"a handshake message larger than any that makes sense");
 		return NULL;
 	}
 	return row;
@@ -213,6 +214,9 @@ static bool on_protected_record(struct engine_hs *hs)
 	enum reason reason;
 
 	if (hs->recv_cipher == NULL) {
+		if (hs->message.len != 0) {
+			return fail_reason(hs, REASON_INTERLEAVED);
+		}
 		/* behind a HelloRetryRequest, early data is known by its type alone */
 		return (hs->state == HS_WAIT_CLIENT_HELLO_AGAIN && skip_early_data(hs)) ||
 		       fail_reason(hs, REASON_RECORD_TYPE);
@@ -264,7 +268,7 @@ static bool on_record(struct engine_hs *hs)
 	}
 }
 
-/* RFC 8446 5.1: of the version in a plaintext record only the major number is looked at. */
+/* RFC 8446 5.1: the version in a plaintext record is ignored; 5.2: in a protected one, it is always the same. */
 static bool judge_record_header(struct engine_hs *hs)
 {
 	struct record_header header;
@@ -275,8 +279,7 @@ static bool judge_record_header(struct engine_hs *hs)
 	if (header.type < CONTENT_CHANGE_CIPHER_SPEC || header.type > CONTENT_APPLICATION_DATA) {
 		return fail_reason(hs, REASON_RECORD_TYPE);
 	}
-	if (header.version >> 8 != RECORD_VERSION >> 8 ||
-	    (is_protected && header.version != RECORD_VERSION)) {
+	if (is_protected && header.version != RECORD_VERSION) {
 		return fail_reason(hs, REASON_RECORD_VERSION);
 	}
 	if (header.length > (is_protected ? RECORD13_MAX_CIPHERTEXT : ENGINE_MAX_PLAINTEXT)) {
@@ -302,11 +305,24 @@ static void record_release(struct engine_hs *hs)
 	hs->header_len = 0;
 }
 
-/* Do these first bytes start a TLS record? One byte is enough to say no. */
+/*
+ * Do these first bytes start a TLS record? Where nobody would take the type for text, the version may be anything
+ * (RFC 8446 5.1) unless the length is absurd; where the type is none, the version must tell that TLS is meant, and the
+ * peer is then told with an alert. Two bytes of text are enough to say no.
+ */
 static bool looks_like_tls(const uint8_t *start, size_t len)
 {
-	return start[0] >= CONTENT_CHANGE_CIPHER_SPEC && start[0] <= CONTENT_APPLICATION_DATA &&
-	       (len < 2 || start[1] == RECORD_VERSION >> 8);
+	const bool major_fits = len < 2 || start[1] == RECORD_VERSION >> 8;
+
+	if (start[0] >= CONTENT_CHANGE_CIPHER_SPEC && start[0] <= CONTENT_APPLICATION_DATA) {
+		struct record_header header = {.length = 0};
+
+		if (len == ENGINE_RECORD_HEADER_LEN) {
+			record_parse_header(start, &header);
+		}
+		return major_fits || header.length <= ENGINE_MAX_PLAINTEXT;
+	}
+	return major_fits && (len < 3 || start[2] <= (ENGINE_TLS13 & 0xff));
 }
 
 /* ENGINE_ERR_NOT_TLS, with the peer's first bytes in the reason as far as they can be printed. */

@@ -56,10 +56,17 @@ enum hs_state {
 #define HS_SESSION_ID_MAX  32
 #define HS_SERVER_NAME_MAX 255
 
-/* Longest bodies that are borne. ClientHello: all its vectors at their maxima. */
-#define HS_MAX_HELLO       131396
-#define HS_MAX_CERTIFICATE 65536
-#define HS_MAX_OTHER       16384
+/*
+ * Longest bodies that are borne: what the RFC's structs amount to with all vectors at their maxima, so that nothing
+ * longer can be well-formed. Only Certificate, which could be 16 MiB, has a bound of our own.
+ */
+#define HS_MAX_CLIENT_HELLO         131396
+#define HS_MAX_SERVER_HELLO         65607
+#define HS_MAX_ENCRYPTED_EXTENSIONS 65537
+#define HS_MAX_CERTIFICATE_REQUEST  65793
+#define HS_MAX_CERTIFICATE          102400
+#define HS_MAX_CERTIFICATE_VERIFY   65539
+#define HS_MAX_FINISHED             CRYPTO_MAX_HASH_LEN
 
 struct hs_message {
 	uint8_t type;

@@ -17,6 +17,7 @@ const uint8_t hello_retry_request_random[HS_RANDOM_LEN] = {
 #define TYPE_SUPPORTED_VERSIONS 43
 #define TYPE_COOKIE             44
 #define TYPE_KEY_SHARE          51
+#define TYPE_ECH                0xfe0d
 
 /* An extensions vector, or the end of an old message that has none. */
 static bool parse_extensions(struct rd *in, struct rd *extensions)
@@ -80,10 +81,14 @@ bool hello_has_downgrade_sentinel(const struct server_hello *hello)
 	return rd_equal(tail, rd_of(to_tls12, 8)) || rd_equal(tail, rd_of(to_older, 8));
 }
 
+/*
+ * RFC 8446 4.1.2, and encrypted_client_hello: a client that encrypts an inner ClientHello does so afresh, whether or
+ * not the server has heard of it.
+ */
 static bool may_change(uint16_t type)
 {
 	return type == TYPE_KEY_SHARE || type == TYPE_EARLY_DATA || type == TYPE_COOKIE ||
-	       type == TYPE_PRE_SHARED_KEY || type == TYPE_PADDING;
+	       type == TYPE_PRE_SHARED_KEY || type == TYPE_PADDING || type == TYPE_ECH;
 }
 
 /* Length and content, so that nothing can slip from one field into the next. */

@@ -32,15 +32,16 @@ static bool on_finished(struct engine_hs *hs, const struct hs_message *msg, enum
 
 /* clang-format off */
 const struct hs_row server13_rows[] = {
-	{ HS_WAIT_CLIENT_HELLO, HS_CLIENT_HELLO, true, HS_MAX_HELLO, on_client_hello,
+	{ HS_WAIT_CLIENT_HELLO, HS_CLIENT_HELLO, true, HS_MAX_CLIENT_HELLO, on_client_hello,
 	  TO(HS_WAIT_CLIENT_HELLO_AGAIN) | TO(HS_WAIT_CLIENT_CERTIFICATE) | TO(HS_WAIT_CLIENT_FINISHED) },
-	{ HS_WAIT_CLIENT_HELLO_AGAIN, HS_CLIENT_HELLO, true, HS_MAX_HELLO, on_client_hello,
+	{ HS_WAIT_CLIENT_HELLO_AGAIN, HS_CLIENT_HELLO, true, HS_MAX_CLIENT_HELLO, on_client_hello,
 	  TO(HS_WAIT_CLIENT_CERTIFICATE) | TO(HS_WAIT_CLIENT_FINISHED) },
 	{ HS_WAIT_CLIENT_CERTIFICATE, HS_CERTIFICATE, false, HS_MAX_CERTIFICATE, on_certificate,
 	  TO(HS_WAIT_CLIENT_CERTIFICATE_VERIFY) | TO(HS_WAIT_CLIENT_FINISHED) },
-	{ HS_WAIT_CLIENT_CERTIFICATE_VERIFY, HS_CERTIFICATE_VERIFY, false, HS_MAX_OTHER, on_certificate_verify,
+	{ HS_WAIT_CLIENT_CERTIFICATE_VERIFY, HS_CERTIFICATE_VERIFY, false, HS_MAX_CERTIFICATE_VERIFY,
+	  on_certificate_verify,
 	  TO(HS_WAIT_CLIENT_FINISHED) },
-	{ HS_WAIT_CLIENT_FINISHED, HS_FINISHED, true, HS_MAX_OTHER, on_finished,
+	{ HS_WAIT_CLIENT_FINISHED, HS_FINISHED, true, HS_MAX_FINISHED, on_finished,
 	  TO(HS_DONE) },
 };
 /* clang-format on */
@@ -126,8 +127,8 @@ static bool judge_form(struct engine_hs *hs, const struct client_hello *hello, c
 				       "pre_shared_key without a binder for each identity");
 		}
 	}
-	if (ext_has(block, EXT_EARLY_DATA) && block->body[EXT_EARLY_DATA].left != 0) {
-		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed early_data");
+	if (!ext_judge_unused(hs, block)) {
+		return false;
 	}
 	/* no ticket is ever taken, so every handshake needs the extensions of a full one */
 	if (!ext_has(block, EXT_SUPPORTED_GROUPS) || !ext_has(block, EXT_KEY_SHARE) ||
@@ -261,13 +262,6 @@ static bool choose_credential(struct engine_hs *hs, const struct ext_block *bloc
 
 	if (!ext_parse_u16_list(block->body[EXT_SIGNATURE_ALGORITHMS], &schemes)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed signature_algorithms");
-	}
-	if (ext_has(block, EXT_SIGNATURE_ALGORITHMS_CERT)) {
-		struct rd for_certs;
-
-		if (!ext_parse_u16_list(block->body[EXT_SIGNATURE_ALGORITHMS_CERT], &for_certs)) {
-			return hs_fail(hs, ALERT_DECODE_ERROR, "malformed signature_algorithms_cert");
-		}
 	}
 	hs->credential = NULL;
 	return cert_choose(hs, schemes, hs->server_name) ||

@@ -404,9 +404,9 @@ static void test_records_that_do_not_belong(void **unused)
 		{"\x15\x03\x03\0\x03\x01\0\0", "", 8, 0, ALERT_DECODE_ERROR},
 		{"\x15\x03\x03\0\0", "", 5, 0, ALERT_UNEXPECTED_MESSAGE},
 		{"\x16\x03\x01\x40\x01", "", 5, 0, ALERT_RECORD_OVERFLOW},
-		{"\x16\x03\x01\0\x04\x01\x7f\0\0", "", 9, 0, ALERT_ILLEGAL_PARAMETER},
+		{"\x16\x03\x01\0\x04\x01\x7f\0\0", "", 9, 0, ALERT_DECODE_ERROR},
 		{"\x16\x03\x01\0\x04\x02\0\0\0", "", 9, 0, ALERT_UNEXPECTED_MESSAGE},
-		{"\x16\x03\x01\0\x02\x01\0", "\x16\x04\x00\0\x01x", 7, 5, ALERT_PROTOCOL_VERSION},
+		{"\x16\x03\x01\0\x02\x01\0", "\x17\x03\x01\0\x01x", 7, 5, ALERT_PROTOCOL_VERSION},
 		{"\x16\x03\x01\0\x02\x01\0", "\x18\x03\x03\0\x01x", 7, 5, ALERT_UNEXPECTED_MESSAGE},
 	};
 
