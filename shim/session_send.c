@@ -20,6 +20,7 @@
 #include "cipher_cache.h"
 #include "cursor.h"
 #include "log.h"
+#include "real.h"
 #include "scratch.h"
 #include "session_priv.h"
 #include "sys.h"
@@ -428,8 +429,10 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 		}
 	}
 	if (total == 0) {
+		/* The kernel looks whether the connection stands even if there is nothing to send. */
+		rc = ref.rec->send_shut ? error_of_shut(&ref) : (int)sys_send(fd, NULL, 0, MSG_DONTWAIT | MSG_NOSIGNAL);
 		errno = saved;
-		return ref.rec->send_shut ? write_failed(-error_of_shut(&ref), flags) : 0;
+		return rc < 0 ? write_failed(-rc, flags) : 0;
 	}
 	scratch = scratch_get();
 	if (!scratch) {
@@ -461,6 +464,11 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 	if (cur.left < total) {
 		errno = saved;
 		return (ssize_t)(total - cur.left);
+	}
+	if (rc == -ENOTSOCK) {
+		/* The program closed the socket unseen, and the number is a file now. */
+		session_forget(fd);
+		return flags == 0 ? real.writev(fd, iov, n_iov) : write_failed(ENOTSOCK, flags);
 	}
 	return write_failed(-rc, flags);
 }

@@ -609,6 +609,19 @@ static bool is_ready(int fd, short events)
 	return poll(&pfd, 1, 0) == 1 && (pfd.revents & events);
 }
 
+/* Until acknowledgements have emptied the kernel's buffers. */
+static void await_room(void)
+{
+	for (int end = 0; end < 2; end++) {
+		struct pollfd pfd = { .fd = fds[end][0], .events = POLLOUT };
+		int left = 1;
+		for (int i = 0; i < 100 && !state->shut_wr[end] && ioctl(pfd.fd, TIOCOUTQ, &left) == 0 && left > 0; i++) {
+			usleep(1000);
+		}
+		poll(&pfd, 1, 1000);
+	}
+}
+
 static bool read_all(int end)
 {
 	uint8_t bytes[20000];
@@ -658,16 +671,17 @@ static void run_fill(const struct op *op)
 		state->sent[end] += (uint64_t)n;
 	}
 	say_result(n < 0 ? n : 0);
-	say(" writable %d, readable %d;", is_ready(fd, POLLOUT), is_ready(fds[1 - end][0], POLLIN));
+	say(" readable %d;", is_ready(fds[1 - end][0], POLLIN));
 	if (read_all(1 - end)) {
-		usleep(2000);
+		await_room();
 		say(" after: writable %d, readable %d", is_ready(fd, POLLOUT), is_ready(fds[1 - end][0], POLLIN));
 		/* A record that could not be told as sent may be on its way: the same bytes count for it. */
 		make_bytes(end, state->sent[end], bytes, 20000);
 		n = send(fd, bytes, 20000, MSG_NOSIGNAL);
-		say_result(n);
+		say(" %s", n > 0 ? "sent" : strerrorname_np(errno));
 		state->sent[end] += n > 0 ? (uint64_t)n : 0;
 		say(" %s", read_all(1 - end) ? "right" : "WRONG");
+		await_room();
 	}
 	set_timeout(fd, SO_SNDTIMEO, 0);
 	set_blocking(end, !state->nonblocking[end]);
@@ -745,6 +759,7 @@ static void run_transfer(const struct op *op)
 	}
 	say(" %s", state->got[0] < goals[0] || state->got[1] < goals[1] ? "NOT ALL" : "all");
 	close(set);
+	await_room();
 	set_blocking(0, !state->nonblocking[0]);
 	set_blocking(1, !state->nonblocking[1]);
 }
@@ -913,7 +928,7 @@ static void connect_pair(int listener, int port)
 {
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
 	struct pollfd both[2];
-	int small = draw(5) == 0 ? 4096 + (int)draw(30000) : 0;
+	int small = draw(5) == 0 ? 16384 + (int)draw(30000) : 0;
 
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	fds[0][0] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
