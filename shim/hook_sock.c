@@ -67,13 +67,22 @@ static uint16_t port_of(const struct sockaddr *addr)
 	return ntohs(((const struct sockaddr_in *)addr)->sin_port);
 }
 
-/* ---- new descriptors: whatever their number meant before is over ---- */
+/* ---- new descriptors: whatever their number meant before is over, also if nobody saw its end ---- */
+
+static void renew(int fd)
+{
+	if (fdtab_is_wrapped(fd)) {
+		int saved = errno;
+		session_forget(fd);
+		errno = saved;
+	}
+}
 
 EXPORT int socket(int domain, int type, int protocol)
 {
 	int fd = REAL(socket)(domain, type, protocol);
 
-	fdtab_swap(fd, 0);
+	renew(fd);
 	return fd;
 }
 
@@ -82,8 +91,8 @@ EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
 	int rc = REAL(socketpair)(domain, type, protocol, sv);
 
 	if (rc == 0) {
-		fdtab_swap(sv[0], 0);
-		fdtab_swap(sv[1], 0);
+		renew(sv[0]);
+		renew(sv[1]);
 	}
 	return rc;
 }
@@ -224,7 +233,7 @@ static int accepted(int fd)
 	if (fd < 0) {
 		return fd;
 	}
-	fdtab_swap(fd, 0);
+	renew(fd);
 	state = shim_ready();
 	if (state == SHIM_IDLE || (state == SHIM_ARMED && !policy_has(shim_policy(), POLICY_ACCEPT))) {
 		return fd;
@@ -379,6 +388,8 @@ int connect_now(int fd, const struct sockaddr *addr, socklen_t len)
 
 	rc = session_connect(fd, rc, err);
 	if (rc == 0) {
+		/* It may have been in epoll sets before. */
+		ready_connecting(fd);
 		errno = saved;
 	} else if (session_phase(fd) == SESSION_CONNECTING) {
 		err = errno;

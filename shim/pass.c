@@ -148,7 +148,9 @@ static bool receive(int fd, void *ctx)
 {
 	(void)ctx;
 	/* Its number may have meant something else before. */
-	fdtab_swap(fd, 0);
+	if (fdtab_is_wrapped(fd)) {
+		session_forget(fd);
+	}
 	inherit_one(fd);
 	if (fdtab_is_wrapped(fd)) {
 		session_pass(fd, false);

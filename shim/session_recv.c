@@ -21,6 +21,8 @@
 #include "cipher_cache.h"
 #include "cursor.h"
 #include "log.h"
+#include "ready.h"
+#include "real.h"
 #include "scratch.h"
 #include "session_priv.h"
 #include "sys.h"
@@ -410,6 +412,25 @@ static void take_plain(const struct ref *ref, struct cursor *cur, int flags)
 	}
 }
 
+/* What a read behind the end is told: nothing, or why it ended. The kernel's own errors are told once, as it does. */
+static int end_of_stream(struct conn_record *rec)
+{
+	int error = recv_error_taken(rec);
+
+	return -(error ? error : atomic_load(&rec->error));
+}
+
+int recv_error_taken(struct conn_record *rec)
+{
+	int error = 0;
+
+	if (rec->recv_once && atomic_load(&rec->phase) == PHASE_OPEN) {
+		rec->recv_once = 0;
+		error = atomic_exchange(&rec->error, 0);
+	}
+	return error;
+}
+
 /* Take what is there without waiting: 0 at the end of data, -EAGAIN when it needs more from the peer, 1 when cur is full, or -errno. */
 static int take(const struct ref *ref, struct cursor *cur, int flags)
 {
@@ -429,7 +450,7 @@ static int take(const struct ref *ref, struct cursor *cur, int flags)
 			continue;
 		}
 		if (rec->recv_eof) {
-			rc = atomic_load(&rec->error) ? -atomic_load(&rec->error) : 0;
+			rc = end_of_stream(rec);
 		} else if (atomic_load(&rec->phase) == PHASE_FAILED) {
 			rc = -atomic_load(&rec->error);
 		} else if (!(flags & (MSG_PEEK | MSG_TRUNC)) && may_take_direct(rec, cur->left)) {
@@ -457,7 +478,7 @@ static int look(const struct ref *ref)
 		rc = take_peek(ref);
 	}
 	if (rc == 1 && rec->recv_kind != RECV_PLAIN) {
-		rc = -atomic_load(&rec->error);
+		rc = end_of_stream(rec);
 	}
 	return rc;
 }
@@ -509,6 +530,11 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 		errno = saved;
 		return (ssize_t)(total - cur.left);
 	}
+	if (rc == -ENOTSOCK) {
+		/* The program closed the socket unseen, and the number is a file now. */
+		session_forget(fd);
+		return flags == 0 ? REAL(readv)(fd, iov, n_iov) : read_failed(ENOTSOCK);
+	}
 	return read_failed(-rc);
 }
 
@@ -529,6 +555,7 @@ bool session_recv_ready(int fd)
 	if (rc < 0 && rc != -EAGAIN && atomic_load(&ref.rec->phase) == PHASE_OPEN && !atomic_load(&ref.rec->error)) {
 		/* The kernel told an error, and tells it once: keep it for the read that follows. */
 		atomic_store(&ref.rec->error, -rc);
+		ref.rec->recv_once = 1;
 		ref.rec->recv_eof = 1;
 	}
 	ready = rc != -EAGAIN;
@@ -608,7 +635,9 @@ size_t session_readable_bytes(int fd)
 	}
 	if (session_phase(fd) == SESSION_CONNECTING) {
 		short events;
-		session_progress(fd, &events);
+		if (session_progress(fd, &events) != SESSION_CONNECTING) {
+			ready_settled(fd);
+		}
 	}
 	if (session_phase(fd) == SESSION_OPEN && session_recv_ready(fd) && lock_recv(&ref) == 0) {
 		if (ref.rec->recv_kind == RECV_PLAIN) {

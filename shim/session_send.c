@@ -258,9 +258,10 @@ static void resume(const struct ref *ref, struct cursor *cur)
 /* What a write is told behind shutdown(SHUT_WR): the kernel's own error, if it has one, comes before EPIPE. */
 static int error_of_shut(const struct ref *ref)
 {
+	int error = recv_error_taken(ref->rec);
 	ssize_t n = sys_send(ref->fd, NULL, 0, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-	return n < 0 ? (int)n : -EPIPE;
+	return error ? -error : n < 0 ? (int)n : -EPIPE;
 }
 
 /* Send as much of cur as the kernel takes at once: 0 if all, -EAGAIN, or what failed. Under send_lock. */
