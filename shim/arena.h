@@ -60,6 +60,7 @@ struct conn_record {
 	uint8_t recv_eof;	/* the peer's end has been seen */
 	uint8_t recv_shut;	/* the program called shutdown(SHUT_RD) */
 	uint8_t recv_any;	/* application data has come */
+	uint8_t recv_once;	/* error is the kernel's, which tells it once */
 
 	pthread_mutex_t send_lock;
 	uint32_t send_buffer;

@@ -481,7 +481,13 @@ int session_take_error(int fd)
 {
 	struct ref ref;
 
-	return ref_get(fd, &ref) ? atomic_exchange(&ref.rec->so_error, 0) : 0;
+	int error;
+
+	if (!ref_get(fd, &ref)) {
+		return 0;
+	}
+	error = atomic_exchange(&ref.rec->so_error, 0);
+	return error ? error : recv_error_taken(ref.rec);
 }
 
 bool session_error_pending(int fd)

@@ -88,6 +88,8 @@ void send_drop_locked(const struct ref *ref);
 
 /* ---- receive direction (session_recv.c), under recv_lock ---- */
 void recv_drop_locked(const struct ref *ref);
+/* The kernel's error that a look at the socket found, for the first call that asks; 0 if there is none. */
+int recv_error_taken(struct conn_record *rec);
 /* Read and throw away what the peer has sent, so that close() does not turn into a reset. */
 void recv_drain_locked(const struct ref *ref);
 

@@ -118,6 +118,14 @@ static int broken(const struct ref *ref, const char *reason)
 	return -ECONNRESET;
 }
 
+/* Has the end of the peer's TCP stream come? */
+static bool peer_has_ended(int fd)
+{
+	int tcp = tcp_state(fd);
+
+	return tcp == TCP_CLOSE_WAIT || tcp == TCP_LAST_ACK || tcp == TCP_CLOSING || tcp == TCP_CLOSE;
+}
+
 /* TCP ended: as announced by close_notify, or cut off. */
 static int tcp_ended(const struct ref *ref)
 {
@@ -166,7 +174,9 @@ static int open_record(const struct ref *ref, uint8_t *record, size_t len, uint8
 		rec->recv_any = 1;
 	} else if (opened->event == ENGINE_EVENT_CLOSED) {
 		rec->recv_eof = 1;
-		sys_shutdown(ref->fd, SHUT_RD);
+		if (!peer_has_ended(ref->fd)) {
+			sys_shutdown(ref->fd, SHUT_RD); /* else it lasts already, and this would be one edge more */
+		}
 	} else if (opened->event == ENGINE_EVENT_NOTHING && engine_control_due(&rec->conn)) {
 		/* The answer to a KeyUpdate need not wait for the program's next write. */
 		uint8_t bytes[ENGINE_CONTROL_MAX];
@@ -412,14 +422,6 @@ static void take_plain(const struct ref *ref, struct cursor *cur, int flags)
 	}
 }
 
-/* What a read behind the end is told: nothing, or why it ended. The kernel's own errors are told once, as it does. */
-static int end_of_stream(struct conn_record *rec)
-{
-	int error = recv_error_taken(rec);
-
-	return -(error ? error : atomic_load(&rec->error));
-}
-
 int recv_error_taken(struct conn_record *rec)
 {
 	int error = 0;
@@ -429,6 +431,14 @@ int recv_error_taken(struct conn_record *rec)
 		error = atomic_exchange(&rec->error, 0);
 	}
 	return error;
+}
+
+/* What a read behind the end is told: nothing, or why it ended. The kernel's own errors are told once, as it does. */
+static int end_of_stream(struct conn_record *rec)
+{
+	int error = recv_error_taken(rec);
+
+	return -(error ? error : atomic_load(&rec->error));
 }
 
 /* Take what is there without waiting: 0 at the end of data, -EAGAIN when it needs more from the peer, 1 when cur is full, or -errno. */
@@ -574,14 +584,6 @@ bool session_awaits_first_data(int fd)
 bool session_wakes_in_vain(int fd)
 {
 	return session_awaits_first_data(fd) || fd_is_blocking(fd);
-}
-
-/* Has the end of the peer's TCP stream come? */
-static bool peer_has_ended(int fd)
-{
-	int tcp = tcp_state(fd);
-
-	return tcp == TCP_CLOSE_WAIT || tcp == TCP_LAST_ACK || tcp == TCP_CLOSING || tcp == TCP_CLOSE;
 }
 
 /*
