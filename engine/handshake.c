@@ -15,10 +15,12 @@
 
 #include "secret.h"
 
-/* Records in a row that move nothing (ChangeCipherSpec, user_canceled, empty) and are borne. */
-#define FLOOD_LIMIT 32
+/* Weights of records that move nothing, and how much of it in a row is borne; as behind the handshake, engine.c. */
+#define FLOOD_LIMIT         32
+#define FLOOD_RECORD        1
+#define FLOOD_USER_CANCELED 8
 /* Bytes of a peer that does not speak TLS that go to the reason. */
-#define QUOTE_MAX   16
+#define QUOTE_MAX           16
 
 static bool fail_reason(struct engine_hs *hs, enum reason reason)
 {
@@ -160,9 +162,10 @@ static bool on_handshake(struct engine_hs *hs, struct rd in)
 
 /* ---- records ---- */
 
-static bool count_flood(struct engine_hs *hs)
+static bool count_flood(struct engine_hs *hs, uint32_t weight)
 {
-	return ++hs->flood <= FLOOD_LIMIT || fail_reason(hs, REASON_FLOOD);
+	hs->flood += weight;
+	return hs->flood <= FLOOD_LIMIT || fail_reason(hs, REASON_FLOOD);
 }
 
 /* RFC 8446 6 */
@@ -178,7 +181,7 @@ static bool on_alert(struct engine_hs *hs, struct rd in)
 		return fail_reason(hs, REASON_ALERT_LENGTH);
 	}
 	if (code == ALERT_USER_CANCELED) {
-		return count_flood(hs);
+		return count_flood(hs, FLOOD_USER_CANCELED);
 	}
 	(void)hs_fail(hs, code, alert_from_peer_text(code));
 	hs->err = ENGINE_ERR_PEER_ALERT;
@@ -194,7 +197,7 @@ static bool on_change_cipher_spec(struct engine_hs *hs, struct rd in)
 		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE,
 			       "a ChangeCipherSpec that TLS 1.3 does not allow");
 	}
-	return count_flood(hs);
+	return count_flood(hs, FLOOD_RECORD);
 }
 
 /* A record of early data that cannot be read: has the peer said that it would come? RFC 8446 4.2.10 */
@@ -325,6 +328,19 @@ static bool looks_like_tls(const uint8_t *start, size_t len)
 	return major_fits && (len < 3 || start[2] <= (ENGINE_TLS13 & 0xff));
 }
 
+/*
+ * Do these first bytes start a ClientHello in the form of SSL 2.0 (RFC 5246 E.2)? A length with its top bit set, the
+ * type, a version. It is refused like any other old version. RFC 8446 D.5. What has TLS's 3 in second place is rather
+ * a record of unknown type.
+ */
+static bool looks_like_ssl2(const struct engine_hs *hs)
+{
+	return hs->role == ENGINE_SERVER && (hs->header[0] & 0x80) != 0 &&
+	       (hs->header_len < 2 || hs->header[1] != RECORD_VERSION >> 8) &&
+	       (hs->header_len < 3 || hs->header[2] == HS_CLIENT_HELLO) &&
+	       (hs->header_len < 4 || hs->header[3] == 0 || hs->header[3] == RECORD_VERSION >> 8);
+}
+
 /* ENGINE_ERR_NOT_TLS, with the peer's first bytes in the reason as far as they can be printed. */
 static bool fail_not_tls(struct engine_hs *hs, struct rd more)
 {
@@ -366,6 +382,11 @@ static bool take(struct engine_hs *hs, struct rd *in)
 			return hs_fail_internal(hs, "header");
 		}
 		hs->header_len++;
+		if (!hs->got_record && looks_like_ssl2(hs)) {
+			return hs->header_len < ENGINE_RECORD_HEADER_LEN ||
+			       hs_fail(hs, ALERT_PROTOCOL_VERSION,
+				       "the peer offers SSL 2.0 or uses its form, the policy wants TLS 1.3");
+		}
 		if (!hs->got_record && !looks_like_tls(hs->header, hs->header_len)) {
 			return fail_not_tls(hs, *in);
 		}

@@ -22,8 +22,6 @@
 
 /* Early data that is skipped at most, RFC 8446 4.2.10. Servers allow 16 KiB as a rule. */
 #define EARLY_DATA_SKIP 131072
-/* Key shares in one ClientHello at most: more than there are groups worth sending. */
-#define KEY_SHARES_MAX  64
 
 static bool on_client_hello(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
 static bool on_certificate(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
@@ -289,18 +287,24 @@ static size_t rank(const struct group *const *ours, size_t n, uint16_t id)
 	return GROUPS_MAX;
 }
 
-/* Has an entry for this group come before? Peers send two or three; the loop is bounded by the record anyway. */
-static bool is_repeated(struct rd entries, const struct rd *until, uint16_t wanted)
-{
-	struct rd key_exchange;
-	uint16_t group;
+/* A set of all 65,536 groups: a peer may name thousands, and every one is looked at once. */
+struct group_set {
+	uint64_t bits[65536 / 64];
+};
 
-	while (entries.left > until->left && ext_next_key_share(&entries, &group, &key_exchange)) {
-		if (entries.left > until->left && group == wanted) {
-			return true;
-		}
-	}
-	return false;
+static void add_group(struct group_set *set, uint16_t id)
+{
+	set->bits[id / 64] |= UINT64_C(1) << (id % 64);
+}
+
+/* Take a group out; false if it was not in. */
+static bool take_group(struct group_set *set, uint16_t id)
+{
+	const uint64_t bit = UINT64_C(1) << (id % 64);
+	const bool was_in = (set->bits[id / 64] & bit) != 0;
+
+	set->bits[id / 64] &= ~bit;
+	return was_in;
 }
 
 /* RFC 8446 4.2.8: each share for a supported group, none twice. */
@@ -308,20 +312,22 @@ static bool walk_shares(struct engine_hs *hs, struct rd entries, struct shares *
 {
 	const struct group *ours[GROUPS_MAX];
 	const size_t n = groups_preferred(ours);
-	const struct rd all = entries;
+	struct rd supported = shares->groups;
 	size_t best = GROUPS_MAX;
+	struct group_set open; /* supported, without a share so far */
+	uint16_t id;
 
+	memset(&open, 0, sizeof(open));
+	while (rd_u16(&supported, &id)) {
+		add_group(&open, id);
+	}
 	for (*n_shares = 0; !rd_end(&entries); ++*n_shares) {
 		struct rd key_exchange;
-		uint16_t id;
 
 		if (!ext_next_key_share(&entries, &id, &key_exchange)) {
 			return hs_fail(hs, ALERT_DECODE_ERROR, "malformed key_share");
 		}
-		if (*n_shares >= KEY_SHARES_MAX) {
-			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "more key shares than there are groups");
-		}
-		if (!rd_has_u16(shares->groups, id) || is_repeated(all, &entries, id)) {
+		if (!take_group(&open, id)) {
 			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
 				       "a key share twice, or for a group that is not in supported_groups");
 		}

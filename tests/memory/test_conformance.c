@@ -166,7 +166,7 @@ static void test_5_1_the_version_of_plaintext_records_is_ignored(void **unused)
 	}
 }
 
-/* RFC 8446 5: "an unexpected record type [...] MUST [...] unexpected_message"; text and SSLv2 are no records. */
+/* RFC 8446 5: "an unexpected record type [...] MUST [...] unexpected_message"; text is no record. */
 static void test_5_unknown_record_types(void **unused)
 {
 	(void)unused;
@@ -174,7 +174,6 @@ static void test_5_unknown_record_types(void **unused)
 		for (unsigned type = 0; type < 256; type++) {
 			const uint8_t record[] = {(uint8_t)type, 3, (uint8_t)(type % 5), 0, 1, 0};
 			const uint8_t text[] = {(uint8_t)type, 'E', 'T', ' ', '/', ' '};
-			const uint8_t ssl2[] = {0x80, (uint8_t)(type == 3 ? 4 : type), 1, 3, 1, 0};
 			size_t len;
 
 			if (type >= CONTENT_CHANGE_CIPHER_SPEC && type <= CONTENT_APPLICATION_DATA) {
@@ -192,11 +191,78 @@ static void test_5_unknown_record_types(void **unused)
 			assert_int_equal(pair_give(&pair, (enum engine_role)role, text, sizeof(text)),
 					 ENGINE_ERR_NOT_TLS);
 			pair_end(&pair);
+		}
+	}
+}
+
+/* RFC 8446 D.5: SSL 2.0, and its form for newer versions, is told that the version is at fault. */
+static void test_d_5_hellos_in_the_form_of_ssl_2(void **unused)
+{
+	static const char *const hellos[] = {"\x80\x2e\x01\x00\x02", "\x80\x2e\x01\x03\x01",
+					     "\x81\x04\x01\x03\x04"};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(hellos) / sizeof(hellos[0]); i++) {
+		for (size_t piece = 1; piece <= 5; piece++) {
+			enum engine_err err = ENGINE_OK;
+			size_t len;
+
 			assert_true(pair_begin_default(&pair));
-			assert_int_equal(pair_give(&pair, (enum engine_role)role, ssl2, sizeof(ssl2)),
-					 ENGINE_ERR_NOT_TLS);
+			for (size_t done = 0; done < 5; done += piece) {
+				err = pair_give(&pair, ENGINE_SERVER, (const uint8_t *)hellos[i] + done,
+						piece < 5 - done ? piece : 5 - done);
+			}
+			check(ENGINE_SERVER, err, ALERT_PROTOCOL_VERSION, "SSL 2.0");
+			assert_memory_equal(pair_take(&pair, ENGINE_SERVER, &len),
+					    "\x15\x03\x03\0\x02\x02\x46", 7);
 			pair_end(&pair);
 		}
+	}
+}
+
+/* RFC 8446 4.2.8: any number of shares, each for a supported group, none twice. */
+static void test_4_2_8_thousands_of_shares(void **unused)
+{
+	static char groups[65536], shares[65536];
+	struct rd hello;
+	struct wr g, s;
+	size_t g_mark, s_mark, len;
+
+	(void)unused;
+	for (int variant = 0; variant < 4; variant++) {
+		const uint8_t alert = variant < 2 ? 0 : ALERT_ILLEGAL_PARAMETER;
+
+		wr_init(&g, (uint8_t *)groups, sizeof(groups));
+		wr_init(&s, (uint8_t *)shares, sizeof(shares));
+		g_mark = wr_open16(&g);
+		s_mark = wr_open16(&s);
+		for (uint16_t i = 0; i < 5000; i++) {
+			wr_u16(&g, (uint16_t)(0x4000 + i));
+			wr_u16(&s, (uint16_t)(0x4000 + i));
+			wr_u16(&s, 1);
+			wr_u8(&s, 0);
+		}
+		wr_u16(&g, 0x17);
+		if (variant >= 2) {
+			/* the first once more, or one that is not supported */
+			wr_u16(&s, variant == 2 ? 0x4000 : 0x3fff);
+			wr_u16(&s, 1);
+			wr_u8(&s, 0);
+		}
+		wr_close16(&g, g_mark);
+		wr_close16(&s, s_mark);
+		assert_true(!g.failed && !s.failed);
+		const struct change change_groups = {10, groups, g.len};
+		const struct change change_shares = {51, shares, s.len};
+
+		assert_true(pair_begin_default(&pair));
+		hello = take_message(ENGINE_CLIENT);
+		len = edit_hello(hello, &change_groups, room, sizeof(room) / 2);
+		len = edit_hello(rd_of(room, len), &change_shares, room + sizeof(room) / 2, sizeof(room) / 2);
+		check(ENGINE_SERVER, give_plain(ENGINE_SERVER, 0x0301, room + sizeof(room) / 2, len, 16384),
+		      alert, "shares");
+		assert_true(alert != 0 || pair.hs[ENGINE_SERVER]->state == HS_WAIT_CLIENT_HELLO_AGAIN);
+		pair_end(&pair);
 	}
 }
 
@@ -786,6 +852,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_5_1_the_version_of_plaintext_records_is_ignored),
 		cmocka_unit_test(test_5_unknown_record_types),
+		cmocka_unit_test(test_d_5_hellos_in_the_form_of_ssl_2),
+		cmocka_unit_test(test_4_2_8_thousands_of_shares),
 		cmocka_unit_test(test_5_1_hellos_in_records_of_every_size),
 		cmocka_unit_test(test_5_1_early_data_within_the_second_hello),
 		cmocka_unit_test(test_6_2_lengths_that_cannot_be),

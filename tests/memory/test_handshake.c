@@ -411,7 +411,8 @@ static void test_a_peer_that_does_not_speak_tls(void **unused)
 {
 	(void)unused;
 	check_not_tls(ENGINE_SERVER, "GET / HTTP/1.0\r\nHost: x\r\n\r\n", "GET / HTTP/1.0..");
-	check_not_tls(ENGINE_SERVER, "\x80\x2e\x01\x03\x01", ".");
+	check_not_tls(ENGINE_SERVER, "\x80\x2e\x05\x03\x01", ".");
+	check_not_tls(ENGINE_CLIENT, "\x80\x2e\x01\x03\x01", ".");
 	check_not_tls(ENGINE_CLIENT, "220 mail.example ESMTP\r\n", "220 mail.example");
 	check_not_tls(ENGINE_CLIENT, "\x16HTTP", ".HTTP");
 }
