@@ -100,11 +100,8 @@ static void lint_rule(struct lint *lint, const struct policy_rule *rule)
  */
 static bool may_become(const struct policy_rule *rule)
 {
-	uid_t real, effective, saved;
-
-	if (!rule->user || getresuid(&real, &effective, &saved) != 0) {
-		return true;
-	}
+	return !rule->user || load_may_become(rule->uid);
+}
 	return real == 0 || effective == 0 || saved == 0 || effective == rule->uid || real == rule->uid ||
 	       saved == rule->uid;
 }

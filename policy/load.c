@@ -299,3 +299,13 @@ static bool has_certificate_suffix(const char *name)
 	}
 	return false;
 }
+
+bool load_may_become(uint32_t uid)
+{
+	uid_t real, effective, saved;
+
+	if (getresuid(&real, &effective, &saved) != 0) {
+		return true;
+	}
+	return real == 0 || effective == 0 || saved == 0 || effective == uid || real == uid || saved == uid;
+}

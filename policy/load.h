@@ -40,6 +40,8 @@ bool load_is_readable(const char *path);
 uint16_t load_find_service(const char *name);
 /* User id of a name in /etc/passwd; false if it is not there. No name service is asked. */
 bool load_find_user(const char *name, uint32_t *uid);
+/* May this process turn into that user, or is it already? */
+bool load_may_become(uint32_t uid);
 
 /* The directory of file, made absolute; heap, NULL if out of memory or without working directory. */
 char *load_directory_of(const char *file);

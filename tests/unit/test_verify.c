@@ -176,7 +176,8 @@ static void judges_every_intermediate(void **state)
 		{ "chain-under-inter2.pem", "ca.pem", "localhost", 0, NULL },
 		{ "under-short.pem short.pem", "ca.pem", "localhost", 0, NULL },
 		{ "under-inter.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA,
-		  "issuer CN=inter of CN=under-inter is not in the trust file; if it is an intermediate, the chain that the server sent is incomplete" },
+		  "issuer CN=inter of CN=under-inter is not in the trust file; if it is an intermediate, the chain "
+		  "that the server sent is incomplete" },
 		{ "under-inter2.pem inter2.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "issuer CN=inter of CN=inter2" },
 		{ "under-not-ca.pem not-ca.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "do not say CA" },
 		{ "under-no-constraints.pem no-constraints.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "do not say CA" },
