@@ -102,9 +102,6 @@ static bool may_become(const struct policy_rule *rule)
 {
 	return !rule->user || load_may_become(rule->uid);
 }
-	return real == 0 || effective == 0 || saved == 0 || effective == rule->uid || real == rule->uid ||
-	       saved == rule->uid;
-}
 
 /* Load all that the rule names, as the program would. */
 static void lint_files(struct lint *lint, const struct policy_rule *rule)
