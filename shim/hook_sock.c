@@ -40,17 +40,25 @@ static int fail(int err)
 	return -1;
 }
 
+/* An integer option of a socket; known if the kernel does not tell, which must not lead to plaintext. -1: no socket. */
+static int socket_option(int fd, int name, int known)
+{
+	int value = 0;
+	socklen_t len = sizeof(value);
+	int rc = sys_getsockopt(fd, SOL_SOCKET, name, &value, &len);
+
+	return rc == 0 ? value : rc == -ENOTSOCK || rc == -EBADF ? -1 : known;
+}
+
 static bool is_tcp(int fd)
 {
-	int type = 0, domain = 0;
-	socklen_t len = sizeof(int);
+	int domain;
 
-	if (sys_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) != 0 || type != SOCK_STREAM) {
+	if (socket_option(fd, SO_TYPE, SOCK_STREAM) != SOCK_STREAM) {
 		return false;
 	}
-	len = sizeof(int);
-	return sys_getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len) == 0 &&
-	       (domain == AF_INET || domain == AF_INET6);
+	domain = socket_option(fd, SO_DOMAIN, AF_INET);
+	return domain == AF_INET || domain == AF_INET6;
 }
 
 /* Lengths as the kernel demands them: IPv6 without the scope is one that it takes. */
