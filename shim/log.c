@@ -69,7 +69,8 @@ static bool stderr_is_log(void)
 {
 	struct stat now;
 
-	if (fdtab_is_wrapped(2) || fstat(2, &now) != 0) {
+	/* Closed at the start: what has number 2 now may be any file of the program's. */
+	if (first_stderr.st_ino == 0 || fdtab_is_wrapped(2) || fstat(2, &now) != 0) {
 		return false;
 	}
 	return !S_ISSOCK(now.st_mode) || (now.st_dev == first_stderr.st_dev && now.st_ino == first_stderr.st_ino);

@@ -520,13 +520,13 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 		if (atomic_load(&ref.rec->phase) < PHASE_OPEN) {
 			rc = handshake_finish(&ref, flags & MSG_DONTWAIT, SO_RCVTIMEO);
 		}
-		if (rc == 0) {
-			rc = lock_recv(&ref);
-			if (rc == 0) {
-				rc = total > 0 ? take(&ref, &cur, flags) : look(&ref);
-				unlock_recv(&ref);
-			}
+		rc = rc == 0 ? lock_recv(&ref) : rc;
+		if (rc != 0) {
+			/* No waiting: the time is up, or this is a signal handler and the thread that it interrupted holds the lock. */
+			break;
 		}
+		rc = total > 0 ? take(&ref, &cur, flags) : look(&ref);
+		unlock_recv(&ref);
 		if (rc != -EAGAIN || (cur.left < total && !(flags & MSG_WAITALL)) || (flags & MSG_DONTWAIT) ||
 		    !fd_is_blocking(fd)) {
 			break;

@@ -442,10 +442,11 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 	}
 	for (;;) {
 		rc = lock_send(&ref);
-		if (rc == 0) {
-			rc = push(&ref, &cur, flags, scratch);
-			unlock_send(&ref);
+		if (rc != 0) {
+			break; /* in a signal handler: waiting would last for ever */
 		}
+		rc = push(&ref, &cur, flags, scratch);
+		unlock_send(&ref);
 		if (rc != -EAGAIN || (flags & MSG_DONTWAIT) || !fd_is_blocking(fd)) {
 			break;
 		}

@@ -5,6 +5,7 @@
  *   jump        leaves a blocked read by siglongjmp() from a signal handler
  *   restart     a handler with SA_RESTART during a blocked read; the data come later
  *   handler     a signal handler writes to the connection that is being read
+ *   storm       a signal handler writes to the connection again and again, in the middle of other calls on it
  *   cancel      threads are cancelled in blocked read, recv, readv, poll and write
  *   high        the descriptor has a number above 1,024
  *   reset       SO_LINGER with zero, then the next connection on the same number
@@ -88,6 +89,45 @@ static void send_from_handler(int sig)
 	if (write(connection, "from the handler", 16) != 16) {
 		_exit(5);
 	}
+}
+
+static volatile sig_atomic_t n_handled;
+
+static void send_if_possible(int sig)
+{
+	int saved = errno;
+
+	(void)sig;
+	n_handled += write(connection, "+", 1) == 1;
+	errno = saved;
+}
+
+static void run_storm(void)
+{
+	struct sigaction action = { .sa_handler = send_if_possible, .sa_flags = SA_RESTART };
+	struct itimerval timer = { { 0, 300 }, { 0, 300 } }, off = { 0 };
+	static char bytes[40000];
+	long sent = 0, got = 0;
+	ssize_t n;
+
+	sigaction(SIGALRM, &action, NULL);
+	setitimer(ITIMER_REAL, &timer, NULL);
+	for (int i = 0; i < 1000; i++) {
+		n = write(connection, bytes, 30000);
+		sent += n > 0 ? n : 0;
+		while (got < sent && (n = read(connection, bytes, sizeof(bytes))) != 0) {
+			if (n < 0 && errno != EINTR && errno != EAGAIN) {
+				err(1, "read");
+			}
+			got += n > 0 ? n : 0;
+		}
+	}
+	setitimer(ITIMER_REAL, &off, NULL);
+	shutdown(connection, SHUT_WR);
+	while ((n = read(connection, bytes, sizeof(bytes))) > 0) {
+		got += n;
+	}
+	printf("%s, handlers %s\n", got == sent + n_handled ? "all came back" : "LOST", n_handled > 10 ? "ran" : "did not run");
 }
 
 static void *read_blocked(void *arg)
@@ -180,6 +220,8 @@ int main(int argc, char **argv)
 		on_alarm(SIGALRM, send_from_handler, SA_RESTART);
 		n = read(connection, bytes, sizeof(bytes));
 		printf("%zd %s\n", n, bytes);
+	} else if (strcmp(argv[1], "storm") == 0) {
+		run_storm();
 	} else if (strcmp(argv[1], "cancel") == 0) {
 		run_cancel();
 	} else if (strcmp(argv[1], "high") == 0) {
