@@ -43,7 +43,7 @@ teardown() {
 free_port() {
 	local port
 	while :; do
-		port=$((RANDOM % 20000 + 20000))
+		port=$((RANDOM % 12000 + 20000)) # below the ephemeral ones
 		ss -Hltn "sport = :$port" | grep -q . || break
 	done
 	echo $port
