@@ -151,7 +151,7 @@ static int duplicated(int fd, int new_fd)
 	if (new_fd >= 0 && new_fd != fd && (fdtab_is_wrapped(fd) || fdtab_is_wrapped(new_fd))) {
 		session_dup(fd, new_fd);
 	}
-	if (new_fd >= 0 && new_fd <= 2) {
+	if (new_fd >= 0 && new_fd != fd) {
 		stdio_adopt(new_fd);
 	}
 	return new_fd;

@@ -320,11 +320,83 @@ static void give_back(int fd)
 	*standard[fd].variable = original;
 }
 
+/*
+ * FILEs over other numbers cannot be replaced, for the program holds their addresses. While a wrapped socket is at such a number, a
+ * FILE of libc's over it is cut off: what it writes then fails with EBADF instead of going out in clear.
+ */
+#define N_PARKED 16
+static struct {
+	FILE *stream;
+	int fd;
+} parked[N_PARKED];
+static _Atomic int n_parked;
+
+/* libc's list of all streams; exported, but in no header. */
+extern FILE *_IO_list_all;
+void _IO_list_lock(void);
+void _IO_list_unlock(void);
+
+static void park(FILE *stream, int fd)
+{
+	for (int i = 0; i < N_PARKED; i++) {
+		if (!parked[i].stream) {
+			parked[i].stream = stream;
+			parked[i].fd = fd;
+			atomic_fetch_add(&n_parked, 1);
+			break;
+		}
+	}
+	/* Without a free place it stays cut off. */
+	stream->_fileno = -1;
+}
+
+static void unpark(FILE *stream, int fd)
+{
+	for (int i = 0; i < N_PARKED; i++) {
+		if (parked[i].stream == stream && parked[i].fd == fd && stream->_fileno == -1) {
+			stream->_fileno = fd;
+			parked[i].stream = NULL;
+			atomic_fetch_sub(&n_parked, 1);
+		}
+	}
+}
+
+static void cut_off_others(int fd)
+{
+	bool is_wrapped = fdtab_is_wrapped(fd);
+
+	if (!is_wrapped && atomic_load(&n_parked) == 0) {
+		return;
+	}
+	_IO_list_lock();
+	for (FILE *stream = _IO_list_all; stream; stream = stream->_chain) {
+		if (!is_wrapped) {
+			unpark(stream, fd);
+		} else if (stream->_fileno == fd && !is_cookie(stream)) {
+			park(stream, fd);
+		}
+	}
+	_IO_list_unlock();
+}
+
+/* A stream is freed: its address may come back. */
+static void forget_parked(const FILE *stream)
+{
+	for (int i = 0; atomic_load(&n_parked) > 0 && i < N_PARKED; i++) {
+		if (parked[i].stream && parked[i].stream == stream) {
+			parked[i].stream = NULL;
+			atomic_fetch_sub(&n_parked, 1);
+		}
+	}
+}
+
 void stdio_adopt(int fd)
 {
 	int saved = errno;
 
-	if (fd >= 0 && fd <= 2) {
+	if (fd > 2) {
+		cut_off_others(fd);
+	} else if (fd >= 0) {
 		if (fdtab_is_wrapped(fd)) {
 			replace(fd);
 		} else {
@@ -381,6 +453,7 @@ EXPORT int fclose(FILE *stream)
 {
 	end_session(stream, false);
 	forget_standard(stream, false);
+	forget_parked(stream);
 	return REAL(fclose)(stream);
 }
 

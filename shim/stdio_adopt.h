@@ -8,11 +8,12 @@
 #define SHIM_STDIO_ADOPT_H
 
 /*
- * Descriptor fd (0, 1 or 2) has become, or may have ceased to be, a wrapped socket: at start, by
- * dup2(), by accept(). Sets stdin, stdout or stderr to a stream that passes through the shim, or
+ * Descriptor fd has become, or may have ceased to be, a wrapped socket: at start, by dup2(), by
+ * accept(). For 0, 1 and 2 this sets stdin, stdout or stderr to a stream that passes through the shim, or
  * back to libc's own when the descriptor is no longer wrapped. Output that the old stream holds
  * goes on in the new one. Code that kept the old pointer gets errors instead of writing into the
  * middle of a TLS connection.
+ * For other numbers: libc's FILEs over them are cut off as long as the socket is there.
  */
 void stdio_adopt(int fd);
 

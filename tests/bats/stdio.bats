@@ -142,3 +142,12 @@ start_stdio_server() {
 	assert_output "back on stdout"
 	assert_protected
 }
+
+@test "a FILE whose descriptor becomes the connection by dup2() writes nothing in clear, and works again after it" {
+	start_tapped_peer echo
+	run -0 shim "$PROGS/stdio_file" "$tapped" file "$MARKER"
+	assert_output $'over the socket: Bad file descriptor\nover the file: written\nhello'
+	run -0 cat file
+	assert_line --partial "and back"
+	assert_protected
+}
