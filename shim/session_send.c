@@ -493,7 +493,8 @@ int session_shutdown(int fd, int how)
 	if (how != SHUT_WR) {
 		ref.rec->recv_shut = 1;
 	}
-	if (how == SHUT_RD || atomic_load(&ref.rec->phase) == PHASE_FAILED) {
+	if (how == SHUT_RD || atomic_load(&ref.rec->phase) == PHASE_FAILED ||
+	    (ref.rec->send_shut && !ref.rec->send_shut_due)) {
 		rc = sys_shutdown(fd, how);
 		if (rc < 0) {
 			errno = -rc;
