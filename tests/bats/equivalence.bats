@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # The same random sequences of calls over plain TCP and under the shim must have the same results: tests/progs/equiv.c.
-# TLSHIM_EQUIV_SEEDS=N runs N sequences, TLSHIM_EQUIV_FIRST=SEED others than those of every day.
+# TLSHIM_EQUIV_SEEDS=N runs N sequences (with BATS_TEST_TIMEOUT=SECONDS for many), TLSHIM_EQUIV_FIRST=SEED others than
+# those of every day.
 
 # shellcheck disable=SC2154 # port and plain are set by free_port
 bats_require_minimum_version 1.5.0
@@ -43,7 +44,6 @@ differences() {
 
 @test "random sequences of calls do the same with TLS as without" {
 	local first=${TLSHIM_EQUIV_FIRST:-1} count=${TLSHIM_EQUIV_SEEDS:-300} all
-	BATS_TEST_TIMEOUT=$((60 + count / 5))
 	within $((50 + count / 10)) "$PROGS/equiv" "$plain" "$first" "$count" >without
 	within $((50 + count / 10)) "$TLSHIM" run --policy "$POLICY" -- "$PROGS/equiv" "$port" "$first" "$count" >with_tls
 	all=$(differences without with_tls)

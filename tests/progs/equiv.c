@@ -33,17 +33,33 @@
 #include <unistd.h>
 
 #define MAX_FDS 4
-#define BIG	70000
-#define CAP	15000 /* bytes in flight at most, where their number counts */
+#define BIG     70000
+#define CAP     15000 /* bytes in flight at most, where their number counts */
 
 enum kind {
-	SEND, RECEIVE, POLL, EPOLL, COUNT_BYTES, DUP, CLOSE, SHUT, MODE, TIMED, INTERRUPTED, BLOCKED, FILL, TRANSFER,
-	SO_ERR, N_KINDS, END = 100
+	SEND,
+	RECEIVE,
+	POLL,
+	EPOLL,
+	COUNT_BYTES,
+	DUP,
+	CLOSE,
+	SHUT,
+	MODE,
+	TIMED,
+	INTERRUPTED,
+	BLOCKED,
+	FILL,
+	TRANSFER,
+	SO_ERR,
+	N_KINDS,
+	END = 100
 };
-static const char *const kind_names[] = { "send", "receive", "poll", "epoll", "fionread", "dup", "close", "shut", "mode", "timed",
-				    "interrupted", "blocked", "fill", "transfer", "so_error" };
+static const char *const kind_names[] = {"send",        "receive", "poll", "epoll",    "fionread",
+					 "dup",         "close",   "shut", "mode",     "timed",
+					 "interrupted", "blocked", "fill", "transfer", "so_error"};
 /* How often each is chosen. */
-static const int weights[N_KINDS] = { 30, 30, 14, 16, 6, 5, 4, 1, 4, 1, 1, 2, 1, 1, 1 };
+static const int weights[N_KINDS] = {30, 30, 14, 16, 6, 5, 4, 1, 4, 1, 1, 2, 1, 1, 1};
 
 struct op {
 	int kind, end, variant, n, flags, k;
@@ -55,7 +71,7 @@ static struct shared {
 	bool shut_wr[2], shut_rd[2], nonblocking[2];
 	size_t log_len;
 	char log[1 << 18];
-} *state;
+} * state;
 
 static int fds[2][MAX_FDS], n_fds[2]; /* descriptors of this process */
 static int epoll_fd;
@@ -84,7 +100,8 @@ static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
 	va_list args;
 
 	va_start(args, format);
-	state->log_len += (size_t)vsnprintf(state->log + state->log_len, sizeof(state->log) - state->log_len - 1, format, args);
+	state->log_len += (size_t)vsnprintf(state->log + state->log_len,
+					    sizeof(state->log) - state->log_len - 1, format, args);
 	va_end(args);
 	if (state->log_len > sizeof(state->log) - 1000) {
 		fprintf(stderr, "log is full\n");
@@ -145,9 +162,9 @@ static void cut(struct iovec iov[3], uint8_t *bytes, int n, int k)
 {
 	size_t first = n ? (size_t)(k % (n + 1)) : 0, second = (size_t)(n - (int)first) / 2;
 
-	iov[0] = (struct iovec){ bytes, first };
-	iov[1] = (struct iovec){ bytes + first, second };
-	iov[2] = (struct iovec){ bytes + first + second, (size_t)n - first - second };
+	iov[0] = (struct iovec){bytes, first};
+	iov[1] = (struct iovec){bytes + first, second};
+	iov[2] = (struct iovec){bytes + first + second, (size_t)n - first - second};
 }
 
 /* ---- sending ---- */
@@ -195,7 +212,7 @@ static long send_stdio(int fd, const uint8_t *bytes, int n)
 static long send_by(const struct op *op, int fd, uint8_t *bytes, int n)
 {
 	struct iovec iov[3];
-	struct mmsghdr msgs = { .msg_hdr = { .msg_iov = iov, .msg_iovlen = 3 } };
+	struct mmsghdr msgs = {.msg_hdr = {.msg_iov = iov, .msg_iovlen = 3}};
 	int rc;
 
 	cut(iov, bytes, n, op->k);
@@ -295,12 +312,12 @@ static long receive_by(const struct op *op, int fd, uint8_t *bytes, int n)
 	struct sockaddr_storage from;
 	socklen_t from_len = sizeof(from);
 	char control[64];
-	struct mmsghdr msgs = { .msg_hdr = { .msg_iov = iov,
-					     .msg_iovlen = 3,
-					     .msg_name = &from,
-					     .msg_namelen = sizeof(from),
-					     .msg_control = control,
-					     .msg_controllen = sizeof(control) } };
+	struct mmsghdr msgs = {.msg_hdr = {.msg_iov = iov,
+					   .msg_iovlen = 3,
+					   .msg_name = &from,
+					   .msg_namelen = sizeof(from),
+					   .msg_control = control,
+					   .msg_controllen = sizeof(control)}};
 	long got;
 	int rc;
 
@@ -385,16 +402,17 @@ static void run_receive(const struct op *op)
 
 static void run_poll(const struct op *op)
 {
-	struct pollfd both[2] = { { .fd = a_fd(op), .events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI },
-				  { .fd = fds[1 - op->end][0], .events = op->k % 2 ? POLLIN : POLLOUT } };
-	struct timeval none = { 0, 0 };
-	struct timespec zero = { 0, 0 };
+	struct pollfd both[2] = {{.fd = a_fd(op), .events = POLLIN | POLLOUT | POLLRDHUP | POLLPRI},
+				 {.fd = fds[1 - op->end][0], .events = op->k % 2 ? POLLIN : POLLOUT}};
+	struct timeval none = {0, 0};
+	struct timespec zero = {0, 0};
 	fd_set in, out, except;
 	int n;
 
 	if (op->variant % 4 < 2 || both[0].fd >= FD_SETSIZE || both[1].fd >= FD_SETSIZE) {
 		n = op->variant % 2 ? poll(both, 2, 0) : ppoll(both, 1, &zero, NULL);
-		say(" poll %d %x %x", n, (unsigned)both[0].revents, op->variant % 2 ? (unsigned)both[1].revents : 0);
+		say(" poll %d %x %x", n, (unsigned)both[0].revents,
+		    op->variant % 2 ? (unsigned)both[1].revents : 0);
 		return;
 	}
 	FD_ZERO(&in);
@@ -404,16 +422,18 @@ static void run_poll(const struct op *op)
 	FD_SET(both[1].fd, &in);
 	FD_SET(both[0].fd, &out);
 	FD_SET(both[0].fd, &except);
-	n = op->variant % 4 == 2 ? select(FD_SETSIZE, &in, &out, &except, &none) : pselect(FD_SETSIZE, &in, &out, &except, &zero, NULL);
+	n = op->variant % 4 == 2 ? select(FD_SETSIZE, &in, &out, &except, &none)
+				 : pselect(FD_SETSIZE, &in, &out, &except, &zero, NULL);
 	say(" select %d in %d %d out %d except %d", n, FD_ISSET(both[0].fd, &in), FD_ISSET(both[1].fd, &in),
 	    FD_ISSET(both[0].fd, &out), FD_ISSET(both[0].fd, &except));
 }
 
 static void run_epoll(const struct op *op)
 {
-	static const uint32_t modes[] = { 0, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT };
-	static const uint32_t interests[] = { EPOLLIN, EPOLLOUT, EPOLLIN | EPOLLOUT | EPOLLRDHUP, EPOLLIN | EPOLLRDHUP };
-	static const int calls[] = { EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL };
+	static const uint32_t modes[] = {0, EPOLLET, EPOLLONESHOT, EPOLLET | EPOLLONESHOT};
+	static const uint32_t interests[] = {EPOLLIN, EPOLLOUT, EPOLLIN | EPOLLOUT | EPOLLRDHUP,
+					     EPOLLIN | EPOLLRDHUP};
+	static const int calls[] = {EPOLL_CTL_ADD, EPOLL_CTL_ADD, EPOLL_CTL_MOD, EPOLL_CTL_DEL};
 	struct epoll_event events[8];
 	int number = op->k % n_fds[op->end], n;
 
@@ -455,7 +475,8 @@ static void run_dup(const struct op *op)
 	if (*n == MAX_FDS) {
 		return;
 	}
-	fd = op->variant % 3 == 1 ? dup(mine[op->k % *n]) : fcntl(mine[op->k % *n], F_DUPFD_CLOEXEC, 100 * (op->n % 12));
+	fd = op->variant % 3 == 1 ? dup(mine[op->k % *n])
+				  : fcntl(mine[op->k % *n], F_DUPFD_CLOEXEC, 100 * (op->n % 12));
 	mine[(*n)++] = fd;
 	say(" dup %s", fd >= 0 ? "done" : strerrorname_np(errno));
 }
@@ -490,7 +511,8 @@ static void run_shut(const struct op *op)
 static void run_mode(const struct op *op)
 {
 	int on = op->variant % 2;
-	int rc = op->variant % 3 ? ioctl(a_fd(op), FIONBIO, &on) : fcntl(a_fd(op), F_SETFL, on ? O_NONBLOCK : 0);
+	int rc = op->variant % 3 ? ioctl(a_fd(op), FIONBIO, &on)
+				 : fcntl(a_fd(op), F_SETFL, on ? O_NONBLOCK : 0);
 
 	state->nonblocking[op->end] = on;
 	say(" nonblocking %d: %d, %x", on, rc, (unsigned)fcntl(a_fd(op), F_GETFL) & O_NONBLOCK);
@@ -503,7 +525,7 @@ static void set_blocking(int end, bool on)
 
 static void set_timeout(int fd, int option, int ms)
 {
-	struct timeval tv = { 0, ms * 1000 };
+	struct timeval tv = {0, ms * 1000};
 
 	setsockopt(fd, SOL_SOCKET, option, &tv, sizeof(tv));
 }
@@ -527,7 +549,8 @@ static void run_timed(const struct op *op)
 		say(" time %s", began >= 15 && began < 2000 ? "right" : "WRONG");
 	}
 	if (n > 0) {
-		say(" %s", is_right(1 - op->end, state->got[1 - op->end], bytes, (size_t)n) ? "right" : "WRONG BYTES");
+		say(" %s", is_right(1 - op->end, state->got[1 - op->end], bytes, (size_t)n) ? "right"
+											    : "WRONG BYTES");
 		state->got[1 - op->end] += (uint64_t)n;
 	}
 	set_timeout(a_fd(op), SO_RCVTIMEO, 0);
@@ -541,8 +564,8 @@ static void ignore(int sig)
 
 static void run_interrupted(const struct op *op)
 {
-	struct itimerval timer = { .it_value = { 0, 10000 }, .it_interval = { 0, 10000 } }, off = { 0 };
-	struct sigaction action = { .sa_handler = ignore };
+	struct itimerval timer = {.it_value = {0, 10000}, .it_interval = {0, 10000}}, off = {0};
+	struct sigaction action = {.sa_handler = ignore};
 	char byte;
 
 	if (available(op->end) > 0 || child > 0) {
@@ -576,7 +599,7 @@ static void *read_blocked(void *arg)
 /* A thread that waits in recv() for what comes meanwhile: data, or the end. */
 static void run_blocked(const struct op *op)
 {
-	struct blocked blocked = { .op = *op };
+	struct blocked blocked = {.op = *op};
 	uint8_t bytes[2000];
 	pthread_t thread;
 	bool waits = op->variant % 2;
@@ -604,8 +627,9 @@ static void run_blocked(const struct op *op)
 	errno = blocked.err;
 	say_result(blocked.n);
 	if (blocked.n > 0) {
-		say(" %s", is_right(1 - op->end, state->got[1 - op->end], blocked.bytes, (size_t)blocked.n) ? "right" :
-												     "WRONG BYTES");
+		say(" %s", is_right(1 - op->end, state->got[1 - op->end], blocked.bytes, (size_t)blocked.n)
+				   ? "right"
+				   : "WRONG BYTES");
 		state->got[1 - op->end] += (uint64_t)blocked.n;
 	}
 	set_blocking(op->end, !state->nonblocking[op->end]);
@@ -613,7 +637,7 @@ static void run_blocked(const struct op *op)
 
 static bool is_ready(int fd, short events)
 {
-	struct pollfd pfd = { .fd = fd, .events = events };
+	struct pollfd pfd = {.fd = fd, .events = events};
 
 	return poll(&pfd, 1, 0) == 1 && (pfd.revents & events);
 }
@@ -622,9 +646,11 @@ static bool is_ready(int fd, short events)
 static void await_room(void)
 {
 	for (int end = 0; end < 2; end++) {
-		struct pollfd pfd = { .fd = fds[end][0], .events = POLLOUT };
+		struct pollfd pfd = {.fd = fds[end][0], .events = POLLOUT};
 		int left = 1;
-		for (int i = 0; i < 100 && !state->shut_wr[end] && ioctl(pfd.fd, TIOCOUTQ, &left) == 0 && left > 0; i++) {
+		for (int i = 0;
+		     i < 100 && !state->shut_wr[end] && ioctl(pfd.fd, TIOCOUTQ, &left) == 0 && left > 0;
+		     i++) {
 			usleep(1000);
 		}
 		poll(&pfd, 1, 1000);
@@ -636,7 +662,7 @@ static bool read_all(int end)
 	uint8_t bytes[20000];
 
 	while (available(end) > 0) {
-		struct pollfd pfd = { .fd = fds[end][0], .events = POLLIN };
+		struct pollfd pfd = {.fd = fds[end][0], .events = POLLIN};
 		long n;
 
 		if (poll(&pfd, 1, 5000) != 1) {
@@ -683,7 +709,8 @@ static void run_fill(const struct op *op)
 	say(" readable %d;", is_ready(fds[1 - end][0], POLLIN));
 	if (read_all(1 - end)) {
 		await_room();
-		say(" after: writable %d, readable %d", is_ready(fd, POLLOUT), is_ready(fds[1 - end][0], POLLIN));
+		say(" after: writable %d, readable %d", is_ready(fd, POLLOUT),
+		    is_ready(fds[1 - end][0], POLLIN));
 		/* A record that could not be told as sent may be on its way: the same bytes count for it. */
 		make_bytes(end, state->sent[end], bytes, 20000);
 		n = send(fd, bytes, 20000, MSG_NOSIGNAL);
@@ -743,7 +770,8 @@ static bool transfer_step(int end, uint64_t goal, bool counts)
 
 static void run_transfer(const struct op *op)
 {
-	uint64_t goals[2] = { state->sent[0] + (uint64_t)op->n * 50, state->sent[1] + (uint64_t)(op->k % CAP) * 50 };
+	uint64_t goals[2] = {state->sent[0] + (uint64_t)op->n * 50,
+			     state->sent[1] + (uint64_t)(op->k % CAP) * 50};
 	struct epoll_event event;
 	int set = epoll_create1(0);
 	bool good = true;
@@ -760,8 +788,9 @@ static void run_transfer(const struct op *op)
 	}
 	while (good && (state->got[0] < goals[0] || state->got[1] < goals[1])) {
 		if (epoll_wait(set, &event, 1, 5000) != 1) {
-			say(" STALLED: sent %llu of %llu and %llu of %llu", (unsigned long long)state->sent[0],
-			    (unsigned long long)goals[0], (unsigned long long)state->sent[1], (unsigned long long)goals[1]);
+			say(" STALLED: sent %llu of %llu and %llu of %llu",
+			    (unsigned long long)state->sent[0], (unsigned long long)goals[0],
+			    (unsigned long long)state->sent[1], (unsigned long long)goals[1]);
 			break;
 		}
 		good = transfer_step((int)event.data.u64, goals[event.data.u64], op->variant % 2);
@@ -876,14 +905,15 @@ static void run_in_child(const struct op *op)
 {
 	char byte;
 
-	if (write(to_child, op, sizeof(*op)) != (ssize_t)sizeof(*op) || (op->kind != END && read(from_child, &byte, 1) != 1)) {
+	if (write(to_child, op, sizeof(*op)) != (ssize_t)sizeof(*op) ||
+	    (op->kind != END && read(from_child, &byte, 1) != 1)) {
 		say(" CHILD GONE");
 	}
 }
 
 static void end_child(void)
 {
-	struct op op = { .kind = END };
+	struct op op = {.kind = END};
 	int status = -1;
 
 	if (child > 0) {
@@ -898,11 +928,20 @@ static void end_child(void)
 
 static struct op draw_op(void)
 {
-	static const int send_flags[] = { 0, 0, MSG_NOSIGNAL, MSG_DONTWAIT, MSG_MORE, MSG_MORE | MSG_NOSIGNAL };
-	static const int recv_flags[] = { 0, 0, 0, MSG_DONTWAIT, MSG_PEEK, MSG_PEEK | MSG_DONTWAIT, MSG_WAITALL, MSG_TRUNC,
-					  MSG_PEEK | MSG_TRUNC, MSG_WAITALL | MSG_PEEK, MSG_WAITALL | MSG_DONTWAIT };
-	static const int sizes[] = { 2, 10, 100, 600, 5000, CAP };
-	struct op op = { .end = (int)draw(2), .variant = (int)draw(1 << 20), .k = (int)draw(1 << 20) };
+	static const int send_flags[] = {0, 0, MSG_NOSIGNAL, MSG_DONTWAIT, MSG_MORE, MSG_MORE | MSG_NOSIGNAL};
+	static const int recv_flags[] = {0,
+					 0,
+					 0,
+					 MSG_DONTWAIT,
+					 MSG_PEEK,
+					 MSG_PEEK | MSG_DONTWAIT,
+					 MSG_WAITALL,
+					 MSG_TRUNC,
+					 MSG_PEEK | MSG_TRUNC,
+					 MSG_WAITALL | MSG_PEEK,
+					 MSG_WAITALL | MSG_DONTWAIT};
+	static const int sizes[] = {2, 10, 100, 600, 5000, CAP};
+	struct op op = {.end = (int)draw(2), .variant = (int)draw(1 << 20), .k = (int)draw(1 << 20)};
 	int total = 0, at;
 
 	for (int i = 0; i < N_KINDS; i++) {
@@ -913,19 +952,19 @@ static struct op draw_op(void)
 		at -= weights[op.kind++];
 	}
 	op.n = (int)draw((uint32_t)sizes[draw(6)]);
-	op.flags = op.kind == SEND    ? send_flags[draw(6)] :
-		   op.kind == RECEIVE ? recv_flags[draw(11)] :
-					(int)draw(1000);
+	op.flags = op.kind == SEND      ? send_flags[draw(6)]
+		   : op.kind == RECEIVE ? recv_flags[draw(11)]
+					: (int)draw(1000);
 	return op;
 }
 
 static int listen_on(int port)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
 	if (bind(fd, (struct sockaddr *)&addr, sizeof(addr)) != 0 || listen(fd, 8) != 0) {
 		perror("listen");
 		exit(2);
@@ -935,7 +974,7 @@ static int listen_on(int port)
 
 static void connect_pair(int listener, int port)
 {
-	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
 	struct pollfd both[2];
 	int small = draw(5) == 0 ? 16384 + (int)draw(30000) : 0;
 
@@ -958,8 +997,8 @@ static void connect_pair(int listener, int port)
 		state->sent[1] += n > 0 ? (uint64_t)n : 0;
 	}
 	for (int i = 0; i < 2; i++) {
-		both[i] = (struct pollfd){ .fd = fds[i][0], .events = POLLOUT };
-		setsockopt(fds[i][0], IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+		both[i] = (struct pollfd){.fd = fds[i][0], .events = POLLOUT};
+		setsockopt(fds[i][0], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
 	}
 	do {
 		both[0].revents = both[1].revents = 0;
@@ -968,7 +1007,7 @@ static void connect_pair(int listener, int port)
 	say("connected %x %x\n", (unsigned)both[0].revents, (unsigned)both[1].revents);
 	for (int i = 0; i < 2; i++) {
 		if (small) {
-			setsockopt(fds[i][0], SOL_SOCKET, SO_SNDBUF, &(int){ small }, sizeof(int));
+			setsockopt(fds[i][0], SOL_SOCKET, SO_SNDBUF, &(int){small}, sizeof(int));
 		}
 		state->nonblocking[i] = draw(2);
 		set_blocking(i, !state->nonblocking[i]);
@@ -981,7 +1020,7 @@ static void connect_pair(int listener, int port)
 static void end_pair(void)
 {
 	for (int end = 0; end < 2; end++) {
-		struct op op = { .kind = SHUT, .end = end };
+		struct op op = {.kind = SHUT, .end = end};
 		say("end %d:", end);
 		read_all(end);
 		if (!state->shut_wr[end]) {
@@ -1014,7 +1053,10 @@ static void run_op(const struct op *op)
 	if (op->kind == FILL || op->kind == TRANSFER || op->kind == INTERRUPTED) {
 		where = 9;
 	}
-	say("%s %d %s:", kind_names[op->kind], op->end, where == 0 ? "thread" : where < 4 && child > 0 ? "child" : "here");
+	say("%s %d %s:", kind_names[op->kind], op->end,
+	    where == 0               ? "thread"
+	    : where < 4 && child > 0 ? "child"
+				     : "here");
 	if (where == 0) {
 		pthread_create(&thread, NULL, run_in_thread, (void *)(uintptr_t)op);
 		pthread_join(thread, NULL);
@@ -1067,9 +1109,9 @@ static void on_alarm(int sig)
 
 int main(int argc, char **argv)
 {
-	struct sigaction action = { .sa_handler = on_pipe };
-	struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
-	struct itimerspec limit = { .it_value = { 20, 0 } };
+	struct sigaction action = {.sa_handler = on_pipe};
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1};
+	struct itimerspec limit = {.it_value = {20, 0}};
 	timer_t timer;
 	int listener;
 

@@ -28,7 +28,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-static struct sockaddr_in address = { .sin_family = AF_INET };
+static struct sockaddr_in address = {.sin_family = AF_INET};
 static sigjmp_buf back;
 static int connection;
 
@@ -66,8 +66,8 @@ static void talk(int fd, const char *text)
 
 static void on_alarm(int sig, void (*handler)(int), int flags)
 {
-	struct sigaction action = { .sa_handler = handler, .sa_flags = flags };
-	struct itimerval timer = { .it_value = { 0, 50000 } };
+	struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
+	struct itimerval timer = {.it_value = {0, 50000}};
 
 	sigaction(sig, &action, NULL);
 	setitimer(ITIMER_REAL, &timer, NULL);
@@ -104,8 +104,8 @@ static void send_if_possible(int sig)
 
 static void run_storm(void)
 {
-	struct sigaction action = { .sa_handler = send_if_possible, .sa_flags = SA_RESTART };
-	struct itimerval timer = { { 0, 300 }, { 0, 300 } }, off = { 0 };
+	struct sigaction action = {.sa_handler = send_if_possible, .sa_flags = SA_RESTART};
+	struct itimerval timer = {{0, 300}, {0, 300}}, off = {0};
 	static char bytes[40000];
 	long sent = 0, got = 0;
 	ssize_t n;
@@ -127,14 +127,15 @@ static void run_storm(void)
 	while ((n = read(connection, bytes, sizeof(bytes))) > 0) {
 		got += n;
 	}
-	printf("%s, handlers %s\n", got == sent + n_handled ? "all came back" : "LOST", n_handled > 10 ? "ran" : "did not run");
+	printf("%s, handlers %s\n", got == sent + n_handled ? "all came back" : "LOST",
+	       n_handled > 10 ? "ran" : "did not run");
 }
 
 static void *read_blocked(void *arg)
 {
 	char byte;
-	struct iovec iov = { &byte, 1 };
-	struct pollfd pfd = { .fd = connection, .events = POLLIN };
+	struct iovec iov = {&byte, 1};
+	struct pollfd pfd = {.fd = connection, .events = POLLIN};
 	static char much[1 << 20];
 
 	switch (*(int *)arg) {
@@ -176,11 +177,13 @@ static void run_cancel(void)
 
 static void run_again(int fd)
 {
-	const struct sockaddr none = { .sa_family = AF_UNSPEC };
+	const struct sockaddr none = {.sa_family = AF_UNSPEC};
 
-	printf("%s\n", connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? strerrorname_np(errno) : "?");
+	printf("%s\n",
+	       connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0 ? strerrorname_np(errno) : "?");
 	talk(fd, "first");
-	if (connect(fd, &none, sizeof(none)) != 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
+	if (connect(fd, &none, sizeof(none)) != 0 ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
 		err(1, "connect again");
 	}
 	talk(fd, "second");
@@ -188,7 +191,7 @@ static void run_again(int fd)
 
 int main(int argc, char **argv)
 {
-	const struct linger reset = { 1, 0 };
+	const struct linger reset = {1, 0};
 	char bytes[32] = "";
 	ssize_t n;
 
