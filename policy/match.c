@@ -69,6 +69,9 @@ bool policy_may_match(const struct policy *policy, enum policy_direction directi
 bool policy_preload(const struct policy *policy, enum policy_direction direction, uint16_t port,
 		    const char *program, const char *started_as, char why[static 512])
 {
+	bool all = true;
+	char another[512];
+
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = policy->rules[i];
 
@@ -78,11 +81,11 @@ bool policy_preload(const struct policy *policy, enum policy_direction direction
 		    !match_process(rule, program, started_as, rule->uid)) {
 			continue;
 		}
-		if (!policy_rule_config(rule, why)) {
-			return false;
+		if (!policy_rule_config(rule, all ? why : another)) {
+			all = false;
 		}
 	}
-	return true;
+	return all;
 }
 
 bool policy_has(const struct policy *policy, enum policy_direction direction)

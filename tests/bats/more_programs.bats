@@ -49,3 +49,29 @@ accept_tls_of_root() {
 		assert_equal "$status" 0
 	done
 }
+
+@test "a server that drops root or changes its root directory before it binds can still use the key" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	free_port port
+	accept_tls_of_root "$port"
+	mkdir empty
+	for drop in 'setuid(65534)' 'chroot("empty")'; do
+		cat >server.py <<-END
+			import os, socket
+			os.$drop
+			listener = socket.socket()
+			listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+			listener.bind(("127.0.0.1", $port))
+			listener.listen()
+			connection, _ = listener.accept()
+			connection.sendall(connection.recv(100))
+			connection.close()
+		END
+		start_shim server "$PYTHON" server.py
+		wait_listen "$port"
+		run -0 s_client "$port" <<<"$MARKER"
+		assert_output "$MARKER"
+		wait_exit server
+		assert_equal "$status" 0
+	done
+}
