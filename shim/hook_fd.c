@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Hooks on descriptors: close, dup and their families, fcntl, ioctl, and syscall(), through which some programs make the
- * same calls by number.
+ * Hooks on descriptors: close, dup and their families, fcntl, ioctl.
  *
  * Implementation notes: the shim has descriptors of its own (arena, log). Loops that close everything must not hit them, and a
  * dup2() onto one moves it away first.
@@ -9,16 +8,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
-#include <sched.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
-#include <sys/sendfile.h>
 
 #include "arena.h"
 #include "fdtab.h"
 #include "log.h"
-#include "proc.h"
 #include "ready.h"
 #include "real.h"
 #include "session.h"
@@ -262,126 +258,4 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	default:
 		return real.ioctl(fd, request, arg);
 	}
-}
-
-/* ---- syscall() ---- */
-
-EXPORT long syscall(long number, ...)
-{
-	long a[6];
-	va_list args;
-
-	va_start(args, number);
-	for (int i = 0; i < 6; i++) {
-		a[i] = va_arg(args, long);
-	}
-	va_end(args);
-
-#define INT(i) ((int)a[i])
-#define LEN(i) ((size_t)a[i])
-#define PTR(i) ((void *)a[i])
-	/* Calls that may concern a wrapped socket go by their names. */
-	switch (number) {
-	case SYS_read:
-		return read(INT(0), PTR(1), LEN(2));
-	case SYS_write:
-		return write(INT(0), PTR(1), LEN(2));
-	case SYS_readv:
-		return readv(INT(0), PTR(1), INT(2));
-	case SYS_writev:
-		return writev(INT(0), PTR(1), INT(2));
-	case SYS_close:
-		return hook_close(INT(0));
-#ifdef SYS_close_range
-	case SYS_close_range:
-		return close_range((unsigned)a[0], (unsigned)a[1], INT(2));
-#endif
-	case SYS_dup:
-		return dup(INT(0));
-#ifdef SYS_dup2
-	case SYS_dup2:
-		return dup2(INT(0), INT(1));
-#endif
-	case SYS_dup3:
-		return dup3(INT(0), INT(1), INT(2));
-	case SYS_fcntl:
-		return fcntl(INT(0), INT(1), PTR(2));
-	case SYS_ioctl:
-		return ioctl(INT(0), (unsigned long)a[1], PTR(2));
-	case SYS_socket:
-		return socket(INT(0), INT(1), INT(2));
-	case SYS_bind:
-		return bind(INT(0), PTR(1), (socklen_t)a[2]);
-	case SYS_listen:
-		return listen(INT(0), INT(1));
-	case SYS_connect:
-		return connect(INT(0), PTR(1), (socklen_t)a[2]);
-	case SYS_accept:
-		return accept(INT(0), PTR(1), PTR(2));
-	case SYS_accept4:
-		return accept4(INT(0), PTR(1), PTR(2), INT(3));
-	case SYS_sendto:
-		return sendto(INT(0), PTR(1), LEN(2), INT(3), PTR(4), (socklen_t)a[5]);
-	case SYS_recvfrom:
-		return recvfrom(INT(0), PTR(1), LEN(2), INT(3), PTR(4), PTR(5));
-	case SYS_sendmsg:
-		return sendmsg(INT(0), PTR(1), INT(2));
-	case SYS_recvmsg:
-		return recvmsg(INT(0), PTR(1), INT(2));
-	case SYS_sendmmsg:
-		return sendmmsg(INT(0), PTR(1), (unsigned)a[2], INT(3));
-	case SYS_recvmmsg:
-		return recvmmsg(INT(0), PTR(1), (unsigned)a[2], INT(3), PTR(4));
-	case SYS_shutdown:
-		return shutdown(INT(0), INT(1));
-	case SYS_sendfile:
-		return sendfile64(INT(0), INT(1), PTR(2), LEN(3));
-	case SYS_splice:
-		return splice(INT(0), PTR(1), INT(2), PTR(3), LEN(4), (unsigned)a[5]);
-#ifdef SYS_poll
-	case SYS_poll:
-		return poll(PTR(0), (nfds_t)a[1], INT(2));
-#endif
-#ifdef SYS_epoll_wait
-	case SYS_epoll_wait:
-		return epoll_wait(INT(0), PTR(1), INT(2), INT(3));
-#endif
-	case SYS_epoll_ctl:
-		return epoll_ctl(INT(0), INT(1), INT(2), PTR(3));
-	case SYS_epoll_pwait:
-		return epoll_pwait(INT(0), PTR(1), INT(2), INT(3), PTR(4));
-#ifdef SYS_fork
-	case SYS_fork:
-		return proc_raw_fork(number, a);
-#endif
-	case SYS_clone:
-		if (!(a[0] & CLONE_VM)) {
-			return proc_raw_fork(number, a);
-		}
-		break;
-#ifdef SYS_clone3
-	case SYS_clone3:
-		/* struct clone_args begins with the flags, 64 bits. */
-		if (a[0] && !(*(const uint64_t *)a[0] & CLONE_VM)) {
-			return proc_raw_fork(number, a);
-		}
-		break;
-#endif
-#ifdef SYS_io_uring_setup
-	case SYS_io_uring_setup:
-		/* Its operations would pass by all hooks; programs fall back to calls that do not. */
-		if (shim_policy()) {
-			log_debug("io_uring is not available under the shim");
-			errno = ENOSYS;
-			return -1;
-		}
-		break;
-#endif
-	default:
-		break;
-	}
-#undef INT
-#undef LEN
-#undef PTR
-	return real.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 }

@@ -90,3 +90,14 @@ os.close(high)"
 	wait_text sink.out "clean $((17 * ${#MARKER}))"
 	assert_protected
 }
+
+@test "a program that makes its calls by number is protected, and ends with close_notify" {
+	free_port port tapped
+	start_peer peer echo "$port"
+	start_tap "$tapped" "$port"
+	connect_tls "$tapped"
+	run -0 shim "$PROGS/by_number" "$tapped" "$MARKER"
+	assert_output "$MARKER by number"
+	assert_protected
+	wait_text peer.out clean
+}

@@ -6,7 +6,7 @@ usage: peer.py --pki DIR [options] MODE PORT [FILE]
 servers:  sink    reads to the end, says "VERSION clean|truncated BYTES SHA256" on stdout and to the peer
           source  sends FILE and a close_notify
           ragged  sends FILE and closes TCP without a close_notify
-          echo    sends back what comes
+          echo    sends back what comes, says "clean" or "truncated" on stdout
 clients:  get     sends what is on stdin if --send, reads to the end: stdout
           calls   --count connections one after the other: says hello, reads to the end, which must be clean
           many    --count connections at once, each of them a message of another size, echoed and compared
@@ -102,6 +102,7 @@ def serve_one(options, tls):
         close_cleanly(tls)
     elif options.mode == "echo":
         if read_to_end(tls, tls.sendall):
+            say("clean")
             close_cleanly(tls)
         else:
             say("truncated")
