@@ -89,7 +89,7 @@ start_redis() { start_shim redis redis-server --port "$1" --bind 127.0.0.1 --sav
 	connect_tls "$master"
 	start_redis "$master" --io-threads 2 --io-threads-do-reads yes
 	wait_listen "$master"
-	start_shim replica redis-server --port "$replica" --bind 127.0.0.1 --save '' --replicaof "localhost $master"
+	start_shim replica redis-server --port "$replica" --bind 127.0.0.1 --save '' --replicaof "127.0.0.1 $master"
 	run -0 shim redis-cli -h localhost -p "$master" --raw eval \
 		"for i=1,200 do redis.call('set', 'k'..i, string.rep('$MARKER'..i, 2000)) end return redis.call('dbsize')" 0
 	assert_output 200

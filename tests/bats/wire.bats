@@ -48,7 +48,8 @@ teardown() { e2e_teardown; }
 	connect_tls "$tapped"
 	start_peer sink sink "$port"
 	start_tap "$tapped" "$port"
-	yes "$MARKER" | head -c 50000000 >lines
+	mkfifo lines
+	yes "$MARKER" >lines 2>/dev/null &
 	IN=lines start_shim client nc.openbsd 127.0.0.1 "$tapped"
 	wait_size tap/1.up 1000000
 	kill -KILL "$pid_client"
