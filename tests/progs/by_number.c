@@ -50,9 +50,11 @@ int main(int argc, char **argv)
 	must(syscall(SYS_ppoll, &pfd, 1, NULL, NULL, 8) == 1, "ppoll");
 	n = syscall(SYS_recvfrom, fd, buf, sizeof(buf), MSG_PEEK, NULL, NULL);
 	must(n > 0, "recvfrom");
-	n = syscall(SYS_read, fd, buf, sizeof(buf));
-	must(n > 0, "read");
-	printf("%.*s", (int)n, buf);
+	do {
+		n = syscall(SYS_read, fd, buf, sizeof(buf));
+		must(n > 0, "read");
+		printf("%.*s", (int)n, buf);
+	} while (buf[n - 1] != '\n');
 	fflush(stdout);
 	syscall(SYS_exit_group, 0);
 	return 1;
