@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <string.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 
 #include "address.h"
 #include "cipher_cache.h"
@@ -31,6 +32,8 @@
 /* Close waits this long at most for room for close_notify on a blocking socket, and on others. */
 #define CLOSE_WAIT_BLOCKING_MS 5000
 #define CLOSE_WAIT_NONBLOCKING_MS 50
+/* Where the alternative is to lose what the program has sent, a stall is the smaller harm. */
+#define DELIVERY_WAIT_NONBLOCKING_MS 500
 
 /* Allocated as slots come into use, as the arena's chunks are. */
 #define LOCALS_PER_CHUNK 1024u
@@ -571,6 +574,30 @@ static void say_goodbye(const struct ref *ref)
 	}
 }
 
+/*
+ * A client that sends and closes without reading: the server's session tickets are still on their way, and when they arrive at a
+ * closed socket, the kernel resets the connection and throws away what it has not delivered. So wait a bounded time until
+ * it has. After the first data from the server no tickets are expected.
+ */
+static void await_delivery(const struct ref *ref)
+{
+	int64_t end = sys_now_ms() + (fd_is_blocking(ref->fd) ? CLOSE_WAIT_BLOCKING_MS : DELIVERY_WAIT_NONBLOCKING_MS);
+	struct timespec nap = { 0, 1000000 };
+	int unacked = 0;
+
+	if (ref->rec->role != ENGINE_CLIENT || ref->rec->recv_any || atomic_load(&ref->rec->phase) != PHASE_OPEN) {
+		return;
+	}
+	while (tcp_state(ref->fd) != TCP_CLOSE && sys_call(SYS_ioctl, ref->fd, TIOCOUTQ, &unacked) == 0 && unacked > 0 &&
+	       sys_now_ms() < end) {
+		recv_drain_locked(ref);
+		sys_call(SYS_nanosleep, &nap, NULL, 0);
+		if (nap.tv_nsec < 16000000) {
+			nap.tv_nsec *= 2;
+		}
+	}
+}
+
 /* The last descriptor of this process goes (under both locks). True if the record is to be freed. */
 static bool release_locked(const struct ref *ref)
 {
@@ -581,6 +608,7 @@ static bool release_locked(const struct ref *ref)
 	}
 	say_goodbye(ref);
 	if (!wants_reset(ref->fd)) {
+		await_delivery(ref);
 		recv_drain_locked(ref);
 	}
 	send_drop_locked(ref);
