@@ -165,6 +165,21 @@ bool arena_is_open(void)
 	return atomic_load(&is_open);
 }
 
+static char *put_number(char *p, unsigned long long value)
+{
+	char digits[24];
+	int n = 0;
+
+	do {
+		digits[n++] = (char)('0' + value % 10);
+		value /= 10;
+	} while (value);
+	while (n > 0) {
+		*p++ = digits[--n];
+	}
+	return p;
+}
+
 /* Open the memfd fd of process pid (0: our own) and check that it is the arena with that inode number. */
 static int open_arena(long pid, long fd, unsigned long long inode)
 {
@@ -175,24 +190,8 @@ static int open_arena(long pid, long fd, unsigned long long inode)
 	if (pid == 0) {
 		got = sys_fcntl((int)fd, F_DUPFD_CLOEXEC, 3);
 	} else {
-		char *p = path;
-		const char *const parts[] = { "/proc/", NULL, "/fd/", NULL };
-		const long numbers[] = { 0, pid, 0, fd };
-		for (int i = 0; i < 4; i++) {
-			char digits[24];
-			int n = 0;
-			if (parts[i]) {
-				memcpy(p, parts[i], strlen(parts[i]));
-				p += strlen(parts[i]);
-				continue;
-			}
-			for (long v = numbers[i]; v > 0 || n == 0; v /= 10) {
-				digits[n++] = (char)('0' + v % 10);
-			}
-			while (n > 0) {
-				*p++ = digits[--n];
-			}
-		}
+		char *p = put_number(stpcpy(path, "/proc/"), (unsigned long long)pid);
+		p = put_number(stpcpy(p, "/fd/"), (unsigned long long)fd);
 		*p = '\0';
 		got = (int)sys_call6(SYS_openat, AT_FDCWD, (long)path, O_RDWR | O_CLOEXEC, 0, 0, 0);
 	}
@@ -254,21 +253,6 @@ bool arena_inherit(const char *value)
 	}
 	atomic_store(&is_open, true);
 	return true;
-}
-
-static char *put_number(char *p, unsigned long long value)
-{
-	char digits[24];
-	int n = 0;
-
-	do {
-		digits[n++] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
-	while (n > 0) {
-		*p++ = digits[--n];
-	}
-	return p;
 }
 
 const char *arena_env(void)

@@ -170,11 +170,6 @@ int tcp_state(int fd)
 	return sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &value, &len) == 0 ? value : 0;
 }
 
-bool session_is_blocking(int fd)
-{
-	return fd_is_blocking(fd);
-}
-
 void format_peer(const struct conn_record *rec, char out[static 80])
 {
 	address_format((const struct sockaddr *)&rec->peer, sizeof(rec->peer), out);

@@ -116,8 +116,6 @@ void session_flush(int fd);
  */
 bool session_wakes_in_vain(int fd);
 bool session_awaits_first_data(int fd); /* the second reason alone; no system call */
-/* Would a read on fd block (O_NONBLOCK not set)? One system call. */
-bool session_is_blocking(int fd);
 /* The identity of the session behind fd (never 0 while wrapped): to tell whether fd still is the same connection. */
 uint64_t session_id(int fd);
 
