@@ -124,7 +124,7 @@ bool cert_send_request(struct engine_hs *hs)
 
 	wr_u8(out, 0); /* certificate_request_context: empty in the handshake */
 	extensions = wr_open16(out);
-	ext_build_signature_algorithms(out, NULL);
+	ext_build_signature_algorithms(out, &hs->config->algorithms, NULL);
 	wr_close16(out, extensions);
 	hs->certificate_wanted = true;
 	return hs_end(hs);

@@ -78,7 +78,7 @@ static void build_server_name(struct engine_hs *hs, struct wr *out)
 static void build_supported_groups(struct engine_hs *hs, struct wr *out)
 {
 	const struct group *groups[GROUPS_MAX];
-	const size_t n = groups_preferred(groups);
+	const size_t n = groups_preferred(&hs->config->algorithms, ENGINE_TLS13, groups);
 	const size_t ext = ext_begin(out, EXT_SUPPORTED_GROUPS, &hs->offered);
 	const size_t list = wr_open16(out);
 
@@ -159,7 +159,7 @@ static void build_cookie(struct engine_hs *hs, struct wr *out)
 static bool send_client_hello(struct engine_hs *hs)
 {
 	const struct suite *suites[SUITES_MAX];
-	const size_t n_suites = suites_preferred(ENGINE_TLS13, false, suites);
+	const size_t n_suites = suites_preferred(&hs->config->algorithms, ENGINE_TLS13, false, suites);
 	struct wr *out = hs_begin(hs, HS_CLIENT_HELLO);
 	size_t mark;
 
@@ -179,7 +179,7 @@ static bool send_client_hello(struct engine_hs *hs)
 	hs->offered = 0;
 	build_server_name(hs, out);
 	build_supported_groups(hs, out);
-	ext_build_signature_algorithms(out, &hs->offered);
+	ext_build_signature_algorithms(out, &hs->config->algorithms, &hs->offered);
 	build_alpn(hs, out);
 	build_supported_versions(hs, out);
 	build_key_share(hs, out);

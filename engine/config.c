@@ -7,7 +7,10 @@
 
 #include "config.h"
 #include "crypto.h"
+#include "secret.h"
 #include "x509.h"
+
+#define DEFAULT_SESSION_LIFETIME 7200
 
 static void free_credential(struct credential *credential);
 
@@ -22,8 +25,10 @@ struct engine_config *engine_config_new(enum engine_role role)
 	cfg->role = role;
 	cfg->verify = ENGINE_VERIFY_FULL;
 	cfg->client_auth = ENGINE_CLIENT_AUTH_NONE;
-	cfg->min_version = ENGINE_TLS13;
+	cfg->min_version = ENGINE_TLS12;
 	cfg->max_version = ENGINE_TLS13;
+	cfg->session_lifetime = DEFAULT_SESSION_LIFETIME;
+	engine_config_set_profile(cfg, ENGINE_PROFILE_DEFAULT);
 	return cfg;
 }
 
@@ -44,6 +49,7 @@ void engine_config_unref(struct engine_config *cfg)
 		engine_release(cfg->allowed_peers[i]);
 	}
 	engine_trust_unref(cfg->trust);
+	secret_wipe(cfg->ticket_keys, sizeof(cfg->ticket_keys));
 	engine_release(cfg);
 }
 
@@ -68,13 +74,20 @@ void engine_config_set_client_auth(struct engine_config *cfg, enum engine_client
 
 bool engine_config_set_versions(struct engine_config *cfg, uint16_t min, uint16_t max)
 {
-	/* the one version that there is */
-	bool possible = min <= max && min <= ENGINE_TLS13 && max >= ENGINE_TLS13;
-	if (possible) {
-		cfg->min_version = ENGINE_TLS13;
-		cfg->max_version = ENGINE_TLS13;
+	const uint16_t oldest = cfg->profile == ENGINE_PROFILE_LEGACY ? ENGINE_TLS10 : ENGINE_TLS12;
+
+	if (min > max || min < oldest || max > ENGINE_TLS13) {
+		return false;
 	}
-	return possible;
+	cfg->min_version = min;
+	cfg->max_version = max;
+	return true;
+}
+
+void engine_config_set_profile(struct engine_config *cfg, enum engine_profile profile)
+{
+	cfg->profile = profile;
+	algorithms_of_profile(profile, &cfg->algorithms);
 }
 
 bool engine_config_set_alpn(struct engine_config *cfg, const char *const *protocols, size_t n_protocols)
@@ -132,5 +145,6 @@ static void free_credential(struct credential *credential)
 	for (size_t i = 0; i < credential->n_chain; i++) {
 		engine_release(credential->chain[i].data);
 	}
+	engine_release(credential->ocsp.data);
 	private_key_free(credential->key);
 }

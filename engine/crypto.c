@@ -405,6 +405,11 @@ static struct curve curve_of(enum crypto_group group)
 					 : (struct curve){ECC_SECP384R1, 48};
 }
 
+bool crypto_has_mlkem(void)
+{
+	return false;
+}
+
 size_t crypto_group_share_len(enum crypto_group group)
 {
 	return group == CRYPTO_X25519 ? CURVE25519_KEYSIZE : 1 + 2 * (size_t)curve_of(group).len;

@@ -25,7 +25,11 @@ int tlshim_wolfcrypt_random(unsigned char *out, unsigned int len);
 
 /* ---- hashes ---- */
 
-enum crypto_hash { CRYPTO_SHA256, CRYPTO_SHA384 };
+/*
+ * MD5 and SHA-1 serve TLS 1.0 and 1.1 and the MAC of CBC suites, nothing else; CRYPTO_MD5_SHA1 is both digests, one
+ * behind the other: the transcript hash of TLS 1.0 and 1.1. It has no HMAC.
+ */
+enum crypto_hash { CRYPTO_SHA256, CRYPTO_SHA384, CRYPTO_SHA1, CRYPTO_MD5, CRYPTO_MD5_SHA1 };
 
 #define CRYPTO_MAX_HASH_LEN 48
 /* Room for a running hash of any kind. */
@@ -38,7 +42,7 @@ struct crypto_hash_ctx {
 	_Alignas(16) uint8_t room[CRYPTO_HASH_ROOM];
 };
 
-/* Bytes of a digest: 32 or 48. */
+/* Bytes of a digest. */
 size_t crypto_hash_len(enum crypto_hash hash);
 must_check bool crypto_hash_init(struct crypto_hash_ctx *ctx, enum crypto_hash hash);
 must_check bool crypto_hash_update(struct crypto_hash_ctx *ctx, const uint8_t *data, size_t len);
@@ -94,18 +98,56 @@ void crypto_aead_free(struct crypto_aead_ctx *ctx);
 /* True if the processor has AES instructions that wolfCrypt uses. */
 bool crypto_has_aes_hardware(void);
 
+/* ---- CBC and what checks its padding in constant time ---- */
+
+#define CRYPTO_CBC_BLOCK_LEN 16
+
+/* AES in CBC mode, one direction; heap, process-private. */
+struct crypto_cbc_ctx;
+struct crypto_cbc_ctx *crypto_cbc_new(void);
+/* key_len: 16 or 32. */
+must_check bool crypto_cbc_set_key(struct crypto_cbc_ctx *ctx, bool encrypt, const uint8_t *key, size_t key_len);
+/* len is a multiple of the block; in and out are the same or do not overlap. */
+must_check bool crypto_cbc_encrypt(struct crypto_cbc_ctx *ctx, const uint8_t iv[static CRYPTO_CBC_BLOCK_LEN],
+				   const uint8_t *in, size_t len, uint8_t *out);
+must_check bool crypto_cbc_decrypt(struct crypto_cbc_ctx *ctx, const uint8_t iv[static CRYPTO_CBC_BLOCK_LEN],
+				   const uint8_t *in, size_t len, uint8_t *out);
+void crypto_cbc_wipe(struct crypto_cbc_ctx *ctx);
+void crypto_cbc_free(struct crypto_cbc_ctx *ctx);
+
+/*
+ * ct: HMAC over head[0..head_len) and data[0..len) where len is secret: time and memory access depend on head_len and
+ * max_len alone. data has max_len readable bytes, len <= max_len. hash: SHA1, SHA256 or SHA384.
+ */
+must_check bool crypto_hmac_ct(enum crypto_hash hash, const uint8_t *key, size_t key_len, const uint8_t *head,
+			       size_t head_len, const uint8_t *data, size_t len, size_t max_len,
+			       uint8_t out[static CRYPTO_MAX_HASH_LEN]);
+
 /* ---- key agreement ---- */
 
-enum crypto_group { CRYPTO_X25519, CRYPTO_SECP256R1, CRYPTO_SECP384R1 };
+/* CRYPTO_X25519MLKEM768 is there only if crypto_has_mlkem(): the fallback release of wolfSSL lacks it. */
+enum crypto_group {
+	CRYPTO_X25519,
+	CRYPTO_SECP256R1,
+	CRYPTO_SECP384R1,
+	CRYPTO_SECP521R1,
+	CRYPTO_X25519MLKEM768,
+	CRYPTO_FFDHE2048,
+	CRYPTO_FFDHE3072,
+	CRYPTO_FFDHE4096,
+};
+bool crypto_has_mlkem(void);
 
-#define CRYPTO_MAX_SHARE_LEN  97
-#define CRYPTO_MAX_SHARED_LEN 48
+#define CRYPTO_MAX_SHARE_LEN  1216 /* X25519MLKEM768: 1184 + 32 from the client, 1088 + 32 back */
+#define CRYPTO_MAX_SHARED_LEN 512  /* ffdhe4096; 64 for X25519MLKEM768, 32 to 66 for curves */
+#define CRYPTO_MAX_DH_LEN     512
 
 /* Our half of a key agreement that the peer has yet to answer; heap. */
 struct crypto_kex;
 
-/* Bytes of a share of this group on the wire, both ways. */
+/* Bytes of a share of this group on the wire: the client's, and the server's (which differ for KEMs only). */
 size_t crypto_group_share_len(enum crypto_group group);
+size_t crypto_group_answer_len(enum crypto_group group);
 /*
  * First half (client): make a key pair; share gets crypto_group_share_len() bytes. NULL on failure.
  * RFC 8446 4.2.8
@@ -113,7 +155,9 @@ size_t crypto_group_share_len(enum crypto_group group);
 struct crypto_kex *crypto_kex_begin(enum crypto_group group, uint8_t share[static CRYPTO_MAX_SHARE_LEN]);
 /*
  * Second half (server): answer the peer's share with our own and compute the secret. False if the peer's share is no
- * point of the curve, has the wrong length or gives an all-zero secret (RFC 8446 7.4.2), or on failure.
+ * point of the curve, has the wrong length or gives an all-zero secret (RFC 8446 7.4.2), or on failure. FFDHE: the
+ * share is checked against RFC 8446 4.2.8.1; in TLS 1.3 the secret keeps its leading zeros (7.4.1), which TLS 1.2
+ * strips itself (RFC 5246 8.1.2).
  */
 must_check bool crypto_kex_answer(enum crypto_group group, const uint8_t *peer, size_t peer_len,
 				  uint8_t share[static CRYPTO_MAX_SHARE_LEN],
@@ -123,6 +167,15 @@ must_check bool crypto_kex_finish(struct crypto_kex *kex, const uint8_t *peer, s
 				  uint8_t shared[static CRYPTO_MAX_SHARED_LEN], size_t *shared_len);
 /* Wipe and free; NULL is allowed. */
 void crypto_kex_free(struct crypto_kex *kex);
+/* The prime of an FFDHE group, big-endian: crypto_group_share_len() bytes; its generator is 2.  RFC 7919 A */
+const uint8_t *crypto_ffdhe_prime(enum crypto_group group);
+/*
+ * DHE of TLS 1.2 with the server's own parameters (client): checks that p is odd and 2048 to 4096 bits long, g and the
+ * peer's share in 2..p-2; makes a key pair; share gets p_len bytes, shared *shared_len bytes without leading zeros.
+ */
+must_check bool crypto_dh_answer(const uint8_t *p, size_t p_len, const uint8_t *g, size_t g_len, const uint8_t *peer,
+				 size_t peer_len, uint8_t share[static CRYPTO_MAX_DH_LEN],
+				 uint8_t shared[static CRYPTO_MAX_SHARED_LEN], size_t *shared_len);
 /*
  * For tests with published vectors: a key pair from its private key, big-endian for the curves, as in RFC 7748 for
  * x25519. share as for crypto_kex_begin(). NULL on failure.

@@ -371,16 +371,25 @@ enum engine_err engine_seal(struct engine_conn *conn, struct engine_cipher *ciph
 	return ENGINE_OK;
 }
 
-uint64_t engine_send_seq(const struct engine_conn *conn)
+size_t engine_max_plaintext(const struct engine_conn *conn)
 {
-	return conn->send.seq;
+	return conn->send_limit != 0 ? conn->send_limit : ENGINE_MAX_PLAINTEXT;
 }
 
-void engine_send_rewind(struct engine_conn *conn, uint64_t seq)
+struct engine_send_mark engine_send_mark(const struct engine_conn *conn)
+{
+	struct engine_send_mark mark = {.seq = conn->send.seq};
+
+	memcpy(mark.iv, conn->send.iv, sizeof(mark.iv));
+	return mark;
+}
+
+void engine_send_rewind(struct engine_conn *conn, const struct engine_send_mark *mark)
 {
 	/* only ever back: numbers that were skipped would be records that the peer misses */
-	if (seq < conn->send.seq) {
-		conn->send.seq = seq;
+	if (mark->seq < conn->send.seq) {
+		conn->send.seq = mark->seq;
+		memcpy(conn->send.iv, mark->iv, sizeof(mark->iv));
 	}
 }
 

@@ -32,7 +32,7 @@
 /* Most bytes that sealing one record adds: header, explicit nonce or IV, content type, MAC or tag, padding. */
 #define ENGINE_SEAL_OVERHEAD 96
 /* Room that engine_control() and engine_seal_alert() need. */
-#define ENGINE_CONTROL_MAX 256
+#define ENGINE_CONTROL_MAX 512
 #define ENGINE_REASON_MAX 200
 #define ENGINE_ALPN_MAX 32
 
@@ -51,6 +51,33 @@ enum engine_err {
 	ENGINE_ERR_INTERNAL,
 };
 
+#define ENGINE_SESSION_ID_LEN 32
+/* Largest session that the engine gives to the store; what is larger (a ticket of many kilobytes) is not kept. */
+#define ENGINE_SESSION_MAX    2048
+#define ENGINE_TICKET_KEYS    4
+
+/*
+ * Keeps sessions, which are secrets, by a name of 32 bytes that tells nothing of them. A cache: it may forget at any
+ * time. Called in handshakes and by whoever opens records; must not call the engine.
+ */
+struct engine_session_store {
+	/* Keep data[0..len) under id until expires (as now()). Several sessions may have one id (a client's tickets). */
+	void (*put)(const uint8_t id[static ENGINE_SESSION_ID_LEN], const uint8_t *data, size_t len, int64_t expires);
+	/*
+	 * Copy the newest session of id to out, which has ENGINE_SESSION_MAX bytes; returns its length, 0 if there is
+	 * none. take: no other call gets it afterwards (tickets are used once, RFC 8446 C.4).
+	 */
+	size_t (*get)(const uint8_t id[static ENGINE_SESSION_ID_LEN], bool take, uint8_t *out);
+	/* Forget all sessions of id. */
+	void (*drop)(const uint8_t id[static ENGINE_SESSION_ID_LEN]);
+};
+
+/* Protects tickets: AES-256-GCM. */
+struct engine_ticket_key {
+	uint8_t name[16];
+	uint8_t key[32];
+};
+
 /* What the engine takes from its surroundings. */
 struct engine_env {
 	/* Memory for handshakes and contexts. NULL members: malloc and free of libc. */
@@ -61,6 +88,14 @@ struct engine_env {
 	bool (*random)(uint8_t *buf, size_t len);
 	/* Seconds since 1970-01-01 UTC. Required. */
 	int64_t (*now)(void);
+	/* Where sessions are kept for resumption; NULL: nowhere, then only tickets of a server are resumed. */
+	const struct engine_session_store *sessions;
+	/*
+	 * Ticket keys for servers whose configuration has none of its own: fill keys[0..room) with what is there, the
+	 * one that seals first, those that only open behind it; returns how many. Must be shared by all processes
+	 * that serve one listener. NULL or 0: such servers issue no tickets.
+	 */
+	size_t (*ticket_keys)(struct engine_ticket_key *keys, size_t room);
 };
 
 /*
@@ -81,6 +116,17 @@ enum engine_verify {
 };
 enum engine_client_auth { ENGINE_CLIENT_AUTH_NONE, ENGINE_CLIENT_AUTH_REQUEST, ENGINE_CLIENT_AUTH_REQUIRE };
 
+/*
+ * A set of suites, groups and signature schemes.
+ *
+ * MODERN   TLS 1.3, and of TLS 1.2 what is as good: ECDHE with an AEAD
+ * DEFAULT  the same today; what is added here later must be safe
+ * LEGACY   adds DHE, RSA key transport, CBC, renegotiation, and allows TLS 1.0 and 1.1 where the versions say so
+ */
+enum engine_profile { ENGINE_PROFILE_DEFAULT, ENGINE_PROFILE_MODERN, ENGINE_PROFILE_LEGACY };
+
+#define ENGINE_TLS10 0x0301
+#define ENGINE_TLS11 0x0302
 #define ENGINE_TLS12 0x0303
 #define ENGINE_TLS13 0x0304
 
@@ -96,7 +142,7 @@ must_check enum engine_err engine_trust_add_pem(struct engine_trust *trust, cons
 void engine_trust_ref(struct engine_trust *trust);
 void engine_trust_unref(struct engine_trust *trust);
 
-/* A configuration with defaults: versions 1.3 only for now, verify FULL, client-auth NONE. One reference. */
+/* A configuration with defaults: versions 1.2-1.3, profile DEFAULT, verify FULL, client-auth NONE. One reference. */
 struct engine_config *engine_config_new(enum engine_role role);
 void engine_config_ref(struct engine_config *cfg);
 void engine_config_unref(struct engine_config *cfg);
@@ -114,8 +160,63 @@ must_check enum engine_err engine_config_add_credential(struct engine_config *cf
 void engine_config_set_trust(struct engine_config *cfg, struct engine_trust *trust);
 void engine_config_set_verify(struct engine_config *cfg, enum engine_verify verify);
 void engine_config_set_client_auth(struct engine_config *cfg, enum engine_client_auth mode);
-/* min, max: ENGINE_TLS12 or ENGINE_TLS13. False if the engine supports no version of that range. */
+/*
+ * min, max: ENGINE_TLS10 ... ENGINE_TLS13. False if min > max or out of range, or if min is below ENGINE_TLS12 and the
+ * profile is not LEGACY: set that first.
+ */
 must_check bool engine_config_set_versions(struct engine_config *cfg, uint16_t min, uint16_t max);
+/* Take a profile's suites, groups and schemes, whatever was set before. */
+void engine_config_set_profile(struct engine_config *cfg, enum engine_profile profile);
+/*
+ * Narrow or reorder what is negotiated, best first, by names as engine_suite_name(), engine_group_name() and
+ * engine_scheme_name() give them. Without a call, or with n 0, the profile decides. Each must be one that the profile
+ * knows of. ENGINE_OK, or ENGINE_ERR_CONFIG with a sentence in why.
+ */
+must_check enum engine_err engine_config_set_suites(struct engine_config *cfg, const char *const *names, size_t n,
+						    char why[static ENGINE_REASON_MAX]);
+must_check enum engine_err engine_config_set_groups(struct engine_config *cfg, const char *const *names, size_t n,
+						    char why[static ENGINE_REASON_MAX]);
+must_check enum engine_err engine_config_set_schemes(struct engine_config *cfg, const char *const *names, size_t n,
+						     char why[static ENGINE_REASON_MAX]);
+/* Name i of all that exist (any profile), NULL past the last: for messages and completion. */
+const char *engine_suite_at(size_t i);
+const char *engine_group_at(size_t i);
+const char *engine_scheme_at(size_t i);
+/*
+ * Resumption: for how many seconds a session may be resumed; 0: never, and none is kept. Default 7200, at most
+ * ENGINE_SESSION_LIFETIME_MAX. id tells configurations apart whose sessions must not be mixed: the same rule in all
+ * processes has the same id (a digest of what it says); zeros are allowed in tests.  RFC 8446 4.6.1
+ */
+#define ENGINE_SESSION_LIFETIME_MAX 604800
+must_check bool engine_config_set_sessions(struct engine_config *cfg, uint32_t lifetime,
+					   const uint8_t id[static ENGINE_SESSION_ID_LEN]);
+/* Ticket keys of a server's own (1..ENGINE_TICKET_KEYS, the first seals), instead of the environment's. */
+must_check bool engine_config_set_ticket_keys(struct engine_config *cfg, const struct engine_ticket_key *keys,
+					      size_t n);
+/*
+ * Insist on public keys: one certificate of the verified path (with ENGINE_VERIFY_NONE: the leaf) must have a
+ * SubjectPublicKeyInfo with one of these SHA-256 digests. 1..16.  RFC 7469 2.4
+ */
+must_check bool engine_config_set_pins(struct engine_config *cfg, const uint8_t (*digests)[32], size_t n);
+/*
+ * Add every X509 CRL block of pem[0..len), or one CRL in DER. As soon as a configuration has a CRL, a certificate
+ * whose issuer has none or only an expired one is refused, and so is a revoked one.  RFC 5280 6.3
+ * ENGINE_ERR_CONFIG with a sentence in why when nothing could be read or a block is damaged.
+ */
+must_check enum engine_err engine_config_add_crl(struct engine_config *cfg, const uint8_t *text, size_t len,
+						 char why[static ENGINE_REASON_MAX]);
+/*
+ * The OCSP response (DER) to staple to the credential added last; checked to be one for its leaf. NULL with 0 takes it
+ * away.  RFC 6066 8, RFC 6960
+ */
+must_check enum engine_err engine_config_set_ocsp_response(struct engine_config *cfg, const uint8_t *der, size_t len,
+							   char why[static ENGINE_REASON_MAX]);
+/* A client insists on a stapled OCSP response that says "good". Without this, one that comes is judged all the same. */
+void engine_config_require_ocsp(struct engine_config *cfg, bool required);
+/* If no DNS name or address is in a certificate, take its common name for one: for old certificates only. */
+void engine_config_set_common_name(struct engine_config *cfg, bool allowed);
+/* Pad records of TLS 1.3 to a multiple of this many bytes, at most ENGINE_MAX_PLAINTEXT; 0 and 1: no padding. */
+must_check bool engine_config_set_padding(struct engine_config *cfg, size_t multiple);
 /* Protocols in order of preference, each 1..ENGINE_ALPN_MAX bytes, 8 at most (RFC 7301). False if out of bounds. */
 must_check bool engine_config_set_alpn(struct engine_config *cfg, const char *const *protocols, size_t n_protocols);
 /*
@@ -144,8 +245,8 @@ struct engine_keys {
 	uint64_t seq;		/* of the next record (RFC 8446 5.3) */
 	uint32_t epoch;		/* counts key changes: tells a cached cipher context that it is stale */
 	uint8_t key[32];
-	uint8_t iv[12];
-	uint8_t secret[48];	/* traffic secret; in TLS 1.2 CBC suites the MAC key */
+	uint8_t iv[16];		/* TLS 1.3, ChaCha20: the nonce's mask; GCM of 1.2: 4 bytes salt; CBC of 1.0: the next IV */
+	uint8_t secret[48];	/* traffic secret; of CBC suites the MAC key */
 };
 
 struct engine_conn {
@@ -157,6 +258,17 @@ struct engine_conn {
 	uint8_t role;		/* enum engine_role */
 	uint8_t alpn_len;
 	char alpn[ENGINE_ALPN_MAX];
+	uint8_t resumed;	/* the handshake was an abbreviated one */
+	uint8_t encrypt_then_mac; /* RFC 7366 */
+	uint8_t may_renegotiate; /* secure renegotiation was negotiated and the configuration allows it, RFC 5746 */
+	uint8_t verify_data_len; /* of either Finished, TLS 1.2 and older: what renegotiation_info proves */
+	uint8_t client_verify_data[12], server_verify_data[12];
+	uint16_t recv_limit;	/* longest plaintext of a record that the peer may send; 0: the usual, RFC 8449 */
+	uint16_t send_limit;	/* and that we may */
+	uint16_t padding;	/* records are padded to a multiple of this */
+	/* client of TLS 1.3: what tickets become sessions with */
+	uint8_t resumption_secret[48];
+	uint8_t session_id[ENGINE_SESSION_ID_LEN]; /* where they are kept; zeros: they are not */
 
 	/* receive direction */
 	struct engine_keys recv;
@@ -200,6 +312,11 @@ enum engine_event {
 	ENGINE_EVENT_DATA,	/* application data, 1 byte or more */
 	ENGINE_EVENT_NOTHING,	/* ticket, KeyUpdate, empty record: read on */
 	ENGINE_EVENT_CLOSED,	/* close_notify: end of the peer's data */
+	/*
+	 * The peer begins to renegotiate (only with may_renegotiate): data is for engine_hs_renegotiate(), which must
+	 * be called before anything else is opened or sealed.
+	 */
+	ENGINE_EVENT_RENEGOTIATE,
 };
 struct engine_opened {
 	enum engine_event event;
@@ -229,7 +346,7 @@ struct engine_slice {
 /*
  * Protect application data as one record.
  *
- * plain, n_plain  slices, together 1..ENGINE_MAX_PLAINTEXT bytes
+ * plain, n_plain  slices, together 1..engine_max_plaintext() bytes
  * out, out_size   room for the plaintext's length + ENGINE_SEAL_OVERHEAD; must not overlap the slices
  * out_len         out: bytes of the record
  *
@@ -239,14 +356,24 @@ must_check enum engine_err engine_seal(struct engine_conn *conn, struct engine_c
 				       const struct engine_slice *plain, size_t n_plain, uint8_t *out, size_t out_size,
 				       size_t *out_len);
 
-/*
- * The number of the next record, and taking back records that were sealed but of which no byte has left (and no
- * control record among them): the next engine_seal() uses number seq again.
- */
-uint64_t engine_send_seq(const struct engine_conn *conn);
-void engine_send_rewind(struct engine_conn *conn, uint64_t seq);
+/* Most bytes that one record may take: ENGINE_MAX_PLAINTEXT, or less if the peer wishes so.  RFC 8449 */
+size_t engine_max_plaintext(const struct engine_conn *conn);
 
-/* True if engine_control() has a record to send before further data: KeyUpdate owed, or the key is used up. */
+/*
+ * Taking back records that were sealed but of which no byte has left (and no control record among them): mark before
+ * sealing them, rewind to the mark afterwards; the next engine_seal() then uses the same number again.
+ */
+struct engine_send_mark {
+	uint64_t seq;
+	uint8_t iv[16]; /* CBC of TLS 1.0 chains it */
+};
+struct engine_send_mark engine_send_mark(const struct engine_conn *conn);
+void engine_send_rewind(struct engine_conn *conn, const struct engine_send_mark *mark);
+
+/*
+ * True if engine_control() has a record to send before further data: a KeyUpdate is owed or the key is used up, or a
+ * request to renegotiate has to be turned down.
+ */
 bool engine_control_due(const struct engine_conn *conn);
 /* Build those records: 0..ENGINE_CONTROL_MAX bytes in out.  RFC 8446 4.6.3, 5.5 */
 must_check enum engine_err engine_control(struct engine_conn *conn, struct engine_cipher *cipher,
@@ -299,6 +426,26 @@ must_check struct engine_hs *engine_hs_new(const struct engine_hs_params *params
 must_check enum engine_err engine_hs_recv(struct engine_hs *hs, const uint8_t *wire, size_t len, size_t *used);
 /* Bytes for the peer, *len of them (0: none); valid until the next call on hs. */
 const uint8_t *engine_hs_pending(const struct engine_hs *hs, size_t *len);
+/*
+ * Begin to renegotiate on an established connection with may_renegotiate.
+ *
+ * params    as for engine_hs_new(): with the configuration that the connection began with
+ * data, len what came with ENGINE_EVENT_RENEGOTIATE; NULL with 0 to begin by ourselves: with a ClientHello, or as
+ *           server with a HelloRequest
+ *
+ * conn's keys are lent to the handshake: until it is done, everything received goes to engine_hs_recv(), and nothing
+ * is sealed. Application data that comes meanwhile is engine_hs_data(). NULL with a sentence in why on failure. An
+ * error in data sticks in the handshake as from engine_hs_recv().  RFC 5246 7.4.1.1, RFC 5746
+ */
+must_check struct engine_hs *engine_hs_renegotiate(const struct engine_hs_params *params, struct engine_conn *conn,
+						   const uint8_t *data, size_t len,
+						   char why[static ENGINE_REASON_MAX]);
+/* Application data that came during a renegotiation, *len bytes in all (0: none), and forgetting it once taken. */
+const uint8_t *engine_hs_data(const struct engine_hs *hs, size_t *len);
+void engine_hs_data_taken(struct engine_hs *hs);
+/* True if the key in use has to be renewed by renegotiation soon (TLS 1.2 and older with may_renegotiate). */
+bool engine_renegotiation_due(const struct engine_conn *conn);
+
 /* The first n pending bytes have been sent or stored elsewhere. */
 void engine_hs_sent(struct engine_hs *hs, size_t n);
 /*

@@ -310,15 +310,13 @@ bool ext_judge_unused(struct engine_hs *hs, const struct ext_block *block)
 
 /* ---- building ---- */
 
-void ext_build_signature_algorithms(struct wr *out, uint32_t *offered)
+void ext_build_signature_algorithms(struct wr *out, const struct algorithms *algorithms, uint32_t *offered)
 {
-	uint16_t schemes[SCHEMES_MAX];
-	size_t n = schemes_offered(schemes);
 	size_t ext = ext_begin(out, EXT_SIGNATURE_ALGORITHMS, offered);
 	size_t list = wr_open16(out);
 
-	for (size_t i = 0; i < n; i++) {
-		wr_u16(out, schemes[i]);
+	for (size_t i = 0; i < algorithms->n_schemes; i++) {
+		wr_u16(out, algorithms->schemes[i]);
 	}
 	wr_close16(out, list);
 	ext_end(out, ext);

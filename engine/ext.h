@@ -109,6 +109,6 @@ must_check bool ext_judge_unused(struct engine_hs *hs, const struct ext_block *b
 /* ---- building of what both roles send ---- */
 
 /* signature_algorithms with all schemes that we accept. */
-void ext_build_signature_algorithms(struct wr *out, uint32_t *offered);
+void ext_build_signature_algorithms(struct wr *out, const struct algorithms *algorithms, uint32_t *offered);
 
 #endif

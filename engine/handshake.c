@@ -613,7 +613,7 @@ struct engine_hs *engine_hs_new(const struct engine_hs_params *params, struct en
 	hs->state = HS_WAIT_SERVER_HELLO;
 	hs->rows = client13_rows;
 	hs->n_rows = client13_n_rows;
-	(void)groups_preferred(groups);
+	(void)groups_preferred(&hs->config->algorithms, ENGINE_TLS13, groups);
 	if (!client13_start(hs, groups[0])) {
 		memcpy(why, hs->reason, sizeof(hs->reason));
 		engine_hs_free(hs);

@@ -129,7 +129,7 @@ bool keysched13_traffic_keys(const struct suite *suite, const uint8_t *traffic_s
 	ok = keysched13_expand_label(suite->hash, fresh.secret, hash_len, "key", NULL, 0, fresh.key,
 				     crypto_aead_key_len(suite->aead)) &&
 	     keysched13_expand_label(suite->hash, fresh.secret, hash_len, "iv", NULL, 0, fresh.iv,
-				     sizeof(fresh.iv));
+				     CRYPTO_AEAD_NONCE_LEN);
 	if (ok) {
 		*keys = fresh;
 	}

@@ -243,7 +243,8 @@ static bool prefers_chacha(struct rd ids)
 static bool choose_suite(struct engine_hs *hs, const struct client_hello *hello)
 {
 	const struct suite *suites[SUITES_MAX];
-	const size_t n = suites_preferred(ENGINE_TLS13, prefers_chacha(hello->cipher_suites), suites);
+	const size_t n = suites_preferred(&hs->config->algorithms, ENGINE_TLS13,
+					  prefers_chacha(hello->cipher_suites), suites);
 
 	for (size_t i = 0; i < n; i++) {
 		if (rd_has_u16(hello->cipher_suites, suites[i]->id)) {
@@ -311,7 +312,7 @@ static bool take_group(struct group_set *set, uint16_t id)
 static bool walk_shares(struct engine_hs *hs, struct rd entries, struct shares *shares, size_t *n_shares)
 {
 	const struct group *ours[GROUPS_MAX];
-	const size_t n = groups_preferred(ours);
+	const size_t n = groups_preferred(&hs->config->algorithms, ENGINE_TLS13, ours);
 	struct rd supported = shares->groups;
 	size_t best = GROUPS_MAX;
 	struct group_set open; /* supported, without a share so far */
@@ -344,7 +345,7 @@ static bool walk_shares(struct engine_hs *hs, struct rd entries, struct shares *
 static bool choose_group(struct engine_hs *hs, const struct ext_block *block, struct shares *shares)
 {
 	const struct group *ours[GROUPS_MAX];
-	const size_t n = groups_preferred(ours);
+	const size_t n = groups_preferred(&hs->config->algorithms, ENGINE_TLS13, ours);
 	struct rd entries;
 	size_t n_shares;
 

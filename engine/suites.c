@@ -4,47 +4,139 @@
  */
 #include "suites.h"
 
+#include <string.h>
+
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
 #define GCM_SOFT    (1ULL << 24)
 #define GCM_HARD    23726566ULL /* 2^24.5 */
 #define CHACHA_SOFT (1ULL << 48)
 #define CHACHA_HARD (1ULL << 49)
+/* 2^24 records of 2^10 blocks stay far from the birthday bound of 128-bit blocks */
+#define CBC_SOFT    (1ULL << 24)
+#define CBC_HARD    (1ULL << 25)
 
 /* clang-format off */
+/* best first within a version, see suites_preferred() */
 static const struct suite suites[] = {
-	{ 0x1301, ENGINE_TLS13, CRYPTO_AES_128_GCM,	  CRYPTO_SHA256, GCM_SOFT, GCM_HARD,
-	  "TLS_AES_128_GCM_SHA256" },
-	{ 0x1302, ENGINE_TLS13, CRYPTO_AES_256_GCM,	  CRYPTO_SHA384, GCM_SOFT, GCM_HARD,
-	  "TLS_AES_256_GCM_SHA384" },
-	{ 0x1303, ENGINE_TLS13, CRYPTO_CHACHA20_POLY1305, CRYPTO_SHA256, CHACHA_SOFT, CHACHA_HARD,
-	  "TLS_CHACHA20_POLY1305_SHA256" },
+	{ 0x1301, ENGINE_TLS13, ENGINE_TLS13, KX_TLS13, AUTH_TLS13, false, CRYPTO_AES_128_GCM, 16, CRYPTO_SHA256, CRYPTO_SHA256,
+	  GCM_SOFT, GCM_HARD, "TLS_AES_128_GCM_SHA256" },
+	{ 0x1302, ENGINE_TLS13, ENGINE_TLS13, KX_TLS13, AUTH_TLS13, false, CRYPTO_AES_256_GCM, 32, CRYPTO_SHA384, CRYPTO_SHA384,
+	  GCM_SOFT, GCM_HARD, "TLS_AES_256_GCM_SHA384" },
+	{ 0x1303, ENGINE_TLS13, ENGINE_TLS13, KX_TLS13, AUTH_TLS13, false, CRYPTO_CHACHA20_POLY1305, 32, CRYPTO_SHA256, CRYPTO_SHA256,
+	  CHACHA_SOFT, CHACHA_HARD, "TLS_CHACHA20_POLY1305_SHA256" },
+	{ 0xc02b, ENGINE_TLS12, ENGINE_TLS12, KX_ECDHE, AUTH_ECDSA, false, CRYPTO_AES_128_GCM, 16, CRYPTO_SHA256, CRYPTO_SHA256,
+	  GCM_SOFT, GCM_HARD, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256" },
+	{ 0xc02c, ENGINE_TLS12, ENGINE_TLS12, KX_ECDHE, AUTH_ECDSA, false, CRYPTO_AES_256_GCM, 32, CRYPTO_SHA384, CRYPTO_SHA384,
+	  GCM_SOFT, GCM_HARD, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384" },
+	{ 0xcca9, ENGINE_TLS12, ENGINE_TLS12, KX_ECDHE, AUTH_ECDSA, false, CRYPTO_CHACHA20_POLY1305, 32, CRYPTO_SHA256, CRYPTO_SHA256,
+	  CHACHA_SOFT, CHACHA_HARD, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256" },
+	{ 0xc02f, ENGINE_TLS12, ENGINE_TLS12, KX_ECDHE, AUTH_RSA, false, CRYPTO_AES_128_GCM, 16, CRYPTO_SHA256, CRYPTO_SHA256,
+	  GCM_SOFT, GCM_HARD, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" },
+	{ 0xc030, ENGINE_TLS12, ENGINE_TLS12, KX_ECDHE, AUTH_RSA, false, CRYPTO_AES_256_GCM, 32, CRYPTO_SHA384, CRYPTO_SHA384,
+	  GCM_SOFT, GCM_HARD, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384" },
+	{ 0xcca8, ENGINE_TLS12, ENGINE_TLS12, KX_ECDHE, AUTH_RSA, false, CRYPTO_CHACHA20_POLY1305, 32, CRYPTO_SHA256, CRYPTO_SHA256,
+	  CHACHA_SOFT, CHACHA_HARD, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256" },
+	{ 0x009e, ENGINE_TLS12, ENGINE_TLS12, KX_DHE, AUTH_RSA, false, CRYPTO_AES_128_GCM, 16, CRYPTO_SHA256, CRYPTO_SHA256,
+	  GCM_SOFT, GCM_HARD, "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256" },
+	{ 0x009f, ENGINE_TLS12, ENGINE_TLS12, KX_DHE, AUTH_RSA, false, CRYPTO_AES_256_GCM, 32, CRYPTO_SHA384, CRYPTO_SHA384,
+	  GCM_SOFT, GCM_HARD, "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384" },
+	{ 0xccaa, ENGINE_TLS12, ENGINE_TLS12, KX_DHE, AUTH_RSA, false, CRYPTO_CHACHA20_POLY1305, 32, CRYPTO_SHA256, CRYPTO_SHA256,
+	  CHACHA_SOFT, CHACHA_HARD, "TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256" },
+	{ 0x009c, ENGINE_TLS12, ENGINE_TLS12, KX_RSA, AUTH_RSA, false, CRYPTO_AES_128_GCM, 16, CRYPTO_SHA256, CRYPTO_SHA256,
+	  GCM_SOFT, GCM_HARD, "TLS_RSA_WITH_AES_128_GCM_SHA256" },
+	{ 0x009d, ENGINE_TLS12, ENGINE_TLS12, KX_RSA, AUTH_RSA, false, CRYPTO_AES_256_GCM, 32, CRYPTO_SHA384, CRYPTO_SHA384,
+	  GCM_SOFT, GCM_HARD, "TLS_RSA_WITH_AES_256_GCM_SHA384" },
+	{ 0xc023, ENGINE_TLS12, ENGINE_TLS12, KX_ECDHE, AUTH_ECDSA, true, 0, 16, CRYPTO_SHA256, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256" },
+	{ 0xc024, ENGINE_TLS12, ENGINE_TLS12, KX_ECDHE, AUTH_ECDSA, true, 0, 32, CRYPTO_SHA384, CRYPTO_SHA384, CBC_SOFT, CBC_HARD,
+	  "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384" },
+	{ 0xc009, ENGINE_TLS12, ENGINE_TLS10, KX_ECDHE, AUTH_ECDSA, true, 0, 16, CRYPTO_SHA1, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA" },
+	{ 0xc00a, ENGINE_TLS12, ENGINE_TLS10, KX_ECDHE, AUTH_ECDSA, true, 0, 32, CRYPTO_SHA1, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA" },
+	{ 0xc027, ENGINE_TLS12, ENGINE_TLS12, KX_ECDHE, AUTH_RSA, true, 0, 16, CRYPTO_SHA256, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256" },
+	{ 0xc028, ENGINE_TLS12, ENGINE_TLS12, KX_ECDHE, AUTH_RSA, true, 0, 32, CRYPTO_SHA384, CRYPTO_SHA384, CBC_SOFT, CBC_HARD,
+	  "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384" },
+	{ 0xc013, ENGINE_TLS12, ENGINE_TLS10, KX_ECDHE, AUTH_RSA, true, 0, 16, CRYPTO_SHA1, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA" },
+	{ 0xc014, ENGINE_TLS12, ENGINE_TLS10, KX_ECDHE, AUTH_RSA, true, 0, 32, CRYPTO_SHA1, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA" },
+	{ 0x0067, ENGINE_TLS12, ENGINE_TLS12, KX_DHE, AUTH_RSA, true, 0, 16, CRYPTO_SHA256, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256" },
+	{ 0x006b, ENGINE_TLS12, ENGINE_TLS12, KX_DHE, AUTH_RSA, true, 0, 32, CRYPTO_SHA256, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_DHE_RSA_WITH_AES_256_CBC_SHA256" },
+	{ 0x0033, ENGINE_TLS12, ENGINE_TLS10, KX_DHE, AUTH_RSA, true, 0, 16, CRYPTO_SHA1, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_DHE_RSA_WITH_AES_128_CBC_SHA" },
+	{ 0x0039, ENGINE_TLS12, ENGINE_TLS10, KX_DHE, AUTH_RSA, true, 0, 32, CRYPTO_SHA1, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_DHE_RSA_WITH_AES_256_CBC_SHA" },
+	{ 0x003c, ENGINE_TLS12, ENGINE_TLS12, KX_RSA, AUTH_RSA, true, 0, 16, CRYPTO_SHA256, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_RSA_WITH_AES_128_CBC_SHA256" },
+	{ 0x003d, ENGINE_TLS12, ENGINE_TLS12, KX_RSA, AUTH_RSA, true, 0, 32, CRYPTO_SHA256, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_RSA_WITH_AES_256_CBC_SHA256" },
+	{ 0x002f, ENGINE_TLS12, ENGINE_TLS10, KX_RSA, AUTH_RSA, true, 0, 16, CRYPTO_SHA1, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_RSA_WITH_AES_128_CBC_SHA" },
+	{ 0x0035, ENGINE_TLS12, ENGINE_TLS10, KX_RSA, AUTH_RSA, true, 0, 32, CRYPTO_SHA1, CRYPTO_SHA256, CBC_SOFT, CBC_HARD,
+	  "TLS_RSA_WITH_AES_256_CBC_SHA" },
 };
 
 /* best first */
 static const struct group groups[] = {
-	{ 0x001d, CRYPTO_X25519,	"x25519" },
-	{ 0x0017, CRYPTO_SECP256R1,	"secp256r1" },
-	{ 0x0018, CRYPTO_SECP384R1,	"secp384r1" },
+	{ 0x11ec, CRYPTO_X25519MLKEM768, true,	false, "X25519MLKEM768" },
+	{ 0x001d, CRYPTO_X25519,	 false,	false, "x25519" },
+	{ 0x0017, CRYPTO_SECP256R1,	 false,	false, "secp256r1" },
+	{ 0x0018, CRYPTO_SECP384R1,	 false,	false, "secp384r1" },
+	{ 0x0100, CRYPTO_FFDHE2048,	 false,	true,  "ffdhe2048" },
+	{ 0x0101, CRYPTO_FFDHE3072,	 false,	true,  "ffdhe3072" },
+	{ 0x0102, CRYPTO_FFDHE4096,	 false,	true,  "ffdhe4096" },
 };
 
-/* best first; all are offered */
+/* best first */
 static const struct scheme schemes[] = {
-	{ 0x0403, true,  "ecdsa_secp256r1_sha256" },
-	{ 0x0807, true,  "ed25519" },
-	{ 0x0503, true,  "ecdsa_secp384r1_sha384" },
-	{ 0x0804, true,  "rsa_pss_rsae_sha256" },
-	{ 0x0805, true,  "rsa_pss_rsae_sha384" },
-	{ 0x0806, true,  "rsa_pss_rsae_sha512" },
-	{ 0x0401, false, "rsa_pkcs1_sha256" },
-	{ 0x0501, false, "rsa_pkcs1_sha384" },
-	{ 0x0601, false, "rsa_pkcs1_sha512" },
+	{ 0x0403, true,	 true,	"ecdsa_secp256r1_sha256" },
+	{ 0x0807, true,	 true,	"ed25519" },
+	{ 0x0503, true,	 true,	"ecdsa_secp384r1_sha384" },
+	{ 0x0804, true,	 true,	"rsa_pss_rsae_sha256" },
+	{ 0x0805, true,	 true,	"rsa_pss_rsae_sha384" },
+	{ 0x0806, true,	 true,	"rsa_pss_rsae_sha512" },
+	{ 0x0401, false, true,	"rsa_pkcs1_sha256" },
+	{ 0x0501, false, true,	"rsa_pkcs1_sha384" },
+	{ 0x0601, false, true,	"rsa_pkcs1_sha512" },
 };
 /* clang-format on */
 
 _Static_assert(N(suites) <= SUITES_MAX, "SUITES_MAX holds all suites");
 _Static_assert(N(groups) <= GROUPS_MAX, "GROUPS_MAX holds all groups");
 _Static_assert(N(schemes) <= SCHEMES_MAX, "SCHEMES_MAX holds all schemes");
+
+/* What every profile but LEGACY leaves out: RFC 9325 4.1, 4.2. */
+static bool is_legacy_suite(const struct suite *suite)
+{
+	return suite->is_cbc || suite->kx == KX_DHE || suite->kx == KX_RSA;
+}
+
+void algorithms_of_profile(enum engine_profile profile, struct algorithms *out)
+{
+	const bool legacy = profile == ENGINE_PROFILE_LEGACY;
+
+	memset(out, 0, sizeof(*out));
+	for (size_t i = 0; i < N(suites); i++) {
+		if (legacy || !is_legacy_suite(&suites[i])) {
+			out->suites[out->n_suites++] = suites[i].id;
+		}
+	}
+	for (size_t i = 0; i < N(groups); i++) {
+		const bool is_there = groups[i].group != CRYPTO_X25519MLKEM768 || crypto_has_mlkem();
+
+		if (is_there && (legacy || !groups[i].is_ffdhe)) {
+			out->groups[out->n_groups++] = groups[i].id;
+		}
+	}
+	for (size_t i = 0; i < N(schemes); i++) {
+		out->schemes[out->n_schemes++] = schemes[i].id;
+	}
+}
 
 const struct suite *suite_find(uint16_t id)
 {
@@ -76,38 +168,89 @@ const struct scheme *scheme_find(uint16_t id)
 	return NULL;
 }
 
-size_t suites_preferred(uint16_t version, bool chacha_first, const struct suite *out[static SUITES_MAX])
+static bool contains(const uint16_t *ids, size_t n, uint16_t id)
 {
-	bool chacha_leads = chacha_first || !crypto_has_aes_hardware();
+	for (size_t i = 0; i < n; i++) {
+		if (ids[i] == id) {
+			return true;
+		}
+	}
+	return false;
+}
+
+bool suite_is_allowed(const struct algorithms *algorithms, uint16_t id)
+{
+	return contains(algorithms->suites, algorithms->n_suites, id);
+}
+
+bool group_is_allowed(const struct algorithms *algorithms, uint16_t id)
+{
+	return contains(algorithms->groups, algorithms->n_groups, id);
+}
+
+bool scheme_is_allowed(const struct algorithms *algorithms, uint16_t id)
+{
+	return contains(algorithms->schemes, algorithms->n_schemes, id);
+}
+
+static bool suite_fits(const struct suite *suite, uint16_t version)
+{
+	return version == ENGINE_TLS13 ? suite->version == version
+				       : suite->version == ENGINE_TLS12 && suite->min_version <= version;
+}
+
+size_t suites_preferred(const struct algorithms *algorithms, uint16_t version, bool chacha_first,
+			const struct suite *out[static SUITES_MAX])
+{
+	const bool chacha_leads = chacha_first || !crypto_has_aes_hardware();
+	const int n_passes = algorithms->suites_are_ordered ? 1 : 2;
 	size_t n = 0;
 
-	/* two passes: what leads, then the rest, each in the table's order */
-	for (int pass = 0; pass < 2; pass++) {
-		for (size_t i = 0; i < N(suites); i++) {
-			bool is_chacha = suites[i].aead == CRYPTO_CHACHA20_POLY1305;
+	/* two passes: what leads, then the rest, each in the given order; CBC always comes behind */
+	for (int pass = 0; pass < n_passes; pass++) {
+		for (size_t i = 0; i < algorithms->n_suites; i++) {
+			const struct suite *suite = suite_find(algorithms->suites[i]);
+			const bool is_chacha = !suite->is_cbc && suite->aead == CRYPTO_CHACHA20_POLY1305;
+			const bool leads = !suite->is_cbc && is_chacha == chacha_leads;
 
-			if (suites[i].version == version && (is_chacha == chacha_leads) == (pass == 0)) {
-				out[n++] = &suites[i];
+			if (suite_fits(suite, version) && (n_passes == 1 || leads == (pass == 0))) {
+				out[n++] = suite;
 			}
 		}
 	}
 	return n;
 }
 
-size_t groups_preferred(const struct group *out[static GROUPS_MAX])
+size_t groups_preferred(const struct algorithms *algorithms, uint16_t version,
+			const struct group *out[static GROUPS_MAX])
 {
-	for (size_t i = 0; i < N(groups); i++) {
-		out[i] = &groups[i];
+	size_t n = 0;
+
+	for (size_t i = 0; i < algorithms->n_groups; i++) {
+		const struct group *group = group_find(algorithms->groups[i]);
+
+		if (version == ENGINE_TLS13 || !group->tls13_only) {
+			out[n++] = group;
+		}
 	}
-	return N(groups);
+	return n;
 }
 
-size_t schemes_offered(uint16_t out[static SCHEMES_MAX])
+/* ---- by name ---- */
+
+const char *engine_suite_at(size_t i)
 {
-	for (size_t i = 0; i < N(schemes); i++) {
-		out[i] = schemes[i].id;
-	}
-	return N(schemes);
+	return i < N(suites) ? suites[i].name : NULL;
+}
+
+const char *engine_group_at(size_t i)
+{
+	return i < N(groups) ? groups[i].name : NULL;
+}
+
+const char *engine_scheme_at(size_t i)
+{
+	return i < N(schemes) ? schemes[i].name : NULL;
 }
 
 /* ---- names for logs ---- */
@@ -117,9 +260,9 @@ const char *engine_version_name(uint16_t version)
 	switch (version) {
 	case 0x0300:
 		return "SSL 3.0";
-	case 0x0301:
+	case ENGINE_TLS10:
 		return "TLS 1.0";
-	case 0x0302:
+	case ENGINE_TLS11:
 		return "TLS 1.1";
 	case ENGINE_TLS12:
 		return "TLS 1.2";

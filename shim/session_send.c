@@ -165,20 +165,21 @@ static int send_control(const struct ref *ref, struct engine_cipher *cipher)
 struct batch {
 	int n;
 	size_t len;		/* sealed bytes */
-	uint64_t first_seq;
 	size_t plain[BATCH], sealed[BATCH];
+	struct engine_send_mark marks[BATCH + 1]; /* before each record, and behind the last */
 };
 
 static bool seal_record(const struct ref *ref, struct engine_cipher *cipher, struct cursor *cur, uint8_t *out,
 			size_t *plain_len, size_t *sealed_len)
 {
 	struct engine_slice slices[MAX_SLICES];
+	const size_t max = engine_max_plaintext(&ref->rec->conn);
 	size_t n = 0, len = 0;
 
-	while (cur->left > 0 && len < ENGINE_MAX_PLAINTEXT && n < MAX_SLICES) {
+	while (cur->left > 0 && len < max && n < MAX_SLICES) {
 		size_t piece_len;
 		slices[n].data = cursor_piece(cur, &piece_len);
-		slices[n].len = piece_len < ENGINE_MAX_PLAINTEXT - len ? piece_len : ENGINE_MAX_PLAINTEXT - len;
+		slices[n].len = piece_len < max - len ? piece_len : max - len;
 		len += slices[n].len;
 		cursor_skip(cur, slices[n].len);
 		n++;
@@ -193,7 +194,7 @@ static bool seal_batch(const struct ref *ref, struct engine_cipher *cipher, stru
 {
 	batch->n = 0;
 	batch->len = 0;
-	batch->first_seq = engine_send_seq(&ref->rec->conn);
+	batch->marks[0] = engine_send_mark(&ref->rec->conn);
 	while (batch->n < BATCH && cur.left > 0 && !engine_control_due(&ref->rec->conn)) {
 		if (!seal_record(ref, cipher, &cur, out + batch->len, &batch->plain[batch->n],
 				 &batch->sealed[batch->n])) {
@@ -201,6 +202,7 @@ static bool seal_batch(const struct ref *ref, struct engine_cipher *cipher, stru
 		}
 		batch->len += batch->sealed[batch->n];
 		batch->n++;
+		batch->marks[batch->n] = engine_send_mark(&ref->rec->conn);
 	}
 	return true;
 }
@@ -218,10 +220,10 @@ static int settle_batch(const struct ref *ref, const struct batch *batch, const 
 		cursor_skip(cur, batch->plain[i]);
 	}
 	if (at == n) {
-		engine_send_rewind(&rec->conn, batch->first_seq + (uint64_t)i);
+		engine_send_rewind(&rec->conn, &batch->marks[i]);
 		return 0;
 	}
-	engine_send_rewind(&rec->conn, batch->first_seq + (uint64_t)i + 1);
+	engine_send_rewind(&rec->conn, &batch->marks[i + 1]);
 	if (!send_buffer(rec)) {
 		return -ENOMEM;
 	}
@@ -299,7 +301,7 @@ static int push(const struct ref *ref, struct cursor *cur, int flags, uint8_t *s
 			n = sys_send(ref->fd, scratch, batch.len, (flags & MSG_MORE) | MSG_DONTWAIT | MSG_NOSIGNAL);
 		} while (n == -EINTR);
 		if (n < 0) {
-			engine_send_rewind(&rec->conn, batch.first_seq);
+			engine_send_rewind(&rec->conn, &batch.marks[0]);
 			rc = (int)n;
 		} else {
 			rc = settle_batch(ref, &batch, scratch, (size_t)n, cur);

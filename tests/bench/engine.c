@@ -101,7 +101,7 @@ static void bench_records(const char *name, uint16_t suite)
 		}
 	}
 	printf("seal-%s %.0f\n", name, n * (double)sizeof(plain) / spent / 1e6);
-	engine_send_rewind(&conn, 0);
+	conn.send.seq = 0;
 	if (engine_seal(&conn, seal, &slice, 1, record, sizeof(record), &len) != ENGINE_OK) {
 		die("seal");
 	}

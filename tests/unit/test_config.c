@@ -256,12 +256,12 @@ static void damaged_texts_are_refused(void **state)
 	assert_int_equal(n_live, 0);
 }
 
-static void there_is_room_for_four_credentials_and_ten_certificates(void **state)
+static void there_is_room_for_eight_credentials_and_ten_certificates(void **state)
 {
 	(void)state;
 	char why[ENGINE_REASON_MAX];
 	struct engine_config *config = engine_config_new(ENGINE_SERVER);
-	for (int i = 0; i < 4; i++) {
+	for (int i = 0; i < 8; i++) {
 		assert_true(pki_add_credential(config, "server.pem", "server.key", why));
 	}
 	assert_false(pki_add_credential(config, "server.pem", "server.key", why));
@@ -461,7 +461,7 @@ int main(void)
 		cmocka_unit_test(every_form_of_key_is_read),
 		cmocka_unit_test(credentials_that_cannot_work_are_refused_with_a_reason),
 		cmocka_unit_test(damaged_texts_are_refused),
-		cmocka_unit_test(there_is_room_for_four_credentials_and_ten_certificates),
+		cmocka_unit_test(there_is_room_for_eight_credentials_and_ten_certificates),
 		cmocka_unit_test(credentials_describe_themselves),
 		cmocka_unit_test(trust_files_hold_anything_around_their_blocks),
 		cmocka_unit_test(the_systems_bundle_loads_whole),

@@ -634,20 +634,22 @@ static void test_a_used_up_key_is_changed_or_stops(void **unused)
 
 static void test_records_can_be_taken_back(void **unused)
 {
-	const uint64_t seq = engine_send_seq(&pair.conn[0]);
+	const struct engine_send_mark mark = engine_send_mark(&pair.conn[0]);
+	struct engine_send_mark ahead = mark;
 	size_t len;
 
 	(void)unused;
 	(void)pair_seal(&pair, ENGINE_CLIENT, "one", 3, record);
 	(void)pair_seal(&pair, ENGINE_CLIENT, "two", 3, record);
-	assert_int_equal(engine_send_seq(&pair.conn[0]), seq + 2);
-	engine_send_rewind(&pair.conn[0], seq);
+	assert_int_equal(engine_send_mark(&pair.conn[0]).seq, mark.seq + 2);
+	engine_send_rewind(&pair.conn[0], &mark);
 	len = pair_seal(&pair, ENGINE_CLIENT, "three", 5, record);
 	assert_int_equal(open_at(ENGINE_SERVER, len), ENGINE_OK);
 	assert_memory_equal(opened.data, "three", 5);
 	/* never forward */
-	engine_send_rewind(&pair.conn[0], seq + 100);
-	assert_int_equal(engine_send_seq(&pair.conn[0]), seq + 1);
+	ahead.seq += 100;
+	engine_send_rewind(&pair.conn[0], &ahead);
+	assert_int_equal(engine_send_mark(&pair.conn[0]).seq, mark.seq + 1);
 }
 
 static void test_a_wiped_connection_opens_and_seals_nothing(void **unused)

@@ -17,12 +17,15 @@
 static void test_suites_are_found_and_ordered(void **unused)
 {
 	const struct suite *suites[SUITES_MAX];
-	size_t n = suites_preferred(ENGINE_TLS13, false, suites);
+	struct algorithms algorithms;
+	size_t n;
 
 	(void)unused;
+	algorithms_of_profile(ENGINE_PROFILE_DEFAULT, &algorithms);
+	n = suites_preferred(&algorithms, ENGINE_TLS13, false, suites);
 	assert_int_equal(n, 3);
 	assert_int_equal(suites[0]->id, crypto_has_aes_hardware() ? 0x1301 : 0x1303);
-	n = suites_preferred(ENGINE_TLS13, true, suites);
+	n = suites_preferred(&algorithms, ENGINE_TLS13, true, suites);
 	assert_int_equal(n, 3);
 	assert_int_equal(suites[0]->id, 0x1303);
 	assert_int_equal(suites[1]->id, 0x1301);
@@ -31,7 +34,7 @@ static void test_suites_are_found_and_ordered(void **unused)
 		assert_ptr_equal(suite_find(suites[i]->id), suites[i]);
 		assert_true(suites[i]->soft_limit < suites[i]->hard_limit);
 	}
-	assert_int_equal(suites_preferred(0x0302, false, suites), 0);
+	assert_int_equal(suites_preferred(&algorithms, ENGINE_TLS11, false, suites), 0);
 	assert_null(suite_find(0x1304));
 	assert_null(suite_find(0x0a0a));
 	assert_int_equal(suite_find(0x1302)->hash, CRYPTO_SHA384);
@@ -40,22 +43,23 @@ static void test_suites_are_found_and_ordered(void **unused)
 static void test_groups_and_schemes(void **unused)
 {
 	const struct group *groups[GROUPS_MAX];
-	uint16_t schemes[SCHEMES_MAX];
-	size_t n = groups_preferred(groups);
+	struct algorithms algorithms;
+	size_t n;
 
 	(void)unused;
+	algorithms_of_profile(ENGINE_PROFILE_DEFAULT, &algorithms);
+	n = groups_preferred(&algorithms, ENGINE_TLS13, groups);
 	assert_true(n >= 3);
 	for (size_t i = 0; i < n; i++) {
 		assert_ptr_equal(group_find(groups[i]->id), groups[i]);
 		assert_true(crypto_group_share_len(groups[i]->group) <= CRYPTO_MAX_SHARE_LEN);
 	}
 	assert_null(group_find(0x0019));
-	n = schemes_offered(schemes);
-	for (size_t i = 0; i < n; i++) {
-		assert_non_null(scheme_find(schemes[i]));
+	for (size_t i = 0; i < algorithms.n_schemes; i++) {
+		assert_non_null(scheme_find(algorithms.schemes[i]));
 		/* neither SHA-1 nor MD5, RFC 8446 4.2.3 */
-		assert_int_not_equal(schemes[i] >> 8, 2);
-		assert_int_not_equal(schemes[i] >> 8, 1);
+		assert_int_not_equal(algorithms.schemes[i] >> 8, 2);
+		assert_int_not_equal(algorithms.schemes[i] >> 8, 1);
 	}
 	assert_false(scheme_find(0x0401)->tls13);
 	assert_true(scheme_find(0x0804)->tls13);
