@@ -29,9 +29,9 @@ configure_options=(
 	--disable-dependency-tracking --disable-examples --disable-crypttests --disable-benchmark
 	--enable-sp=yes,smallstack --enable-sp-asm --enable-harden --enable-asn=template
 	--disable-hashdrbg --disable-filesystem --disable-error-queue-per-thread
-	--disable-oldtls --disable-md5 --disable-des3 --disable-pkcs12 --disable-psk --disable-ocsp --disable-crl
+	--disable-oldtls --disable-des3 --disable-pkcs12 --disable-psk --disable-ocsp --disable-crl
 	--enable-aescbc --enable-aesgcm --enable-aesgcm-stream --enable-chacha --enable-poly1305
-	--enable-sha --enable-sha384 --enable-sha512 --enable-hkdf
+	--enable-md5 --enable-sha --enable-sha384 --enable-sha512 --enable-hkdf
 	--enable-rsapss --enable-dh --enable-ecc --enable-curve25519 --enable-ed25519
 	--enable-keygen --enable-certgen --enable-certext
 )
@@ -39,6 +39,7 @@ defines=(
 	-DCUSTOM_RAND_GENERATE_BLOCK=tlshim_wolfcrypt_random
 	-DWOLFSSL_ALT_NAMES -DWOLFSSL_IP_ALT_NAME -DWOLFSSL_PEM_TO_DER -DWOLFSSL_DER_TO_PEM
 	-DWOLFSSL_VALIDATE_ECC_IMPORT -DWOLFSSL_DH_CONST -DHAVE_FFDHE_2048 -DHAVE_FFDHE_3072 -DHAVE_FFDHE_4096
+	-DWC_RSA_DIRECT -DWC_RSA_NO_PADDING -DWOLFSSL_NO_ML_KEM_512 -DWOLFSSL_NO_ML_KEM_1024
 	-DNO_SESSION_CACHE -DNO_WOLFSSL_DIR -DWOLFSSL_USER_IO -DWOLFSSL_NO_GETPID
 )
 cflags="-O2 -g1 -fPIC -ftls-model=initial-exec -fvisibility=hidden -ffunction-sections -fdata-sections"
