@@ -199,9 +199,9 @@ bool crypto_digest(enum crypto_hash hash, const uint8_t *data, size_t len,
 	return ok;
 }
 
-/* HMAC over up to three pieces, which HKDF-Expand wants. */
-static bool hmac_pieces(enum crypto_hash hash, const uint8_t *key, size_t key_len,
-			const struct engine_slice *pieces, size_t n_pieces, uint8_t *out)
+bool crypto_hmac_pieces(enum crypto_hash hash, const uint8_t *key, size_t key_len,
+			const struct engine_slice *pieces, size_t n_pieces,
+			uint8_t out[static CRYPTO_MAX_HASH_LEN])
 {
 	/* wolfCrypt insists on a key, HMAC does not: an empty one is padded with zeros anyway */
 	static const uint8_t zero_key[1];
@@ -231,7 +231,7 @@ bool crypto_hmac(enum crypto_hash hash, const uint8_t *key, size_t key_len, cons
 {
 	const struct engine_slice piece = {data, len};
 
-	return hmac_pieces(hash, key, key_len, &piece, 1, out);
+	return crypto_hmac_pieces(hash, key, key_len, &piece, 1, out);
 }
 
 bool crypto_hkdf_extract(enum crypto_hash hash, const uint8_t *salt, size_t salt_len, const uint8_t *ikm,
@@ -258,7 +258,7 @@ bool crypto_hkdf_expand(enum crypto_hash hash, const uint8_t *prk, size_t prk_le
 			{&number, 1},
 		};
 
-		ok = hmac_pieces(hash, prk, prk_len, pieces, 3, block);
+		ok = crypto_hmac_pieces(hash, prk, prk_len, pieces, 3, block);
 		if (ok) {
 			memcpy(out + done, block, take);
 			done += take;

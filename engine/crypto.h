@@ -57,6 +57,10 @@ must_check bool crypto_digest(enum crypto_hash hash, const uint8_t *data, size_t
 /* HMAC, RFC 2104; out has crypto_hash_len(hash) bytes. */
 must_check bool crypto_hmac(enum crypto_hash hash, const uint8_t *key, size_t key_len, const uint8_t *data,
 			    size_t len, uint8_t out[static CRYPTO_MAX_HASH_LEN]);
+/* The same over pieces of data, one behind the other. */
+must_check bool crypto_hmac_pieces(enum crypto_hash hash, const uint8_t *key, size_t key_len,
+				   const struct engine_slice *pieces, size_t n_pieces,
+				   uint8_t out[static CRYPTO_MAX_HASH_LEN]);
 /* HKDF-Extract, RFC 5869 2.2. salt may be NULL with 0: a string of zeros. */
 must_check bool crypto_hkdf_extract(enum crypto_hash hash, const uint8_t *salt, size_t salt_len,
 				    const uint8_t *ikm, size_t ikm_len,
