@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Protection of records in TLS 1.3, and the cache of expanded keys that goes with it.
+ * Records: their header, the choice of how one is protected, and the cache of expanded keys.
  *
  * Implementation notes
  *
- *   A protected record on the wire:
- *
- *     0      1         3        5                                       len-16
- *     | type | version | length | AEAD( content | content type | zeros ) | tag |
- *       23     0x0303             additional data: the five bytes in front
+ *   record13.c        TLS 1.3
+ *   record12_aead.c   TLS 1.2 with AES-GCM or ChaCha20-Poly1305
  *
  *   A cipher context is matched by the key itself, compared in constant time: whatever became of the connection that
- *   it last served, a stale key is never used. The search for the content type behind the padding takes a time that
- *   depends on the padding; the record is authentic by then, and RFC 8446 5.4 allows it.
+ *   it last served, a stale key is never used.
  */
 #include "record.h"
 
 #include <string.h>
 
-#include "keysched13.h"
+#include "record_protect.h"
 #include "secret.h"
 
 struct engine_cipher {
@@ -26,6 +22,8 @@ struct engine_cipher {
 	const struct suite *suite; /* NULL: no key */
 	uint8_t key[CRYPTO_MAX_KEY_LEN];
 };
+
+/* ---- the cache of expanded keys ---- */
 
 struct engine_cipher *engine_cipher_new(void)
 {
@@ -59,21 +57,33 @@ void engine_cipher_free(struct engine_cipher *cipher)
 	}
 }
 
-/* Make the context hold this key, if it does not yet. */
-static bool cipher_prepare(struct engine_cipher *cipher, const struct suite *suite,
-			   const struct engine_keys *keys)
+static bool cipher_holds(const struct engine_cipher *cipher, const struct suite *suite,
+			 const struct engine_keys *keys)
 {
-	if (cipher->suite == suite && secret_equal(cipher->key, keys->key, sizeof(cipher->key))) {
-		return true;
-	}
-	engine_cipher_wipe(cipher);
-	if (!crypto_aead_set_key(cipher->aead, suite->aead, keys->key)) {
-		return false;
-	}
+	return cipher->suite == suite && secret_equal(cipher->key, keys->key, sizeof(cipher->key));
+}
+
+static void cipher_remember(struct engine_cipher *cipher, const struct suite *suite,
+			    const struct engine_keys *keys)
+{
 	memcpy(cipher->key, keys->key, sizeof(cipher->key));
 	cipher->suite = suite;
-	return true;
 }
+
+struct crypto_aead_ctx *record_cipher_aead(struct engine_cipher *cipher, const struct suite *suite,
+					   const struct engine_keys *keys)
+{
+	if (!cipher_holds(cipher, suite, keys)) {
+		engine_cipher_wipe(cipher);
+		if (!crypto_aead_set_key(cipher->aead, suite->aead, keys->key)) {
+			return NULL;
+		}
+		cipher_remember(cipher, suite, keys);
+	}
+	return cipher->aead;
+}
+
+/* ---- headers ---- */
 
 void record_parse_header(const uint8_t wire[static ENGINE_RECORD_HEADER_LEN], struct record_header *header)
 {
@@ -92,8 +102,17 @@ void record_build_header(uint8_t wire[static ENGINE_RECORD_HEADER_LEN], uint8_t 
 	wire[4] = (uint8_t)length;
 }
 
-/* RFC 8446 5.3 */
-static void build_nonce(const struct engine_keys *keys, uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN])
+void record_gather(const struct engine_slice *slices, size_t n_slices, uint8_t *out)
+{
+	for (size_t i = 0; i < n_slices; i++) {
+		if (slices[i].len != 0) {
+			memcpy(out, slices[i].data, slices[i].len);
+			out += slices[i].len;
+		}
+	}
+}
+
+void record_masked_nonce(const struct engine_keys *keys, uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN])
 {
 	memcpy(nonce, keys->iv, CRYPTO_AEAD_NONCE_LEN);
 	for (size_t i = 0; i < 8; i++) {
@@ -101,95 +120,104 @@ static void build_nonce(const struct engine_keys *keys, uint8_t nonce[static CRY
 	}
 }
 
-/* Length without the zeros at the end. */
-static size_t without_padding(const uint8_t *inner, size_t len)
+void record12_pseudo_header(uint64_t seq, uint8_t type, uint16_t version, size_t length,
+			    uint8_t out[static RECORD12_PSEUDO_HEADER_LEN])
 {
-	uint64_t word;
-
-	while (len >= sizeof(word)) {
-		memcpy(&word, inner + len - sizeof(word), sizeof(word));
-		if (word != 0) {
-			break;
-		}
-		len -= sizeof(word);
+	for (size_t i = 0; i < 8; i++) {
+		out[7 - i] = (uint8_t)(seq >> (8 * i));
 	}
-	while (len > 0 && inner[len - 1] == 0) {
-		len--;
-	}
-	return len;
+	record_build_header(out + 8, type, version, length);
 }
 
-enum reason record13_open(const struct suite *suite, struct engine_keys *keys, struct engine_cipher *cipher,
-			  uint8_t *record, size_t len, uint8_t *out, struct record_opened *opened)
-{
-	uint8_t *body = record + ENGINE_RECORD_HEADER_LEN;
-	uint8_t *inner = out != NULL ? out : body;
-	uint8_t nonce[CRYPTO_AEAD_NONCE_LEN];
-	size_t inner_len;
-	size_t used;
+/* ---- one record ---- */
 
-	if (len < ENGINE_RECORD_HEADER_LEN + CRYPTO_AEAD_TAG_LEN) {
-		return REASON_RECORD_MAC;
+size_t record_limit(const struct record_cipher_spec *spec)
+{
+	return spec->limit != 0 ? spec->limit : ENGINE_MAX_PLAINTEXT;
+}
+
+size_t record_max_ciphertext(const struct record_cipher_spec *spec)
+{
+	return spec->version == ENGINE_TLS13 ? RECORD13_MAX_CIPHERTEXT : RECORD12_MAX_CIPHERTEXT;
+}
+
+enum reason record_open(const struct record_cipher_spec *spec, struct engine_keys *keys,
+			struct engine_cipher *cipher, uint8_t *record, size_t len, uint8_t *out,
+			struct record_opened *opened)
+{
+	struct record_header header;
+
+	if (len < ENGINE_RECORD_HEADER_LEN) {
+		return REASON_INTERNAL;
 	}
-	if (len > ENGINE_RECORD_HEADER_LEN + RECORD13_MAX_CIPHERTEXT) {
+	record_parse_header(record, &header);
+	if (header.length != len - ENGINE_RECORD_HEADER_LEN) {
+		return REASON_INTERNAL;
+	}
+	if (header.length > record_max_ciphertext(spec)) {
 		return REASON_RECORD_OVERFLOW;
 	}
 	if (keys->seq == UINT64_MAX) {
 		return REASON_RECORD_NUMBER;
 	}
-	if (!cipher_prepare(cipher, suite, keys)) {
+	if (spec->version == ENGINE_TLS13) {
+		return record13_unprotect(spec, keys, cipher, record, len, out, opened);
+	}
+	if (header.version != spec->version) {
+		return REASON_RECORD_VERSION;
+	}
+	if (spec->suite->is_cbc) {
 		return REASON_INTERNAL;
 	}
-	inner_len = len - ENGINE_RECORD_HEADER_LEN - CRYPTO_AEAD_TAG_LEN;
-	build_nonce(keys, nonce);
-	if (!crypto_aead_open(cipher->aead, nonce, record, ENGINE_RECORD_HEADER_LEN, body, inner_len,
-			      inner)) {
-		return REASON_RECORD_MAC;
+	return record12_aead_unprotect(spec, keys, cipher, record, len, out, opened);
+}
+
+/* May this key seal another record? RFC 8446 5.5; a connection whose key is used up can still say that it ends. */
+static bool may_seal(const struct record_cipher_spec *spec, const struct engine_keys *keys, uint8_t type)
+{
+	/* two numbers stay free: application data of TLS 1.0 takes two */
+	return keys->seq < UINT64_MAX - 1 && (keys->seq < spec->suite->hard_limit || type == CONTENT_ALERT);
+}
+
+bool record_seal(const struct record_cipher_spec *spec, struct engine_keys *keys, struct engine_cipher *cipher,
+		 uint8_t type, const struct engine_slice *slices, size_t n_slices, uint8_t *out,
+		 size_t out_size, size_t *out_len)
+{
+	const size_t limit = record_limit(spec);
+	size_t len = 0;
+
+	for (size_t i = 0; i < n_slices; i++) {
+		if (slices[i].len > limit - len) {
+			return false;
+		}
+		len += slices[i].len;
 	}
-	keys->seq++;
-	used = without_padding(inner, inner_len);
-	if (inner_len > RECORD13_MAX_INNER || used == 0) {
-		secret_wipe(inner, inner_len);
-		return used == 0 ? REASON_RECORD_PADDING_ONLY : REASON_RECORD_OVERFLOW;
+	if (!may_seal(spec, keys, type)) {
+		return false;
 	}
-	opened->type = inner[used - 1];
-	opened->data = inner;
-	opened->len = used - 1;
-	return REASON_NONE;
+	if (spec->version == ENGINE_TLS13) {
+		return record13_protect(spec, keys, cipher, type, slices, n_slices, len, out, out_size,
+					out_len);
+	}
+	if (spec->suite->is_cbc) {
+		return false;
+	}
+	return record12_aead_protect(spec, keys, cipher, type, slices, n_slices, len, out, out_size, out_len);
+}
+
+enum reason record13_open(const struct suite *suite, struct engine_keys *keys, struct engine_cipher *cipher,
+			  uint8_t *record, size_t len, uint8_t *out, struct record_opened *opened)
+{
+	const struct record_cipher_spec spec = {.suite = suite, .version = ENGINE_TLS13};
+
+	return record_open(&spec, keys, cipher, record, len, out, opened);
 }
 
 bool record13_seal(const struct suite *suite, struct engine_keys *keys, struct engine_cipher *cipher,
 		   uint8_t type, const struct engine_slice *slices, size_t n_slices, uint8_t *out,
 		   size_t out_size, size_t *out_len)
 {
-	uint8_t *inner = out + ENGINE_RECORD_HEADER_LEN;
-	uint8_t nonce[CRYPTO_AEAD_NONCE_LEN];
-	size_t len = 0;
+	const struct record_cipher_spec spec = {.suite = suite, .version = ENGINE_TLS13};
 
-	for (size_t i = 0; i < n_slices; i++) {
-		if (slices[i].len > ENGINE_MAX_PLAINTEXT - len) {
-			return false;
-		}
-		len += slices[i].len;
-	}
-	if (out_size < len + RECORD13_OVERHEAD || keys->seq >= suite->hard_limit ||
-	    !cipher_prepare(cipher, suite, keys)) {
-		return false;
-	}
-	len = 0;
-	for (size_t i = 0; i < n_slices; i++) {
-		if (slices[i].len != 0) {
-			memcpy(inner + len, slices[i].data, slices[i].len);
-			len += slices[i].len;
-		}
-	}
-	inner[len++] = type;
-	record_build_header(out, CONTENT_APPLICATION_DATA, RECORD_VERSION, len + CRYPTO_AEAD_TAG_LEN);
-	build_nonce(keys, nonce);
-	if (!crypto_aead_seal(cipher->aead, nonce, out, ENGINE_RECORD_HEADER_LEN, inner, len, inner)) {
-		return false;
-	}
-	keys->seq++;
-	*out_len = ENGINE_RECORD_HEADER_LEN + len + CRYPTO_AEAD_TAG_LEN;
-	return true;
+	return record_seal(&spec, keys, cipher, type, slices, n_slices, out, out_size, out_len);
 }
