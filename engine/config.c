@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Configurations: reference counts, defaults, options. x509_credential.c reads the credentials.
+ * Configurations: reference counts, defaults, options. config_names.c chooses algorithms by name, config_check.c judges
+ * the whole, x509_credential.c reads the credentials.
  */
 #include <stdatomic.h>
 #include <string.h>
@@ -72,11 +73,22 @@ void engine_config_set_client_auth(struct engine_config *cfg, enum engine_client
 	cfg->client_auth = mode;
 }
 
+/* The oldest version of a profile. */
+static uint16_t oldest_version(enum engine_profile profile)
+{
+	switch (profile) {
+	case ENGINE_PROFILE_LEGACY:
+		return ENGINE_TLS10;
+	case ENGINE_PROFILE_MODERN:
+		return ENGINE_TLS13;
+	default:
+		return ENGINE_TLS12;
+	}
+}
+
 bool engine_config_set_versions(struct engine_config *cfg, uint16_t min, uint16_t max)
 {
-	const uint16_t oldest = cfg->profile == ENGINE_PROFILE_LEGACY ? ENGINE_TLS10 : ENGINE_TLS12;
-
-	if (min > max || min < oldest || max > ENGINE_TLS13) {
+	if (min > max || min < oldest_version(cfg->profile) || max > ENGINE_TLS13) {
 		return false;
 	}
 	cfg->min_version = min;
@@ -86,8 +98,62 @@ bool engine_config_set_versions(struct engine_config *cfg, uint16_t min, uint16_
 
 void engine_config_set_profile(struct engine_config *cfg, enum engine_profile profile)
 {
+	const uint16_t oldest = oldest_version(profile);
+
 	cfg->profile = profile;
+	cfg->min_version = cfg->min_version < oldest ? oldest : cfg->min_version;
+	cfg->max_version = cfg->max_version < oldest ? oldest : cfg->max_version;
 	algorithms_of_profile(profile, &cfg->algorithms);
+}
+
+bool engine_config_set_sessions(struct engine_config *cfg, uint32_t lifetime,
+				const uint8_t id[static ENGINE_SESSION_ID_LEN])
+{
+	if (lifetime > ENGINE_SESSION_LIFETIME_MAX) {
+		return false;
+	}
+	cfg->session_lifetime = lifetime;
+	memcpy(cfg->session_id, id, ENGINE_SESSION_ID_LEN);
+	return true;
+}
+
+bool engine_config_set_ticket_keys(struct engine_config *cfg, const struct engine_ticket_key *keys, size_t n)
+{
+	if (n < 1 || n > ENGINE_TICKET_KEYS) {
+		return false;
+	}
+	/* A ticket names its key. */
+	for (size_t i = 0; i < n; i++) {
+		for (size_t k = 0; k < i; k++) {
+			if (memcmp(keys[i].name, keys[k].name, sizeof(keys[i].name)) == 0) {
+				return false;
+			}
+		}
+	}
+	secret_wipe(cfg->ticket_keys, sizeof(cfg->ticket_keys));
+	memcpy(cfg->ticket_keys, keys, n * sizeof(*keys));
+	cfg->n_ticket_keys = n;
+	return true;
+}
+
+bool engine_config_set_padding(struct engine_config *cfg, size_t multiple)
+{
+	if (multiple > ENGINE_MAX_PLAINTEXT) {
+		return false;
+	}
+	cfg->padding = (uint16_t)multiple;
+	return true;
+}
+
+bool engine_digest(const void *data, size_t len, uint8_t out[static 32])
+{
+	uint8_t digest[CRYPTO_MAX_HASH_LEN];
+
+	if (!crypto_digest(CRYPTO_SHA256, data, len, digest)) {
+		return false;
+	}
+	memcpy(out, digest, 32);
+	return true;
 }
 
 bool engine_config_set_alpn(struct engine_config *cfg, const char *const *protocols, size_t n_protocols)

@@ -117,10 +117,10 @@ enum engine_verify {
 enum engine_client_auth { ENGINE_CLIENT_AUTH_NONE, ENGINE_CLIENT_AUTH_REQUEST, ENGINE_CLIENT_AUTH_REQUIRE };
 
 /*
- * A set of suites, groups and signature schemes.
+ * A set of versions, suites, groups and signature schemes.
  *
- * MODERN   TLS 1.3, and of TLS 1.2 what is as good: ECDHE with an AEAD
- * DEFAULT  the same today; what is added here later must be safe
+ * MODERN   TLS 1.3 alone
+ * DEFAULT  TLS 1.3, and of TLS 1.2 what is as good: ECDHE with an AEAD.  RFC 9325
  * LEGACY   adds DHE, RSA key transport, CBC, renegotiation, and allows TLS 1.0 and 1.1 where the versions say so
  */
 enum engine_profile { ENGINE_PROFILE_DEFAULT, ENGINE_PROFILE_MODERN, ENGINE_PROFILE_LEGACY };
@@ -161,16 +161,16 @@ void engine_config_set_trust(struct engine_config *cfg, struct engine_trust *tru
 void engine_config_set_verify(struct engine_config *cfg, enum engine_verify verify);
 void engine_config_set_client_auth(struct engine_config *cfg, enum engine_client_auth mode);
 /*
- * min, max: ENGINE_TLS10 ... ENGINE_TLS13. False if min > max or out of range, or if min is below ENGINE_TLS12 and the
- * profile is not LEGACY: set that first.
+ * min, max: ENGINE_TLS10 ... ENGINE_TLS13. False if min > max or out of range, or if the profile has no version as old
+ * as min (LEGACY has all, DEFAULT 1.2, MODERN 1.3): set that first.
  */
 must_check bool engine_config_set_versions(struct engine_config *cfg, uint16_t min, uint16_t max);
-/* Take a profile's suites, groups and schemes, whatever was set before. */
+/* Take a profile's suites, groups and schemes, whatever was set before; versions older than it has are dropped. */
 void engine_config_set_profile(struct engine_config *cfg, enum engine_profile profile);
 /*
- * Narrow or reorder what is negotiated, best first, by names as engine_suite_name(), engine_group_name() and
- * engine_scheme_name() give them. Without a call, or with n 0, the profile decides. Each must be one that the profile
- * knows of. ENGINE_OK, or ENGINE_ERR_CONFIG with a sentence in why.
+ * Narrow or reorder what is negotiated, best first, by names as engine_suite_find() and its like take them. Without a
+ * call, or with n 0, the profile decides. Each must be one that the profile knows of, and no other.
+ * ENGINE_OK, or ENGINE_ERR_CONFIG with a sentence in why.
  */
 must_check enum engine_err engine_config_set_suites(struct engine_config *cfg, const char *const *names, size_t n,
 						    char why[static ENGINE_REASON_MAX]);
@@ -183,6 +183,13 @@ const char *engine_suite_at(size_t i);
 const char *engine_group_at(size_t i);
 const char *engine_scheme_at(size_t i);
 /*
+ * The name that engine_suite_name() and its like give to what name stands for: in any case, and for suites and groups
+ * also as OpenSSL spells them. NULL if there is none: *nearest is then the most similar name, or NULL.
+ */
+const char *engine_suite_find(const char *name, const char **nearest);
+const char *engine_group_find(const char *name, const char **nearest);
+const char *engine_scheme_find(const char *name, const char **nearest);
+/*
  * Resumption: for how many seconds a session may be resumed; 0: never, and none is kept. Default 7200, at most
  * ENGINE_SESSION_LIFETIME_MAX. id tells configurations apart whose sessions must not be mixed: the same rule in all
  * processes has the same id (a digest of what it says); zeros are allowed in tests.  RFC 8446 4.6.1
@@ -190,7 +197,9 @@ const char *engine_scheme_at(size_t i);
 #define ENGINE_SESSION_LIFETIME_MAX 604800
 must_check bool engine_config_set_sessions(struct engine_config *cfg, uint32_t lifetime,
 					   const uint8_t id[static ENGINE_SESSION_ID_LEN]);
-/* Ticket keys of a server's own (1..ENGINE_TICKET_KEYS, the first seals), instead of the environment's. */
+/*
+ * Ticket keys of a server's own (1..ENGINE_TICKET_KEYS, no name twice, the first seals), instead of the environment's.
+ */
 must_check bool engine_config_set_ticket_keys(struct engine_config *cfg, const struct engine_ticket_key *keys,
 					      size_t n);
 /*
@@ -224,6 +233,17 @@ must_check bool engine_config_set_alpn(struct engine_config *cfg, const char *co
  * accept rules with client certificates. 16 at most. False if out of bounds or memory.
  */
 must_check bool engine_config_set_allowed_peers(struct engine_config *cfg, const char *const *names, size_t n_names);
+
+/*
+ * Judge a configuration as a whole; call it last. Each version must have a suite with a group and a signature scheme
+ * to go with it; a server must have a credential that fits at least one version.
+ * ENGINE_OK, or ENGINE_ERR_CONFIG with a sentence in why. With ENGINE_OK why is "", or a sentence on what will never be
+ * used: a version, a credential.
+ */
+must_check enum engine_err engine_config_check(const struct engine_config *cfg, char why[static ENGINE_REASON_MAX]);
+/* Number of suites that can be negotiated, best first; suite i of them, NULL past the last. */
+size_t engine_config_n_suites(const struct engine_config *cfg);
+const char *engine_config_suite(const struct engine_config *cfg, size_t i);
 
 /* What `tlshim check` wants to know of a credential. */
 struct engine_credential_info {
@@ -465,6 +485,9 @@ const char *engine_hs_server_name(const struct engine_hs *hs);
 const char *engine_hs_peer_subject(const struct engine_hs *hs);
 /* Wipe and free; NULL is allowed. conn stays. */
 void engine_hs_free(struct engine_hs *hs);
+
+/* SHA-256: for engine_config_set_sessions(). */
+must_check bool engine_digest(const void *data, size_t len, uint8_t out[static 32]);
 
 /* ---- names for logs ---- */
 const char *engine_version_name(uint16_t version);  /* "TLS 1.3" */

@@ -110,10 +110,17 @@ _Static_assert(N(suites) <= SUITES_MAX, "SUITES_MAX holds all suites");
 _Static_assert(N(groups) <= GROUPS_MAX, "GROUPS_MAX holds all groups");
 _Static_assert(N(schemes) <= SCHEMES_MAX, "SCHEMES_MAX holds all schemes");
 
-/* What every profile but LEGACY leaves out: RFC 9325 4.1, 4.2. */
-static bool is_legacy_suite(const struct suite *suite)
+/* Every profile but LEGACY leaves out what RFC 9325 4.1 and 4.2 advise against; MODERN is TLS 1.3. */
+static bool profile_has_suite(enum engine_profile profile, const struct suite *suite)
 {
-	return suite->is_cbc || suite->kx == KX_DHE || suite->kx == KX_RSA;
+	switch (profile) {
+	case ENGINE_PROFILE_LEGACY:
+		return true;
+	case ENGINE_PROFILE_MODERN:
+		return suite->version == ENGINE_TLS13;
+	default:
+		return !suite->is_cbc && suite->kx != KX_DHE && suite->kx != KX_RSA;
+	}
 }
 
 void algorithms_of_profile(enum engine_profile profile, struct algorithms *out)
@@ -122,7 +129,7 @@ void algorithms_of_profile(enum engine_profile profile, struct algorithms *out)
 
 	memset(out, 0, sizeof(*out));
 	for (size_t i = 0; i < N(suites); i++) {
-		if (legacy || !is_legacy_suite(&suites[i])) {
+		if (profile_has_suite(profile, &suites[i])) {
 			out->suites[out->n_suites++] = suites[i].id;
 		}
 	}

@@ -74,6 +74,320 @@ static void versions_must_be_possible(void **state)
 	engine_config_unref(config);
 }
 
+static void each_profile_has_its_oldest_version(void **state)
+{
+	(void)state;
+	struct engine_config *config = engine_config_new(ENGINE_CLIENT);
+	assert_int_equal(config->min_version, ENGINE_TLS12);
+	assert_false(engine_config_set_versions(config, ENGINE_TLS11, ENGINE_TLS13));
+	engine_config_set_profile(config, ENGINE_PROFILE_LEGACY);
+	assert_int_equal(config->min_version, ENGINE_TLS12); /* older ones only when they are asked for */
+	assert_false(engine_config_set_versions(config, ENGINE_TLS10 - 1, ENGINE_TLS13));
+	assert_true(engine_config_set_versions(config, ENGINE_TLS10, ENGINE_TLS11));
+	engine_config_set_profile(config, ENGINE_PROFILE_DEFAULT);
+	assert_int_equal(config->min_version, ENGINE_TLS12);
+	assert_int_equal(config->max_version, ENGINE_TLS12);
+	engine_config_set_profile(config, ENGINE_PROFILE_MODERN);
+	assert_int_equal(config->min_version, ENGINE_TLS13);
+	assert_int_equal(config->max_version, ENGINE_TLS13);
+	assert_false(engine_config_set_versions(config, ENGINE_TLS12, ENGINE_TLS13));
+	for (size_t i = 0; i < config->algorithms.n_suites; i++) {
+		assert_int_equal(suite_find(config->algorithms.suites[i])->version, ENGINE_TLS13);
+	}
+	engine_config_unref(config);
+}
+
+static void names_are_found_in_any_case_and_as_openssl_spells_them(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *(*find)(const char *name, const char **nearest);
+		const char *name, *found, *nearest;
+	} rows[] = {
+		{ engine_suite_find, "TLS_AES_128_GCM_SHA256", "TLS_AES_128_GCM_SHA256", NULL },
+		{ engine_suite_find, "tls_aes_128_gcm_sha256", "TLS_AES_128_GCM_SHA256", NULL },
+		{ engine_suite_find, "ECDHE-RSA-AES128-GCM-SHA256", "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", NULL },
+		{ engine_suite_find, "ECDHE-ECDSA-CHACHA20-POLY1305", "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+		  NULL },
+		{ engine_suite_find, "AES256-SHA", "TLS_RSA_WITH_AES_256_CBC_SHA", NULL },
+		{ engine_suite_find, "AES128-GCM-SHA256", "TLS_RSA_WITH_AES_128_GCM_SHA256", NULL },
+		{ engine_suite_find, "DHE-RSA-AES256-SHA256", "TLS_DHE_RSA_WITH_AES_256_CBC_SHA256", NULL },
+		{ engine_suite_find, "TLS_AES_128_GCM_SHA265", NULL, "TLS_AES_128_GCM_SHA256" },
+		{ engine_suite_find, "ECDHE-RSA-AES128-GCM-SHA265", NULL, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256" },
+		{ engine_suite_find, "RC4-MD5", NULL, NULL },
+		{ engine_suite_find, "HIGH", NULL, NULL },
+		{ engine_suite_find, "", NULL, NULL },
+		{ engine_group_find, "X25519", "x25519", NULL },
+		{ engine_group_find, "p-256", "secp256r1", NULL },
+		{ engine_group_find, "prime256v1", "secp256r1", NULL },
+		{ engine_group_find, "x25591", NULL, "x25519" },
+		{ engine_group_find, "sect163k1", NULL, NULL },
+		{ engine_scheme_find, "Ed25519", "ed25519", NULL },
+		{ engine_scheme_find, "rsa_pss_rsae_sha255", NULL, "rsa_pss_rsae_sha256" },
+		{ engine_scheme_find, "md5", NULL, NULL },
+	};
+	const char *name, *nearest;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		const char *found = rows[i].find(rows[i].name, &nearest);
+		if (found != NULL ? rows[i].found == NULL || strcmp(found, rows[i].found) != 0
+				  : rows[i].found != NULL) {
+			fail_msg("%s: %s", rows[i].name, found != NULL ? found : "not found");
+		}
+		if (found == NULL && (rows[i].nearest == NULL ? nearest != NULL
+							      : nearest == NULL || strcmp(nearest, rows[i].nearest) != 0)) {
+			fail_msg("%s: nearest %s", rows[i].name, nearest != NULL ? nearest : "none");
+		}
+	}
+	for (size_t i = 0; (name = engine_suite_at(i)) != NULL; i++) {
+		assert_string_equal(engine_suite_find(name, &nearest), name);
+		assert_true(strlen(name) < 64);
+	}
+}
+
+static void algorithms_are_narrowed_by_name(void **state)
+{
+	(void)state;
+	struct engine_config *config = engine_config_new(ENGINE_CLIENT);
+	static const char *const suites[] = { "TLS_CHACHA20_POLY1305_SHA256", "TLS_AES_128_GCM_SHA256" };
+	static const char *const groups[] = { "secp384r1" };
+	static const char *const schemes[] = { "ed25519", "rsa_pss_rsae_sha256" };
+	char why[ENGINE_REASON_MAX];
+	const size_t n_all = config->algorithms.n_suites;
+	assert_int_equal(engine_config_set_suites(config, suites, 2, why), ENGINE_OK);
+	assert_int_equal(config->algorithms.n_suites, 2);
+	assert_int_equal(config->algorithms.suites[0], 0x1303);
+	assert_true(config->algorithms.suites_are_ordered);
+	assert_int_equal(engine_config_set_groups(config, groups, 1, why), ENGINE_OK);
+	assert_int_equal(config->algorithms.n_groups, 1);
+	assert_int_equal(config->algorithms.groups[0], 0x0018);
+	assert_int_equal(engine_config_set_schemes(config, schemes, 2, why), ENGINE_OK);
+	assert_int_equal(config->algorithms.n_schemes, 2);
+	assert_int_equal(config->algorithms.schemes[1], 0x0804);
+	assert_int_equal(engine_config_set_suites(config, NULL, 0, why), ENGINE_OK);
+	assert_int_equal(config->algorithms.n_suites, n_all);
+	assert_false(config->algorithms.suites_are_ordered);
+	engine_config_set_profile(config, ENGINE_PROFILE_DEFAULT);
+	assert_true(config->algorithms.n_groups > 1);
+	engine_config_unref(config);
+}
+
+static void names_that_cannot_be_used_are_refused_with_a_reason(void **state)
+{
+	(void)state;
+	typedef enum engine_err setter(struct engine_config *, const char *const *, size_t, char *);
+	static const struct {
+		setter *set;
+		enum engine_profile profile;
+		const char *name, *why;
+	} rows[] = {
+		{ engine_config_set_suites, ENGINE_PROFILE_DEFAULT, "TLS_AES_128_GCM_SHA25",
+		  "there is no cipher suite 'TLS_AES_128_GCM_SHA25' (did you mean 'TLS_AES_128_GCM_SHA256'?)" },
+		{ engine_config_set_suites, ENGINE_PROFILE_LEGACY, "TLS_RSA_WITH_RC4_128_SHA", "there is no cipher suite" },
+		{ engine_config_set_suites, ENGINE_PROFILE_DEFAULT, "AES128-SHA",
+		  "TLS_RSA_WITH_AES_128_CBC_SHA needs profile legacy" },
+		{ engine_config_set_suites, ENGINE_PROFILE_MODERN, "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256",
+		  "needs profile legacy" },
+		{ engine_config_set_suites, ENGINE_PROFILE_MODERN, "ECDHE-ECDSA-AES128-GCM-SHA256",
+		  "it needs profile default or legacy" },
+		{ engine_config_set_groups, ENGINE_PROFILE_DEFAULT, "ffdhe2048", "ffdhe2048 needs profile legacy" },
+		{ engine_config_set_groups, ENGINE_PROFILE_DEFAULT, "", "there is no group ''" },
+		{ engine_config_set_schemes, ENGINE_PROFILE_LEGACY, "rsa_pkcs1_sha1", "there is no signature scheme" },
+	};
+	static const char *const twice[] = { "x25519", "secp256r1", "X25519" };
+	char why[ENGINE_REASON_MAX];
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct engine_config *config = engine_config_new(ENGINE_SERVER);
+		struct algorithms before;
+		engine_config_set_profile(config, rows[i].profile);
+		before = config->algorithms;
+		why[0] = '\0';
+		assert_int_equal(rows[i].set(config, &rows[i].name, 1, why), ENGINE_ERR_CONFIG);
+		if (strstr(why, rows[i].why) == NULL) {
+			fail_msg("%s: %s", rows[i].name, why);
+		}
+		assert_memory_equal(&before, &config->algorithms, sizeof(before));
+		engine_config_unref(config);
+	}
+	struct engine_config *config = engine_config_new(ENGINE_SERVER);
+	assert_int_equal(engine_config_set_groups(config, twice, 3, why), ENGINE_ERR_CONFIG);
+	assert_string_equal(why, "x25519 is named twice");
+	engine_config_unref(config);
+}
+
+static void sessions_tickets_and_padding_have_bounds(void **state)
+{
+	(void)state;
+	struct engine_config *config = engine_config_new(ENGINE_SERVER);
+	struct engine_ticket_key keys[ENGINE_TICKET_KEYS + 1];
+	uint8_t id[ENGINE_SESSION_ID_LEN];
+	assert_int_equal(config->session_lifetime, 7200);
+	memset(id, 7, sizeof(id));
+	assert_false(engine_config_set_sessions(config, ENGINE_SESSION_LIFETIME_MAX + 1, id));
+	assert_int_equal(config->session_id[0], 0);
+	assert_true(engine_config_set_sessions(config, ENGINE_SESSION_LIFETIME_MAX, id));
+	assert_true(engine_config_set_sessions(config, 0, id));
+	assert_int_equal(config->session_lifetime, 0);
+	assert_memory_equal(config->session_id, id, sizeof(id));
+	for (size_t i = 0; i < ENGINE_TICKET_KEYS + 1; i++) {
+		memset(&keys[i], (int)i + 1, sizeof(keys[i]));
+	}
+	assert_false(engine_config_set_ticket_keys(config, keys, 0));
+	assert_false(engine_config_set_ticket_keys(config, keys, ENGINE_TICKET_KEYS + 1));
+	assert_true(engine_config_set_ticket_keys(config, keys, ENGINE_TICKET_KEYS));
+	memset(keys[2].name, 1, sizeof(keys[2].name)); /* two keys of one name */
+	assert_false(engine_config_set_ticket_keys(config, keys, 3));
+	assert_int_equal(config->n_ticket_keys, ENGINE_TICKET_KEYS);
+	assert_true(engine_config_set_ticket_keys(config, keys, 1));
+	assert_int_equal(config->n_ticket_keys, 1);
+	assert_int_equal(config->ticket_keys[1].key[0], 0);
+	assert_false(engine_config_set_padding(config, ENGINE_MAX_PLAINTEXT + 1));
+	assert_true(engine_config_set_padding(config, ENGINE_MAX_PLAINTEXT));
+	assert_int_equal(config->padding, ENGINE_MAX_PLAINTEXT);
+	assert_true(engine_config_set_padding(config, 0));
+	engine_config_unref(config);
+	assert_int_equal(n_live, 0);
+}
+
+static void a_digest_is_sha256(void **state)
+{
+	(void)state;
+	static const uint8_t abc[4] = { 0xba, 0x78, 0x16, 0xbf }; /* FIPS 180-4, "abc" */
+	uint8_t digest[32];
+	assert_true(engine_digest("abc", 3, digest));
+	assert_memory_equal(digest, abc, 4);
+}
+
+/* One configuration to be judged: names up to a NULL. */
+struct case_of_check {
+	enum engine_role role;
+	enum engine_profile profile;
+	uint16_t min, max;
+	const char *suites[4], *groups[3], *schemes[3], *credentials[3];
+	enum engine_err err;
+	const char *why;
+};
+
+static size_t count(const char *const *names, size_t max)
+{
+	size_t n = 0;
+	while (n < max && names[n] != NULL) {
+		n++;
+	}
+	return n;
+}
+
+static void check_one(const struct case_of_check *c, size_t number)
+{
+	struct engine_config *config = engine_config_new(c->role);
+	char why[ENGINE_REASON_MAX] = "?", pem[60], key[60];
+	engine_config_set_profile(config, c->profile);
+	assert_true(engine_config_set_versions(config, c->min, c->max));
+	assert_int_equal(engine_config_set_suites(config, c->suites, count(c->suites, 4), why), ENGINE_OK);
+	assert_int_equal(engine_config_set_groups(config, c->groups, count(c->groups, 3), why), ENGINE_OK);
+	assert_int_equal(engine_config_set_schemes(config, c->schemes, count(c->schemes, 3), why), ENGINE_OK);
+	for (size_t i = 0; i < count(c->credentials, 3); i++) {
+		(void)snprintf(pem, sizeof(pem), "%s.pem", c->credentials[i]);
+		(void)snprintf(key, sizeof(key), "%s.key", c->credentials[i]);
+		assert_true(pki_add_credential(config, pem, key, why));
+	}
+	const enum engine_err err = engine_config_check(config, why);
+	if (err != c->err || (c->why == NULL ? why[0] != '\0' : strstr(why, c->why) == NULL)) {
+		fail_msg("case %zu: %s, '%s'", number, engine_err_name(err), why);
+	}
+	engine_config_unref(config);
+}
+
+#define CLIENT	ENGINE_CLIENT, ENGINE_PROFILE_DEFAULT
+#define SERVER	ENGINE_SERVER, ENGINE_PROFILE_DEFAULT
+#define MODERN	ENGINE_SERVER, ENGINE_PROFILE_MODERN
+#define LEGACY	ENGINE_SERVER, ENGINE_PROFILE_LEGACY
+#define FROM_10 ENGINE_TLS10, ENGINE_TLS13
+#define FROM_12 ENGINE_TLS12, ENGINE_TLS13
+#define ONLY_10 ENGINE_TLS10, ENGINE_TLS10
+#define ONLY_12 ENGINE_TLS12, ENGINE_TLS12
+#define ONLY_13 ENGINE_TLS13, ENGINE_TLS13
+#define AES13	"TLS_AES_128_GCM_SHA256"
+#define ECDSA12 "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"
+#define RSA12	"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
+#define DHE12	"TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"
+#define KXRSA	"TLS_RSA_WITH_AES_128_CBC_SHA"
+
+static void a_configuration_is_judged_as_a_whole(void **state)
+{
+	(void)state;
+	/* clang-format off */
+	static const struct case_of_check cases[] = {
+		{ CLIENT, FROM_12, { 0 }, { 0 }, { 0 }, { 0 }, ENGINE_OK, NULL },
+		{ SERVER, FROM_12, { 0 }, { 0 }, { 0 }, { "server" }, ENGINE_OK, NULL },
+		{ SERVER, FROM_12, { 0 }, { 0 }, { 0 }, { "server-ed25519", "server-rsa2048" }, ENGINE_OK, NULL },
+		{ MODERN, ONLY_13, { 0 }, { 0 }, { 0 }, { "server-rsa2048" }, ENGINE_OK, NULL },
+		{ LEGACY, FROM_10, { 0 }, { 0 }, { 0 }, { "server-rsa2048" }, ENGINE_OK, NULL },
+		{ LEGACY, FROM_10, { 0 }, { 0 }, { 0 }, { "server" }, ENGINE_OK, NULL },
+		{ SERVER, FROM_12, { 0 }, { 0 }, { 0 }, { 0 }, ENGINE_ERR_CONFIG, "a server needs a certificate" },
+		/* suites against versions */
+		{ CLIENT, ONLY_13, { ECDSA12, RSA12 }, { 0 }, { 0 }, { 0 }, ENGINE_ERR_CONFIG,
+		  "no cipher suite is left for TLS 1.3: name one of that version, or leave the version out" },
+		{ CLIENT, FROM_12, { RSA12 }, { 0 }, { 0 }, { 0 }, ENGINE_ERR_CONFIG, "left for TLS 1.3" },
+		{ CLIENT, FROM_12, { AES13 }, { 0 }, { 0 }, { 0 }, ENGINE_ERR_CONFIG, "left for TLS 1.2" },
+		{ CLIENT, ONLY_12, { RSA12 }, { 0 }, { 0 }, { 0 }, ENGINE_OK, NULL },
+		{ LEGACY, FROM_10, { AES13, RSA12 }, { 0 }, { 0 }, { "server-rsa2048" }, ENGINE_ERR_CONFIG, "left for TLS 1.0" },
+		{ LEGACY, FROM_10, { AES13, KXRSA }, { 0 }, { 0 }, { "server-rsa2048" }, ENGINE_OK, NULL },
+		/* groups */
+		{ CLIENT, FROM_12, { 0 }, { "x25519" }, { 0 }, { 0 }, ENGINE_OK, NULL },
+		{ LEGACY, FROM_12, { 0 }, { "ffdhe2048" }, { 0 }, { "server-rsa2048" }, ENGINE_OK, NULL },
+		{ LEGACY, FROM_12, { AES13, RSA12 }, { "ffdhe2048" }, { 0 }, { "server-rsa2048" }, ENGINE_ERR_CONFIG,
+		  "no group is left for the cipher suites of TLS 1.2" },
+		{ LEGACY, ONLY_12, { DHE12 }, { "x25519" }, { 0 }, { "server-rsa2048" }, ENGINE_ERR_CONFIG, "no group is left" },
+		{ ENGINE_CLIENT, ENGINE_PROFILE_LEGACY, ONLY_12, { DHE12 }, { "x25519" }, { 0 }, { 0 }, ENGINE_OK, NULL },
+		/* schemes */
+		{ CLIENT, FROM_12, { AES13, RSA12 }, { 0 }, { "ed25519" }, { 0 }, ENGINE_ERR_CONFIG,
+		  "no signature scheme is left for the cipher suites of TLS 1.2" },
+		{ CLIENT, FROM_12, { 0 }, { 0 }, { "rsa_pkcs1_sha256" }, { 0 }, ENGINE_ERR_CONFIG, "suites of TLS 1.3" },
+		{ LEGACY, ONLY_12, { KXRSA }, { 0 }, { "ed25519" }, { "server-rsa2048" }, ENGINE_OK, NULL },
+		/* keys */
+		{ SERVER, ONLY_13, { 0 }, { 0 }, { "rsa_pss_rsae_sha256" }, { "server" }, ENGINE_ERR_CONFIG,
+		  "the certificate of CN=server (EC P-256) can never be used" },
+		{ SERVER, ONLY_12, { RSA12 }, { 0 }, { 0 }, { "server" }, ENGINE_ERR_CONFIG, "(EC P-256) can never be used" },
+		{ SERVER, ONLY_12, { ECDSA12 }, { 0 }, { 0 }, { "server-rsa2048" }, ENGINE_ERR_CONFIG, "(RSA 2048) can never" },
+		{ SERVER, ONLY_12, { ECDSA12 }, { 0 }, { 0 }, { "server-rsa2048", "server-ed25519" }, ENGINE_OK,
+		  "(RSA 2048) can never be used" },
+		{ SERVER, FROM_12, { AES13, RSA12 }, { 0 }, { 0 }, { "server" }, ENGINE_OK,
+		  "TLS 1.2 will never be spoken: no cipher suite of it with a signature scheme fits the key of the certificate" },
+		{ SERVER, FROM_12, { AES13, RSA12 }, { 0 }, { 0 }, { "server", "server-p384" }, ENGINE_OK, "of any certificate" },
+		{ SERVER, FROM_12, { AES13, RSA12 }, { 0 }, { 0 }, { "server", "server-rsa2048" }, ENGINE_OK, NULL },
+		{ LEGACY, ONLY_10, { KXRSA }, { 0 }, { 0 }, { "server-p384" }, ENGINE_ERR_CONFIG, "can never be used" },
+		{ LEGACY, ONLY_10, { 0 }, { 0 }, { 0 }, { "server-ed25519" }, ENGINE_ERR_CONFIG, "(Ed25519) can never be used" },
+		{ LEGACY, FROM_10, { 0 }, { 0 }, { 0 }, { "server-ed25519" }, ENGINE_OK, "TLS 1.0 will never be spoken" },
+		{ CLIENT, ONLY_12, { RSA12 }, { 0 }, { 0 }, { "client" }, ENGINE_OK, NULL }, /* RFC 5246 7.4.8 */
+		{ CLIENT, ONLY_13, { 0 }, { 0 }, { "rsa_pss_rsae_sha256" }, { "client" }, ENGINE_OK, "can never be used" },
+	};
+	/* clang-format on */
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		check_one(&cases[i], i);
+	}
+	assert_int_equal(n_live, 0);
+}
+
+static void a_configuration_lists_its_suites(void **state)
+{
+	(void)state;
+	static const char *const names[] = { "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", "TLS_AES_256_GCM_SHA384" };
+	struct engine_config *config = engine_config_new(ENGINE_CLIENT);
+	char why[ENGINE_REASON_MAX];
+	assert_int_equal(engine_config_n_suites(config), 9);
+	assert_true(engine_config_set_versions(config, ENGINE_TLS13, ENGINE_TLS13));
+	assert_int_equal(engine_config_n_suites(config), 3);
+	assert_null(engine_config_suite(config, 3));
+	assert_true(engine_config_set_versions(config, ENGINE_TLS12, ENGINE_TLS13));
+	assert_int_equal(engine_config_set_suites(config, names, 2, why), ENGINE_OK);
+	assert_string_equal(engine_config_suite(config, 0), names[1]); /* the newest version leads */
+	assert_string_equal(engine_config_suite(config, 1), names[0]);
+	engine_config_set_profile(config, ENGINE_PROFILE_LEGACY);
+	assert_true(engine_config_set_versions(config, ENGINE_TLS10, ENGINE_TLS13));
+	assert_true(engine_config_n_suites(config) > 20);
+	engine_config_unref(config);
+}
+
 static void alpn_has_bounds(void **state)
 {
 	(void)state;
@@ -455,6 +769,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(defaults_are_safe),
 		cmocka_unit_test(versions_must_be_possible),
+		cmocka_unit_test(each_profile_has_its_oldest_version),
+		cmocka_unit_test(names_are_found_in_any_case_and_as_openssl_spells_them),
+		cmocka_unit_test(algorithms_are_narrowed_by_name),
+		cmocka_unit_test(names_that_cannot_be_used_are_refused_with_a_reason),
+		cmocka_unit_test(sessions_tickets_and_padding_have_bounds),
+		cmocka_unit_test(a_digest_is_sha256),
+		cmocka_unit_test(a_configuration_is_judged_as_a_whole),
+		cmocka_unit_test(a_configuration_lists_its_suites),
 		cmocka_unit_test(alpn_has_bounds),
 		cmocka_unit_test(allowed_peers_have_bounds),
 		cmocka_unit_test(trust_is_counted_and_replaced),
