@@ -8,77 +8,12 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/crypto.h"
 #include "engine/secret.h"
+#include "tests/lib/hex.h"
 #include "tests/lib/pair.h"
-
-static void from_hex(uint8_t *out, const char *hex)
-{
-	for (; hex[0] != '\0'; hex += 2) {
-		const char digits[3] = {hex[0], hex[1], '\0'};
-
-		*out++ = (uint8_t)strtoul(digits, NULL, 16);
-	}
-}
-
-static void check_hex(const uint8_t *got, const char *hex)
-{
-	uint8_t expected[256];
-
-	from_hex(expected, hex);
-	assert_memory_equal(got, expected, strlen(hex) / 2);
-}
-
-/* FIPS 180-2 */
-static void test_hashes(void **unused)
-{
-	struct crypto_hash_ctx ctx = {.live = false};
-	uint8_t digest[CRYPTO_MAX_HASH_LEN];
-
-	(void)unused;
-	assert_true(crypto_digest(CRYPTO_SHA256, NULL, 0, digest));
-	check_hex(digest, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
-	assert_true(crypto_digest(CRYPTO_SHA384, (const uint8_t *)"abc", 3, digest));
-	check_hex(digest, "cb00753f45a35e8bb5a03d699ac65007272c32ab0eded1631a8b605a43ff5bed8086072ba1e7cc2358"
-			  "baeca134c825a7");
-	/* looking at a running hash leaves it running */
-	assert_false(crypto_hash_peek(&ctx, digest));
-	assert_false(crypto_hash_update(&ctx, digest, 1));
-	assert_true(crypto_hash_init(&ctx, CRYPTO_SHA256));
-	assert_true(crypto_hash_update(&ctx, (const uint8_t *)"a", 1));
-	assert_true(crypto_hash_peek(&ctx, digest));
-	assert_true(crypto_hash_update(&ctx, (const uint8_t *)"bc", 2));
-	assert_true(crypto_hash_peek(&ctx, digest));
-	check_hex(digest, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-	crypto_hash_wipe(&ctx);
-	assert_true(secret_is_zero(&ctx, sizeof(ctx)));
-}
-
-/* RFC 4231 4.3, RFC 5869 A.1 */
-static void test_hmac_and_hkdf(void **unused)
-{
-	static const char text[] = "what do ya want for nothing?";
-	uint8_t out[CRYPTO_MAX_HASH_LEN];
-	uint8_t ikm[22], salt[13], info[10], okm[42];
-
-	(void)unused;
-	assert_true(crypto_hmac(CRYPTO_SHA256, (const uint8_t *)"Jefe", 4, (const uint8_t *)text, 28, out));
-	check_hex(out, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-	assert_true(crypto_hmac(CRYPTO_SHA384, (const uint8_t *)"Jefe", 4, (const uint8_t *)text, 28, out));
-	check_hex(out, "af45d2e376484031617f78d2b58a6b1b9c7ef464f5a01b47e42ec3736322445e8e2240ca5e69e2c78b323"
-		       "9ecfab21649");
-	memset(ikm, 0x0b, sizeof(ikm));
-	from_hex(salt, "000102030405060708090a0b0c");
-	from_hex(info, "f0f1f2f3f4f5f6f7f8f9");
-	assert_true(crypto_hkdf_extract(CRYPTO_SHA256, salt, sizeof(salt), ikm, sizeof(ikm), out));
-	check_hex(out, "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5");
-	assert_true(crypto_hkdf_expand(CRYPTO_SHA256, out, 32, info, sizeof(info), okm, sizeof(okm)));
-	check_hex(okm,
-		  "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
-}
 
 struct aead_case {
 	enum crypto_aead aead;
@@ -117,20 +52,20 @@ static void test_aeads(void **unused)
 		const size_t len = strlen(c->plain) / 2, aad_len = strlen(c->aad) / 2;
 		uint8_t key[32], nonce[12], aad[16], plain[128], work[160];
 
-		from_hex(key, c->key);
-		from_hex(nonce, c->nonce);
-		from_hex(aad, c->aad);
-		from_hex(plain, c->plain);
+		hex_read(key, sizeof(key), c->key);
+		hex_read(nonce, sizeof(nonce), c->nonce);
+		hex_read(aad, sizeof(aad), c->aad);
+		hex_read(plain, sizeof(plain), c->plain);
 		assert_int_equal(crypto_aead_key_len(c->aead), strlen(c->key) / 2);
 		assert_true(crypto_aead_set_key(ctx, c->aead, key));
 		/* in place, and from one place to another */
 		memcpy(work, plain, len);
 		assert_true(crypto_aead_seal(ctx, nonce, aad, aad_len, work, len, work));
-		check_hex(work, c->sealed);
+		hex_check(work, c->sealed);
 		assert_true(crypto_aead_open(ctx, nonce, aad, aad_len, work, len, work));
 		assert_memory_equal(work, plain, len);
 		assert_true(crypto_aead_seal(ctx, nonce, aad, aad_len, plain, len, work));
-		check_hex(work, c->sealed);
+		hex_check(work, c->sealed);
 		/* every byte counts, and a refusal leaves nothing */
 		for (size_t at = 0; at < len + 16; at++) {
 			uint8_t bad[160];
@@ -158,23 +93,23 @@ static void test_x25519_of_rfc7748(void **unused)
 	size_t len;
 
 	(void)unused;
-	from_hex(scalar, "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4");
-	from_hex(point, "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c");
+	hex_read(scalar, sizeof(scalar), "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4");
+	hex_read(point, sizeof(point), "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c");
 	kex = crypto_kex_import(CRYPTO_X25519, scalar, 32, share);
 	assert_non_null(kex);
 	assert_true(crypto_kex_finish(kex, point, 32, shared, &len));
 	assert_int_equal(len, 32);
-	check_hex(shared, "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
+	hex_check(shared, "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
 	/* the top bit of a point is ignored */
 	point[31] |= 0x80;
 	assert_true(crypto_kex_finish(kex, point, 32, shared, &len));
-	check_hex(shared, "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
+	hex_check(shared, "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
 	crypto_kex_free(kex);
 	memset(scalar, 0, sizeof(scalar));
 	scalar[0] = 9;
 	kex = crypto_kex_import(CRYPTO_X25519, scalar, 32, share);
 	assert_true(crypto_kex_finish(kex, scalar, 32, shared, &len));
-	check_hex(shared, "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079");
+	hex_check(shared, "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079");
 	crypto_kex_free(kex);
 }
 
@@ -195,7 +130,7 @@ static void test_x25519_refuses_small_orders(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
-		from_hex(point, points[i]);
+		hex_read(point, sizeof(point), points[i]);
 		assert_false(crypto_kex_answer(CRYPTO_X25519, point, 32, share, shared, &len));
 	}
 }
@@ -297,8 +232,6 @@ static int setup(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_hashes),
-		cmocka_unit_test(test_hmac_and_hkdf),
 		cmocka_unit_test(test_aeads),
 		cmocka_unit_test(test_x25519_of_rfc7748),
 		cmocka_unit_test(test_x25519_refuses_small_orders),
