@@ -427,6 +427,11 @@ struct engine_hs_params {
 	 * NULL only if config's verify is not FULL. Server: NULL.
 	 */
 	const char *server_name;
+	/*
+	 * Client: what tells this peer from others that have the same name, "192.0.2.1:443": sessions are kept apart
+	 * by both. NULL: the name alone; with neither, no session is kept.
+	 */
+	const char *peer;
 };
 
 /*

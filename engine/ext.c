@@ -17,23 +17,31 @@ struct ext_row {
 #define EE  EXT_IN_ENCRYPTED_EXTENSIONS
 #define CT  EXT_IN_CERTIFICATE
 #define CR  EXT_IN_CERTIFICATE_REQUEST
+#define S12 EXT_IN_SERVER_HELLO12
+#define NST EXT_IN_NEW_SESSION_TICKET
 
 /* clang-format off */
 static const struct ext_row rows[EXT_COUNT] = {
-	[EXT_SERVER_NAME]			= { 0,	CH | EE },
-	[EXT_MAX_FRAGMENT_LENGTH]		= { 1,	CH | EE },
-	[EXT_STATUS_REQUEST]			= { 5,	CH | CR | CT },
-	[EXT_SUPPORTED_GROUPS]			= { 10,	CH | EE },
+	[EXT_SERVER_NAME]			= { 0,	CH | EE | S12 },
+	[EXT_MAX_FRAGMENT_LENGTH]		= { 1,	CH | EE | S12 },
+	[EXT_STATUS_REQUEST]			= { 5,	CH | CR | CT | S12 },
+	[EXT_SUPPORTED_GROUPS]			= { 10,	CH | EE | S12 }, /* S12: some servers do, nobody minds */
+	[EXT_EC_POINT_FORMATS]			= { 11,	CH | S12 },
 	[EXT_SIGNATURE_ALGORITHMS]		= { 13,	CH | CR },
-	[EXT_USE_SRTP]				= { 14,	CH | EE },
-	[EXT_HEARTBEAT]				= { 15,	CH | EE },
-	[EXT_ALPN]				= { 16,	CH | EE },
-	[EXT_SIGNED_CERTIFICATE_TIMESTAMP]	= { 18,	CH | CR | CT },
-	[EXT_CLIENT_CERTIFICATE_TYPE]		= { 19,	CH | EE },
-	[EXT_SERVER_CERTIFICATE_TYPE]		= { 20,	CH | EE },
+	[EXT_USE_SRTP]				= { 14,	CH | EE | S12 },
+	[EXT_HEARTBEAT]				= { 15,	CH | EE | S12 },
+	[EXT_ALPN]				= { 16,	CH | EE | S12 },
+	[EXT_SIGNED_CERTIFICATE_TIMESTAMP]	= { 18,	CH | CR | CT | S12 },
+	[EXT_CLIENT_CERTIFICATE_TYPE]		= { 19,	CH | EE | S12 },
+	[EXT_SERVER_CERTIFICATE_TYPE]		= { 20,	CH | EE | S12 },
 	[EXT_PADDING]				= { 21,	CH },
+	[EXT_ENCRYPT_THEN_MAC]			= { 22,	CH | S12 },
+	[EXT_EXTENDED_MASTER_SECRET]		= { 23,	CH | S12 },
+	[EXT_COMPRESS_CERTIFICATE]		= { 27,	CH | CR },
+	[EXT_RECORD_SIZE_LIMIT]			= { 28,	CH | EE | S12 },
+	[EXT_SESSION_TICKET]			= { 35,	CH | S12 },
 	[EXT_PRE_SHARED_KEY]			= { 41,	CH | SH },
-	[EXT_EARLY_DATA]			= { 42,	CH | EE },
+	[EXT_EARLY_DATA]			= { 42,	CH | EE | NST },
 	[EXT_SUPPORTED_VERSIONS]		= { 43,	CH | SH | HRR },
 	[EXT_COOKIE]				= { 44,	CH | HRR },
 	[EXT_PSK_KEY_EXCHANGE_MODES]		= { 45,	CH },
@@ -42,6 +50,7 @@ static const struct ext_row rows[EXT_COUNT] = {
 	[EXT_POST_HANDSHAKE_AUTH]		= { 49,	CH },
 	[EXT_SIGNATURE_ALGORITHMS_CERT]		= { 50,	CH | CR },
 	[EXT_KEY_SHARE]				= { 51,	CH | SH | HRR },
+	[EXT_RENEGOTIATION_INFO]		= { 0xff01, CH | S12 },
 };
 /* clang-format on */
 
@@ -76,7 +85,8 @@ static bool seen_before(struct seen *seen, uint16_t type)
 static bool judge(struct engine_hs *hs, enum ext_message message, bool known, enum ext_index index,
 		  uint32_t offered)
 {
-	const bool is_request = message == EXT_IN_CLIENT_HELLO || message == EXT_IN_CERTIFICATE_REQUEST;
+	const bool is_request = message == EXT_IN_CLIENT_HELLO || message == EXT_IN_CERTIFICATE_REQUEST ||
+				message == EXT_IN_NEW_SESSION_TICKET;
 
 	if (!known) {
 		return is_request || hs_fail(hs, ALERT_UNSUPPORTED_EXTENSION,

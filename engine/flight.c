@@ -52,17 +52,27 @@ bool hs_fail_internal(struct engine_hs *hs, const char *what)
 	return hs_fail_detail(hs, ALERT_INTERNAL_ERROR, "out of memory, or a primitive failed", what);
 }
 
+void hs_describe_versions(const struct engine_hs *hs, struct wr *out)
+{
+	const struct engine_config *config = hs->config;
+
+	wr_text(out, engine_version_name(config->min_version));
+	if (config->max_version != config->min_version) {
+		wr_text(out, " to ");
+		wr_text(out, engine_version_name(config->max_version));
+	}
+}
+
 /* ---- transcript ---- */
 
 bool hs_transcript_add(struct engine_hs *hs, struct rd message)
 {
-	if (hs->transcript.live) {
-		if (!crypto_hash_update(&hs->transcript, message.p, message.left)) {
-			return hs_fail_internal(hs, "transcript");
-		}
-		return true;
+	if (hs->transcript.live && !crypto_hash_update(&hs->transcript, message.p, message.left)) {
+		return hs_fail_internal(hs, "transcript");
 	}
-	wr_bytes(&hs->held, message.p, message.left);
+	if (!hs->transcript.live || hs->keep_messages) {
+		wr_bytes(&hs->held, message.p, message.left);
+	}
 	return !hs->held.failed || hs_fail_internal(hs, "transcript");
 }
 
@@ -71,7 +81,9 @@ bool hs_transcript_start(struct engine_hs *hs, enum crypto_hash hash)
 	bool ok = crypto_hash_init(&hs->transcript, hash) &&
 		  crypto_hash_update(&hs->transcript, hs->held.data, hs->held.len);
 
-	wr_free(&hs->held);
+	if (!hs->keep_messages) {
+		wr_free(&hs->held);
+	}
 	return ok || hs_fail_internal(hs, "transcript");
 }
 
@@ -117,13 +129,21 @@ bool hs_end(struct engine_hs *hs)
 				 rd_of(hs->flight.data + hs->flight_mark, hs->flight.len - hs->flight_mark));
 }
 
+uint16_t hs_record_version(const struct engine_hs *hs)
+{
+	if (hs->version != 0 && hs->version < ENGINE_TLS13) {
+		return hs->version;
+	}
+	/* RFC 8446 5.1: an initial ClientHello may say 1.0 for the sake of old servers */
+	return hs->role == ENGINE_CLIENT && !hs->got_record ? ENGINE_TLS10 : RECORD_VERSION;
+}
+
 /* One record of the flight. */
 static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
 {
-	/* RFC 8446 5.1: an initial ClientHello may say 1.0 for the sake of old servers */
-	const uint16_t version = hs->role == ENGINE_CLIENT && !hs->got_record ? 0x0301 : RECORD_VERSION;
+	const uint16_t version = hs_record_version(hs);
 	const struct engine_slice slice = {data, len};
-	size_t size = len + RECORD13_OVERHEAD;
+	size_t size = len + ENGINE_SEAL_OVERHEAD;
 	size_t out_len = 0;
 	uint8_t *out;
 
@@ -136,8 +156,8 @@ static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
 		return !hs->out.failed || hs_fail_internal(hs, "sending");
 	}
 	out = wr_room(&hs->out, size);
-	if (out == NULL || !record13_seal(hs->suite, &hs->send, hs->send_cipher, CONTENT_HANDSHAKE, &slice, 1,
-					  out, size, &out_len)) {
+	if (out == NULL || !record_seal(&hs->send_spec, &hs->send, hs->send_cipher, CONTENT_HANDSHAKE, &slice,
+					  1, out, size, &out_len)) {
 		return hs_fail_internal(hs, "sealing");
 	}
 	wr_unroom(&hs->out, size - out_len);
@@ -146,12 +166,12 @@ static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
 
 bool hs_flush(struct engine_hs *hs)
 {
+	const size_t max = hs->send_limit != 0 ? hs->send_limit : ENGINE_MAX_PLAINTEXT;
 	struct rd left = rd_of(hs->flight.data, hs->flight.len);
 	struct rd piece;
 
 	while (!rd_end(&left)) {
-		if (!rd_bytes(&left, &piece,
-			      left.left < ENGINE_MAX_PLAINTEXT ? left.left : ENGINE_MAX_PLAINTEXT) ||
+		if (!rd_bytes(&left, &piece, left.left < max ? left.left : max) ||
 		    !flush_record(hs, piece.p, piece.left)) {
 			return hs_fail_internal(hs, "sending");
 		}
@@ -187,11 +207,13 @@ static bool set_secret(struct engine_hs *hs, const struct secret *traffic_secret
 
 bool hs_set_recv_secret(struct engine_hs *hs, const struct secret *traffic_secret)
 {
+	hs->recv_spec = (struct record_cipher_spec){.suite = hs->suite, .version = ENGINE_TLS13};
 	return set_secret(hs, traffic_secret, &hs->recv, &hs->recv_cipher);
 }
 
 bool hs_set_send_secret(struct engine_hs *hs, const struct secret *traffic_secret)
 {
+	hs->send_spec = (struct record_cipher_spec){.suite = hs->suite, .version = ENGINE_TLS13};
 	return set_secret(hs, traffic_secret, &hs->send, &hs->send_cipher);
 }
 
@@ -265,12 +287,25 @@ void hs_complete(struct engine_hs *hs)
 	struct engine_conn *conn = hs->conn;
 
 	conn->suite = hs->suite->id;
-	conn->group = hs->group->id;
+	conn->group = hs->group != NULL ? hs->group->id : 0;
 	conn->scheme = hs->peer_scheme;
 	conn->role = (uint8_t)hs->role;
 	conn->alpn_len = hs->alpn_len;
 	memcpy(conn->alpn, hs->alpn, sizeof(conn->alpn));
 	conn->recv = hs->recv;
 	conn->send = hs->send;
-	conn->version = ENGINE_TLS13;
+	conn->resumed = hs->resumed;
+	conn->send_limit = hs->send_limit;
+	conn->padding = hs->version == ENGINE_TLS13 ? hs->config->padding : 0;
+	if (hs->version < ENGINE_TLS13) {
+		const struct hs12 *hs12 = &hs->hs12;
+
+		conn->encrypt_then_mac = hs12->encrypt_then_mac;
+		conn->may_renegotiate =
+			hs12->secure_renegotiation && hs->config->profile == ENGINE_PROFILE_LEGACY;
+		conn->verify_data_len = HS12_VERIFY_DATA_LEN;
+		memcpy(conn->client_verify_data, hs12->client_verify_data, HS12_VERIFY_DATA_LEN);
+		memcpy(conn->server_verify_data, hs12->server_verify_data, HS12_VERIFY_DATA_LEN);
+	}
+	conn->version = hs->version;
 }

@@ -19,6 +19,8 @@
 #define FLOOD_LIMIT         32
 #define FLOOD_RECORD        1
 #define FLOOD_USER_CANCELED 8
+/* Application data that is kept while a connection renegotiates. */
+#define APP_DATA_MAX        (64 * 1024)
 /* Bytes of a peer that does not speak TLS that go to the reason. */
 #define QUOTE_MAX           16
 
@@ -29,7 +31,7 @@ static bool fail_reason(struct engine_hs *hs, enum reason reason)
 
 /* ---- dispatch ---- */
 
-static const struct hs_row *row_find(const struct engine_hs *hs, uint8_t type)
+static const struct hs_row *row_find(const struct engine_hs *hs, uint16_t type)
 {
 	for (size_t i = 0; i < hs->n_rows; i++) {
 		if (hs->rows[i].state == hs->state && hs->rows[i].type == type) {
@@ -56,10 +58,24 @@ static const struct hs_row *judge_message(struct engine_hs *hs, uint8_t type, si
 	return row;
 }
 
-static bool dispatch(struct engine_hs *hs, const struct hs_row *row, struct rd whole, bool at_record_end)
+static bool handle(struct engine_hs *hs, const struct hs_row *row, const struct hs_message *msg)
 {
 	enum hs_state next = HS_FAILED;
-	struct hs_message msg = {.type = row->type, .whole = whole};
+
+	if (!row->on(hs, msg, &next)) {
+		return hs_fail_internal(hs, "handler");
+	}
+	if ((row->next & TO(next)) == 0) {
+		return hs_fail_internal(hs, "state");
+	}
+	hs->state = next;
+	hs->flood = 0;
+	return true;
+}
+
+static bool dispatch(struct engine_hs *hs, const struct hs_row *row, struct rd whole, bool at_record_end)
+{
+	struct hs_message msg = {.type = row->type, .whole = whole, .at_record_end = at_record_end};
 	struct rd in = whole;
 	struct rd header;
 
@@ -70,15 +86,7 @@ static bool dispatch(struct engine_hs *hs, const struct hs_row *row, struct rd w
 	if (!rd_bytes(&in, &header, HS_HEADER_LEN) || !rd_bytes(&in, &msg.body, in.left)) {
 		return hs_fail_internal(hs, "dispatch");
 	}
-	if (!row->on(hs, &msg, &next)) {
-		return hs_fail_internal(hs, "handler");
-	}
-	if ((row->next & TO(next)) == 0) {
-		return hs_fail_internal(hs, "state");
-	}
-	hs->state = next;
-	hs->flood = 0;
-	return true;
+	return handle(hs, row, &msg);
 }
 
 /* Type and body length of the message that starts here; false if its header is not there in full. */
@@ -168,7 +176,24 @@ static bool count_flood(struct engine_hs *hs, uint32_t weight)
 	return hs->flood <= FLOOD_LIMIT || fail_reason(hs, REASON_FLOOD);
 }
 
-/* RFC 8446 6 */
+static bool is_old(const struct engine_hs *hs)
+{
+	return hs->version != 0 && hs->version < ENGINE_TLS13;
+}
+
+/*
+ * Is this alert a mere warning? In TLS 1.3 the level says nothing. While the version is open, a server may send
+ * unrecognized_name as a warning in front of its ServerHello (RFC 6066 3).
+ */
+static bool is_warning(const struct engine_hs *hs, uint8_t level)
+{
+	const bool is_open = hs->version == 0 && hs->role == ENGINE_CLIENT &&
+			     hs->config->min_version < ENGINE_TLS13;
+
+	return level == ALERT_LEVEL_WARNING && (is_old(hs) || is_open);
+}
+
+/* RFC 8446 6, RFC 5246 7.2 */
 static bool on_alert(struct engine_hs *hs, struct rd in)
 {
 	uint8_t level;
@@ -180,12 +205,36 @@ static bool on_alert(struct engine_hs *hs, struct rd in)
 	if (!rd_u8(&in, &level) || !rd_u8(&in, &code) || !rd_end(&in)) {
 		return fail_reason(hs, REASON_ALERT_LENGTH);
 	}
-	if (code == ALERT_USER_CANCELED) {
+	if (is_old(hs) && level != ALERT_LEVEL_WARNING && level != ALERT_LEVEL_FATAL) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "an alert of a level that does not exist");
+	}
+	/* before the version is known, and up to 1.2, a warning is one; in 1.3 the code alone decides */
+	if (code == ALERT_USER_CANCELED || (is_warning(hs, level) && code != ALERT_CLOSE_NOTIFY)) {
 		return count_flood(hs, FLOOD_USER_CANCELED);
 	}
 	(void)hs_fail(hs, code, alert_from_peer_text(code));
 	hs->err = ENGINE_ERR_PEER_ALERT;
 	return false;
+}
+
+/* The ChangeCipherSpec of TLS 1.2 is a step of the state machine. RFC 5246 7.1 */
+static bool on_change_cipher_spec12(struct engine_hs *hs, struct rd in)
+{
+	const struct hs_row *row = row_find(hs, HS_CHANGE_CIPHER_SPEC);
+	const struct hs_message msg = {
+		.type = HS_CHANGE_CIPHER_SPEC, .whole = in, .body = in, .at_record_end = true};
+	uint8_t value;
+
+	if (row == NULL) {
+		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE, "a ChangeCipherSpec out of order");
+	}
+	if (!rd_u8(&in, &value) || !rd_end(&in)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed ChangeCipherSpec");
+	}
+	if (value != 1) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a ChangeCipherSpec of unknown type");
+	}
+	return handle(hs, row, &msg);
 }
 
 /* RFC 8446 5, D.4 */
@@ -246,11 +295,64 @@ static bool on_protected_record(struct engine_hs *hs)
 	}
 }
 
+/*
+ * Application data is legal only while an established connection renegotiates, and until the peer has changed its
+ * cipher.
+ */
+static bool on_application_data(struct engine_hs *hs, struct rd in)
+{
+	const bool is_between = hs->state == HS12_WAIT_CLIENT_FINISHED || hs->state == HS12_WAIT_SERVER_FINISHED;
+
+	if (!hs->renegotiating || is_between || hs->app_data.len > APP_DATA_MAX) {
+		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE, "application data in the middle of a handshake");
+	}
+	if (rd_end(&in)) {
+		return count_flood(hs, FLOOD_RECORD);
+	}
+	wr_bytes(&hs->app_data, in.p, in.left);
+	return !hs->app_data.failed || hs_fail_internal(hs, "application data");
+}
+
+/* A record of TLS 1.2 or older, plain or protected: its type stands in its header. RFC 5246 6.2 */
+static bool on_record12(struct engine_hs *hs)
+{
+	struct rd in =
+		rd_of(hs->record + ENGINE_RECORD_HEADER_LEN, hs->record_len - ENGINE_RECORD_HEADER_LEN);
+	const uint8_t type = hs->record[0];
+
+	if (hs->recv_cipher != NULL) {
+		struct record_opened opened;
+		enum reason reason = record_open(&hs->recv_spec, &hs->recv, hs->recv_cipher, hs->record,
+						 hs->record_len, NULL, &opened);
+
+		if (reason != REASON_NONE) {
+			return fail_reason(hs, reason);
+		}
+		in = rd_of(opened.data, opened.len);
+	}
+	if (hs->message.len != 0 && type != CONTENT_HANDSHAKE) {
+		return fail_reason(hs, REASON_INTERLEAVED);
+	}
+	switch (type) {
+	case CONTENT_HANDSHAKE:
+		return on_handshake(hs, in);
+	case CONTENT_CHANGE_CIPHER_SPEC:
+		return on_change_cipher_spec12(hs, in);
+	case CONTENT_ALERT:
+		return on_alert(hs, in);
+	default:
+		return on_application_data(hs, in);
+	}
+}
+
 static bool on_record(struct engine_hs *hs)
 {
 	struct rd in =
 		rd_of(hs->record + ENGINE_RECORD_HEADER_LEN, hs->record_len - ENGINE_RECORD_HEADER_LEN);
 
+	if (is_old(hs)) {
+		return on_record12(hs);
+	}
 	if (hs->record[0] == CONTENT_APPLICATION_DATA) {
 		return on_protected_record(hs);
 	}
@@ -278,14 +380,19 @@ static bool judge_record_header(struct engine_hs *hs)
 	bool is_protected;
 
 	record_parse_header(hs->header, &header);
-	is_protected = header.type == CONTENT_APPLICATION_DATA;
+	is_protected = is_old(hs) ? hs->recv_cipher != NULL : header.type == CONTENT_APPLICATION_DATA;
 	if (header.type < CONTENT_CHANGE_CIPHER_SPEC || header.type > CONTENT_APPLICATION_DATA) {
 		return fail_reason(hs, REASON_RECORD_TYPE);
 	}
-	if (is_protected && header.version != RECORD_VERSION) {
+	if (is_old(hs) && header.version != hs->version) {
+		return hs_fail(hs, ALERT_PROTOCOL_VERSION, "a record of another version than was negotiated");
+	}
+	if (is_protected && !is_old(hs) && header.version != RECORD_VERSION) {
 		return fail_reason(hs, REASON_RECORD_VERSION);
 	}
-	if (header.length > (is_protected ? RECORD13_MAX_CIPHERTEXT : ENGINE_MAX_PLAINTEXT)) {
+	if (header.length > (!is_protected ? ENGINE_MAX_PLAINTEXT
+			     : is_old(hs)  ? record_max_ciphertext(&hs->recv_spec)
+					   : RECORD13_MAX_CIPHERTEXT)) {
 		return fail_reason(hs, REASON_RECORD_OVERFLOW);
 	}
 	hs->record_len = ENGINE_RECORD_HEADER_LEN + header.length;
@@ -385,7 +492,7 @@ static bool take(struct engine_hs *hs, struct rd *in)
 		if (!hs->got_record && looks_like_ssl2(hs)) {
 			return hs->header_len < ENGINE_RECORD_HEADER_LEN ||
 			       hs_fail(hs, ALERT_PROTOCOL_VERSION,
-				       "the peer offers SSL 2.0 or uses its form, the policy wants TLS 1.3");
+				       "the peer offers SSL 2.0 or uses its form, which nobody should");
 		}
 		if (!hs->got_record && !looks_like_tls(hs->header, hs->header_len)) {
 			return fail_not_tls(hs, *in);
@@ -419,16 +526,17 @@ static void send_alert(struct engine_hs *hs)
 {
 	const uint8_t body[ALERT_LEN] = {ALERT_LEVEL_FATAL, hs->alert};
 	const struct engine_slice slice = {body, sizeof(body)};
-	uint8_t record[RECORD13_OVERHEAD + ALERT_LEN];
+	uint8_t record[ENGINE_SEAL_OVERHEAD + ALERT_LEN];
 	size_t len = 0;
 
 	if (hs->send_cipher != NULL) {
-		if (!record13_seal(hs->suite, &hs->send, hs->send_cipher, CONTENT_ALERT, &slice, 1, record,
+		if (!record_seal(&hs->send_spec, &hs->send, hs->send_cipher, CONTENT_ALERT, &slice, 1, record,
 				   sizeof(record), &len)) {
 			return;
 		}
 	} else {
-		record_build_header(record, CONTENT_ALERT, RECORD_VERSION, ALERT_LEN);
+		record_build_header(record, CONTENT_ALERT, is_old(hs) ? hs->version : RECORD_VERSION,
+				    ALERT_LEN);
 		memcpy(record + ENGINE_RECORD_HEADER_LEN, body, sizeof(body));
 		len = ENGINE_RECORD_HEADER_LEN + ALERT_LEN;
 	}
@@ -453,6 +561,8 @@ static void wipe_secrets(struct engine_hs *hs)
 	hs->send_cipher = NULL;
 	crypto_kex_free(hs->kex);
 	hs->kex = NULL;
+	hs_shares_free(hs);
+	secret_wipe(&hs->hs12, sizeof(hs->hs12));
 	public_key_free(hs->peer_key);
 	hs->peer_key = NULL;
 }
@@ -554,9 +664,6 @@ static const char *judge_params(const struct engine_hs_params *params, const str
 	if (conn->id == 0) {
 		return "the connection has no identity";
 	}
-	if (config->max_version < ENGINE_TLS13) {
-		return "no version is left that the engine speaks";
-	}
 	if (config->role == ENGINE_SERVER) {
 		if (config->n_credentials == 0) {
 			return "a server needs a certificate and its key";
@@ -583,7 +690,7 @@ struct engine_hs *engine_hs_new(const struct engine_hs_params *params, struct en
 				char why[static ENGINE_REASON_MAX])
 {
 	const char *wrong = judge_params(params, conn);
-	const struct group *groups[GROUPS_MAX];
+	const struct group *groups[GROUPS_MAX] = {NULL};
 	struct engine_hs *hs = wrong == NULL ? engine_alloc(sizeof(*hs)) : NULL;
 
 	if (hs == NULL) {
@@ -601,6 +708,10 @@ struct engine_hs *engine_hs_new(const struct engine_hs_params *params, struct en
 	wr_init_heap(&hs->out);
 	wr_init_heap(&hs->held);
 	wr_init_heap(&hs->cookie);
+	wr_init_heap(&hs->app_data);
+	for (size_t i = 0; i < HS_MAX_SHARES; i++) {
+		wr_init_heap(&hs->shares[i].bytes);
+	}
 	if (hs->role == ENGINE_SERVER) {
 		hs->state = HS_WAIT_CLIENT_HELLO;
 		hs->rows = server13_rows;
@@ -614,7 +725,7 @@ struct engine_hs *engine_hs_new(const struct engine_hs_params *params, struct en
 	hs->rows = client13_rows;
 	hs->n_rows = client13_n_rows;
 	(void)groups_preferred(&hs->config->algorithms, ENGINE_TLS13, groups);
-	if (!client13_start(hs, groups[0])) {
+	if (!client_start(hs, groups[0])) {
 		memcpy(why, hs->reason, sizeof(hs->reason));
 		engine_hs_free(hs);
 		return NULL;
@@ -629,6 +740,7 @@ void engine_hs_free(struct engine_hs *hs)
 	}
 	wipe_secrets(hs);
 	wr_free(&hs->out);
+	wr_free(&hs->app_data);
 	engine_config_unref(hs->config);
 	secret_wipe(hs, sizeof(*hs));
 	engine_release(hs);

@@ -2,9 +2,12 @@
 /*
  * A handshake in flight: its state, the tables that drive it, and what the roles' handlers build on.  RFC 8446 4
  *
- *   client13.c, server13.c   the tables and handlers of a role
- *   handshake.c              records in and out, reassembly, dispatch, transcript, the engine_hs_*() surface
- *   ext.c, cert.c            extensions, Certificate and CertificateVerify: parts that both roles share
+ *   handshake.c              records in and out, reassembly, dispatch, the engine_hs_*() surface
+ *   flight.c                 transcript, sending, changing keys of TLS 1.3
+ *   client.c, server.c       ClientHello and the choice of version, which all versions share
+ *   client13.c, server13.c   the tables and handlers of TLS 1.3
+ *   client12.c, server12.c   those of TLS 1.2 and older; flight12.c: what both roles of it build on
+ *   ext.c, cert.c            extensions; Certificate and CertificateVerify of TLS 1.3
  */
 #ifndef ENGINE_HANDSHAKE_H
 #define ENGINE_HANDSHAKE_H
@@ -16,22 +19,30 @@
 #include "x509.h"
 
 enum handshake_type {
+	HS_HELLO_REQUEST = 0,
 	HS_CLIENT_HELLO = 1,
 	HS_SERVER_HELLO = 2,
 	HS_NEW_SESSION_TICKET = 4,
 	HS_END_OF_EARLY_DATA = 5,
 	HS_ENCRYPTED_EXTENSIONS = 8,
 	HS_CERTIFICATE = 11,
+	HS_SERVER_KEY_EXCHANGE = 12,
 	HS_CERTIFICATE_REQUEST = 13,
+	HS_SERVER_HELLO_DONE = 14,
 	HS_CERTIFICATE_VERIFY = 15,
+	HS_CLIENT_KEY_EXCHANGE = 16,
 	HS_FINISHED = 20,
+	HS_CERTIFICATE_STATUS = 22,
 	HS_KEY_UPDATE = 24,
+	HS_COMPRESSED_CERTIFICATE = 25,
 	HS_MESSAGE_HASH = 254,
+	/* No handshake message: the ChangeCipherSpec record of TLS 1.2, which has rows of its own in the tables. */
+	HS_CHANGE_CIPHER_SPEC = 256,
 };
 
-/* What is waited for. Both roles and, later, versions share the numbers. */
+/* What is waited for. Roles and versions share the numbers. */
 enum hs_state {
-	/* client */
+	/* client; the first also of TLS 1.2 and older */
 	HS_WAIT_SERVER_HELLO,
 	HS_WAIT_SERVER_HELLO_AGAIN, /* behind HelloRetryRequest */
 	HS_WAIT_ENCRYPTED_EXTENSIONS,
@@ -39,12 +50,27 @@ enum hs_state {
 	HS_WAIT_SERVER_CERTIFICATE,
 	HS_WAIT_SERVER_CERTIFICATE_VERIFY,
 	HS_WAIT_SERVER_FINISHED,
-	/* server */
+	/* server; the first also of TLS 1.2 and older */
 	HS_WAIT_CLIENT_HELLO,
 	HS_WAIT_CLIENT_HELLO_AGAIN, /* behind HelloRetryRequest */
 	HS_WAIT_CLIENT_CERTIFICATE,
 	HS_WAIT_CLIENT_CERTIFICATE_VERIFY,
 	HS_WAIT_CLIENT_FINISHED,
+	/* client of TLS 1.2 and older */
+	HS12_WAIT_SERVER_CERTIFICATE,
+	HS12_WAIT_CERTIFICATE_STATUS, /* or what comes behind it */
+	HS12_WAIT_SERVER_KEY_EXCHANGE,
+	HS12_WAIT_REQUEST_OR_DONE, /* CertificateRequest or ServerHelloDone */
+	HS12_WAIT_SERVER_HELLO_DONE,
+	HS12_WAIT_NEW_SESSION_TICKET,
+	HS12_WAIT_SERVER_CCS,
+	HS12_WAIT_SERVER_FINISHED,
+	/* server of TLS 1.2 and older */
+	HS12_WAIT_CLIENT_CERTIFICATE,
+	HS12_WAIT_CLIENT_KEY_EXCHANGE,
+	HS12_WAIT_CLIENT_CERTIFICATE_VERIFY,
+	HS12_WAIT_CLIENT_CCS,
+	HS12_WAIT_CLIENT_FINISHED,
 	/* both */
 	HS_DONE,
 	HS_FAILED,
@@ -69,27 +95,65 @@ enum hs_state {
 #define HS_MAX_FINISHED             CRYPTO_MAX_HASH_LEN
 
 struct hs_message {
-	uint8_t type;
+	uint16_t type; /* enum handshake_type */
 	struct rd whole; /* with header, as the transcript wants it */
 	struct rd body;
+	bool at_record_end;
 };
 
 /* One legal (state, message) pair. What has no row is unexpected_message. */
 struct hs_row {
 	enum hs_state state;
-	uint8_t type;
+	uint16_t type;
 	bool ends_record; /* a key change may follow: nothing may stand behind it in its record, RFC 8446 5.1 */
 	uint32_t max_len;
 	/* Judge and act; name the next state. False after hs_fail(). */
 	bool (*on)(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
-	uint32_t next; /* TO() of each state that may follow */
+	uint64_t next; /* TO() of each state that may follow */
 };
-#define TO(state) (UINT32_C(1) << (state))
+#define TO(state) (UINT64_C(1) << (state))
 
 extern const struct hs_row client13_rows[];
 extern const size_t client13_n_rows;
 extern const struct hs_row server13_rows[];
 extern const size_t server13_n_rows;
+extern const struct hs_row client12_rows[];
+extern const size_t client12_n_rows;
+extern const struct hs_row server12_rows[];
+extern const size_t server12_n_rows;
+
+struct client_hello; /* hello.h */
+struct server_hello;
+struct ext_block; /* ext.h */
+
+#define HS12_MASTER_SECRET_LEN 48
+#define HS12_VERIFY_DATA_LEN   12
+
+/* What a handshake of TLS 1.2 and older holds beyond the rest. */
+struct hs12 {
+	uint8_t client_random[HS_RANDOM_LEN];
+	uint8_t server_random[HS_RANDOM_LEN];
+	uint8_t master_secret[HS12_MASTER_SECRET_LEN];
+	bool extended_master_secret; /* RFC 7627 */
+	bool encrypt_then_mac;	     /* RFC 7366 */
+	bool secure_renegotiation;   /* RFC 5746 */
+	bool ticket_expected;	     /* NewSessionTicket comes (client) or is to be sent (server), RFC 5077 */
+	bool status_expected;	     /* CertificateStatus may come, RFC 6066 8 */
+	uint8_t client_verify_data[HS12_VERIFY_DATA_LEN];
+	uint8_t server_verify_data[HS12_VERIFY_DATA_LEN];
+	/* what the next ChangeCipherSpec of each direction switches to */
+	struct record_cipher_spec next_spec;
+	struct engine_keys next_recv, next_send;
+};
+
+/* A key share of our ClientHello. */
+struct hs_share {
+	const struct group *group; /* NULL: none */
+	struct crypto_kex *kex;
+	struct wr bytes;
+};
+/* A KEM's, and one of a classic group for servers that do not know the KEM. */
+#define HS_MAX_SHARES 2
 
 struct engine_hs {
 	struct engine_config *config;
@@ -98,6 +162,10 @@ struct engine_hs {
 	enum hs_state state;
 	const struct hs_row *rows;
 	size_t n_rows;
+	uint16_t version;	 /* negotiated; 0 before */
+	uint16_t offered_version; /* client: the newest that our ClientHello offered; server: that the client did */
+	bool resumed;
+	bool renegotiating; /* on top of an established connection, whose keys are in use until the new ones are */
 
 	/* how it failed, if it did */
 	enum engine_err err;
@@ -115,6 +183,7 @@ struct engine_hs {
 	size_t record_got;
 	struct wr message; /* a message that is split over records */
 	struct engine_keys recv;
+	struct record_cipher_spec recv_spec;
 	struct engine_cipher *recv_cipher; /* NULL: records are not protected yet */
 	bool got_any;                      /* a byte has come */
 	bool got_record;                   /* a record has been taken */
@@ -129,7 +198,9 @@ struct engine_hs {
 	struct wr out;
 	size_t out_sent;
 	struct engine_keys send;
+	struct record_cipher_spec send_spec;
 	struct engine_cipher *send_cipher; /* NULL: not protected yet */
+	uint16_t send_limit;               /* most plaintext in a record that the peer wants; 0: the usual */
 	bool sent_ccs;
 
 	/* transcript: messages are held until the hash is known */
@@ -155,10 +226,15 @@ struct engine_hs {
 
 	/* client */
 	uint8_t random[HS_RANDOM_LEN];
-	struct crypto_kex *kex;
-	uint8_t share[CRYPTO_MAX_SHARE_LEN];
+	struct crypto_kex *kex; /* TLS 1.2 and older: our half of the key exchange */
+	struct hs_share shares[HS_MAX_SHARES];
 	uint32_t offered; /* extensions of our ClientHello, bits by enum ext_index */
 	struct wr cookie; /* of HelloRetryRequest, to be echoed */
+
+	/* TLS 1.2 and older */
+	struct hs12 hs12;
+	bool keep_messages;   /* hs->held keeps all messages, for a CertificateVerify with a hash of its own */
+	struct wr app_data;   /* came during a renegotiation */
 
 	/* server */
 	uint8_t hello_digest[CRYPTO_MAX_HASH_LEN]; /* of what may not change in the second ClientHello */
@@ -172,6 +248,9 @@ bool hs_fail(struct engine_hs *hs, uint8_t alert, const char *why);
 bool hs_fail_detail(struct engine_hs *hs, uint8_t alert, const char *why, const char *detail);
 /* A primitive failed or memory ran out: alert internal_error. */
 bool hs_fail_internal(struct engine_hs *hs, const char *what);
+
+/* Write "TLS 1.2 to TLS 1.3" for the log. */
+void hs_describe_versions(const struct engine_hs *hs, struct wr *out);
 
 /* ---- transcript, RFC 8446 4.4.1 ---- */
 
@@ -191,6 +270,8 @@ struct wr *hs_begin(struct engine_hs *hs, uint8_t type);
 must_check bool hs_end(struct engine_hs *hs);
 /* Put the flight into records, as few as possible, under the present send keys. */
 must_check bool hs_flush(struct engine_hs *hs);
+/* The version in the header of plaintext records that we send. */
+uint16_t hs_record_version(const struct engine_hs *hs);
 /* The record of middlebox compatibility, once.  RFC 8446 D.4 */
 must_check bool hs_send_ccs(struct engine_hs *hs);
 
@@ -207,10 +288,37 @@ must_check bool hs_check_finished(struct engine_hs *hs, const struct hs_message 
 /* All is proven: hand the application keys and the negotiated values to conn. */
 void hs_complete(struct engine_hs *hs);
 
+/* ---- client.c: ClientHello ---- */
+
 /*
- * client13.c: build the first ClientHello into hs->out, with a share of group; NULL: with none, which asks the server
- * to choose by HelloRetryRequest (RFC 8446 4.2.8).
+ * Build the first ClientHello into hs->out. group: the one to send a share of; NULL: no share at all, which makes a
+ * server choose by HelloRetryRequest (RFC 8446 4.2.8). A KEM's share goes with one of the best classic group.
  */
-must_check bool client13_start(struct engine_hs *hs, const struct group *group);
+must_check bool client_start(struct engine_hs *hs, const struct group *group);
+/* Fresh shares of group and, beside a KEM, of the best classic group; NULL: none. */
+must_check bool client_new_shares(struct engine_hs *hs, const struct group *group);
+void hs_shares_free(struct engine_hs *hs);
+/* Build a ClientHello from what hs holds: the second one after a HelloRetryRequest too. */
+must_check bool client_send_hello(struct engine_hs *hs);
+/* The handler of ServerHello in the state HS_WAIT_SERVER_HELLO: chooses the version and its table. */
+bool client_on_server_hello(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
+/* The peer's ALPN answer, in EncryptedExtensions or ServerHello.  RFC 7301 3.1, 3.2 */
+must_check bool client_judge_alpn(struct engine_hs *hs, struct rd body);
+/* client13.c, client12.c: a ServerHello of their version; hs->version and hs->rows are set. */
+bool client13_on_server_hello(struct engine_hs *hs, const struct hs_message *msg, const struct server_hello *hello,
+			      enum hs_state *next);
+bool client12_on_server_hello(struct engine_hs *hs, const struct hs_message *msg, const struct server_hello *hello,
+			      enum hs_state *next);
+
+/* ---- server.c: ClientHello ---- */
+
+/* The handler of ClientHello: parses it, chooses version, server name and ALPN, goes on in the version's file. */
+bool server_on_client_hello(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
+bool server13_on_client_hello(struct engine_hs *hs, const struct hs_message *msg, const struct client_hello *hello,
+			      const struct ext_block *block, enum hs_state *next);
+bool server12_on_client_hello(struct engine_hs *hs, const struct hs_message *msg, const struct client_hello *hello,
+			      const struct ext_block *block, enum hs_state *next);
+/* Does the client put ChaCha20-Poly1305 before every AES suite of this version? */
+bool server_prefers_chacha(const struct client_hello *hello, uint16_t version);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The server of TLS 1.3: its table and its handlers.  RFC 8446 A.2
+ * The server of TLS 1.3: its table, which is also the one that every server begins with, and its handlers.
+ * RFC 8446 A.2
  *
  *   WAIT_CLIENT_HELLO --HelloRetryRequest sent--> WAIT_CLIENT_HELLO_AGAIN
  *          |                                              |
@@ -23,16 +24,16 @@
 /* Early data that is skipped at most, RFC 8446 4.2.10. Servers allow 16 KiB as a rule. */
 #define EARLY_DATA_SKIP 131072
 
-static bool on_client_hello(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
 static bool on_certificate(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
 static bool on_certificate_verify(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
 static bool on_finished(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
 
 /* clang-format off */
 const struct hs_row server13_rows[] = {
-	{ HS_WAIT_CLIENT_HELLO, HS_CLIENT_HELLO, true, HS_MAX_CLIENT_HELLO, on_client_hello,
-	  TO(HS_WAIT_CLIENT_HELLO_AGAIN) | TO(HS_WAIT_CLIENT_CERTIFICATE) | TO(HS_WAIT_CLIENT_FINISHED) },
-	{ HS_WAIT_CLIENT_HELLO_AGAIN, HS_CLIENT_HELLO, true, HS_MAX_CLIENT_HELLO, on_client_hello,
+	{ HS_WAIT_CLIENT_HELLO, HS_CLIENT_HELLO, true, HS_MAX_CLIENT_HELLO, server_on_client_hello,
+	  TO(HS_WAIT_CLIENT_HELLO_AGAIN) | TO(HS_WAIT_CLIENT_CERTIFICATE) | TO(HS_WAIT_CLIENT_FINISHED) |
+	  TO(HS12_WAIT_CLIENT_CERTIFICATE) | TO(HS12_WAIT_CLIENT_KEY_EXCHANGE) | TO(HS12_WAIT_CLIENT_CCS) },
+	{ HS_WAIT_CLIENT_HELLO_AGAIN, HS_CLIENT_HELLO, true, HS_MAX_CLIENT_HELLO, server_on_client_hello,
 	  TO(HS_WAIT_CLIENT_CERTIFICATE) | TO(HS_WAIT_CLIENT_FINISHED) },
 	{ HS_WAIT_CLIENT_CERTIFICATE, HS_CERTIFICATE, false, HS_MAX_CERTIFICATE, on_certificate,
 	  TO(HS_WAIT_CLIENT_CERTIFICATE_VERIFY) | TO(HS_WAIT_CLIENT_FINISHED) },
@@ -46,50 +47,6 @@ const struct hs_row server13_rows[] = {
 const size_t server13_n_rows = sizeof(server13_rows) / sizeof(server13_rows[0]);
 
 /* ---- judging a ClientHello ---- */
-
-/* The newest version that the client offers, of those that ever were; for the log. */
-static uint16_t newest_version(const struct client_hello *hello, struct rd versions)
-{
-	uint16_t newest = 0;
-	uint16_t version;
-
-	while (rd_u16(&versions, &version)) {
-		if (version >= 0x0300 && version <= ENGINE_TLS13 && version > newest) {
-			newest = version;
-		}
-	}
-	if (newest == 0) {
-		newest = hello->legacy_version < ENGINE_TLS12 ? hello->legacy_version : ENGINE_TLS12;
-	}
-	return newest;
-}
-
-/* RFC 8446 4.2.1, D.2 */
-static bool judge_version(struct engine_hs *hs, const struct client_hello *hello,
-			  const struct ext_block *block)
-{
-	struct rd versions = rd_of(NULL, 0);
-	char text[ENGINE_REASON_MAX];
-	struct wr out;
-
-	if (ext_has(block, EXT_SUPPORTED_VERSIONS)) {
-		if (!ext_parse_supported_versions(block->body[EXT_SUPPORTED_VERSIONS], &versions)) {
-			return hs_fail(hs, ALERT_DECODE_ERROR, "malformed supported_versions");
-		}
-		if (rd_has_u16(versions, ENGINE_TLS13)) {
-			/* D.5: SSL 3.0 and what came before it must not be negotiated, nor hinted at */
-			return hello->legacy_version > 0x0300 ||
-			       hs_fail(hs, ALERT_PROTOCOL_VERSION,
-				       "a ClientHello with a legacy_version of SSL");
-		}
-	}
-	wr_init(&out, (uint8_t *)text, sizeof(text) - 1);
-	wr_text(&out, "the peer offers at most ");
-	wr_text(&out, engine_version_name(newest_version(hello, versions)));
-	wr_text(&out, ", the policy wants TLS 1.3");
-	text[out.len] = '\0';
-	return hs_fail(hs, ALERT_PROTOCOL_VERSION, text);
-}
 
 /* RFC 8446 4.1.2, 9.2 */
 static bool judge_form(struct engine_hs *hs, const struct client_hello *hello, const struct ext_block *block)
@@ -161,90 +118,11 @@ static bool judge_repetition(struct engine_hs *hs, const struct client_hello *he
 	return true;
 }
 
-/* A host name that may go to logs and into comparisons. */
-static bool is_plain_name(struct rd host)
-{
-	uint8_t byte;
-
-	while (rd_u8(&host, &byte)) {
-		const bool is_alnum = (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
-				      (byte >= 'A' && byte <= 'Z');
-
-		if (!is_alnum && byte != '-' && byte != '.' && byte != '_' && byte != ':') {
-			return false;
-		}
-	}
-	return true;
-}
-
-/* RFC 6066 3 */
-static bool take_server_name(struct engine_hs *hs, const struct ext_block *block)
-{
-	struct rd host;
-
-	if (!ext_has(block, EXT_SERVER_NAME)) {
-		return true;
-	}
-	if (!ext_parse_server_name(block->body[EXT_SERVER_NAME], &host)) {
-		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed server_name");
-	}
-	if (host.left > HS_SERVER_NAME_MAX || !is_plain_name(host)) {
-		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a server_name that is no host name");
-	}
-	memcpy(hs->server_name, host.p, host.left);
-	hs->server_name[host.left] = '\0';
-	return true;
-}
-
-/* RFC 7301 3.2: our order decides. */
-static bool choose_alpn(struct engine_hs *hs, const struct ext_block *block)
-{
-	const struct engine_config *config = hs->config;
-	struct rd list;
-
-	if (!ext_has(block, EXT_ALPN)) {
-		return true;
-	}
-	if (!ext_parse_alpn(block->body[EXT_ALPN], &list)) {
-		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed application_layer_protocol_negotiation");
-	}
-	for (size_t i = 0; i < config->n_alpn; i++) {
-		const struct rd ours = rd_of((const uint8_t *)config->alpn[i], strlen(config->alpn[i]));
-		struct rd walk = list;
-		struct rd name;
-
-		while (rd_vec8(&walk, &name, 1, UINT8_MAX)) {
-			if (rd_equal(name, ours)) {
-				memcpy(hs->alpn, ours.p, ours.left);
-				hs->alpn_len = (uint8_t)ours.left;
-				return true;
-			}
-		}
-	}
-	return config->n_alpn == 0 || hs_fail(hs, ALERT_NO_APPLICATION_PROTOCOL,
-					      "no application protocol in common with the client");
-}
-
-/* Does the client put ChaCha20-Poly1305 before every AES suite? */
-static bool prefers_chacha(struct rd ids)
-{
-	uint16_t id;
-
-	while (rd_u16(&ids, &id)) {
-		const struct suite *suite = suite_find(id);
-
-		if (suite != NULL && suite->version == ENGINE_TLS13) {
-			return suite->aead == CRYPTO_CHACHA20_POLY1305;
-		}
-	}
-	return false;
-}
-
 static bool choose_suite(struct engine_hs *hs, const struct client_hello *hello)
 {
 	const struct suite *suites[SUITES_MAX];
 	const size_t n = suites_preferred(&hs->config->algorithms, ENGINE_TLS13,
-					  prefers_chacha(hello->cipher_suites), suites);
+					  server_prefers_chacha(hello, ENGINE_TLS13), suites);
 
 	for (size_t i = 0; i < n; i++) {
 		if (rd_has_u16(hello->cipher_suites, suites[i]->id)) {
@@ -505,39 +383,33 @@ static bool send_protected_flight(struct engine_hs *hs)
 /* ---- handlers ---- */
 
 /* All choices that a ClientHello leads to. */
-static bool negotiate(struct engine_hs *hs, const struct client_hello *hello, struct shares *shares)
+static bool negotiate(struct engine_hs *hs, const struct client_hello *hello, const struct ext_block *block,
+		      struct shares *shares)
 {
 	const struct suite *retried_with = hs->suite;
-	struct ext_block block;
 
-	if (!ext_parse(hs, EXT_IN_CLIENT_HELLO, hello->extensions, 0, &block)) {
-		return false;
-	}
-	if (!judge_version(hs, hello, &block) || !judge_form(hs, hello, &block) ||
-	    !judge_repetition(hs, hello, &block) || !choose_suite(hs, hello) ||
-	    !choose_group(hs, &block, shares) || !take_server_name(hs, &block) || !choose_alpn(hs, &block) ||
-	    !choose_credential(hs, &block)) {
+	if (!judge_form(hs, hello, block) || !judge_repetition(hs, hello, block) ||
+	    !choose_suite(hs, hello) || !choose_group(hs, block, shares) || !choose_credential(hs, block)) {
 		return false;
 	}
 	return retried_with == NULL || retried_with == hs->suite || hs_fail_internal(hs, "cipher suite");
 }
 
-static bool on_client_hello(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next)
+bool server13_on_client_hello(struct engine_hs *hs, const struct hs_message *msg,
+			      const struct client_hello *hello, const struct ext_block *block,
+			      enum hs_state *next)
 {
 	uint8_t shared[CRYPTO_MAX_SHARED_LEN];
+	struct rd session_id = hello->legacy_session_id;
 	size_t shared_len = 0;
-	struct client_hello hello;
 	struct shares shares;
 	bool ok;
 
-	if (!hello_parse_client(msg->body, &hello)) {
-		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed ClientHello");
-	}
-	if (!negotiate(hs, &hello, &shares)) {
+	if (!negotiate(hs, hello, block, &shares)) {
 		return false;
 	}
-	hs->session_id_len = hello.legacy_session_id.left;
-	if (!rd_copy(&hello.legacy_session_id, hs->session_id, hs->session_id_len) ||
+	hs->session_id_len = session_id.left;
+	if (!rd_copy(&session_id, hs->session_id, hs->session_id_len) ||
 	    (!hs->retried && !hs_transcript_start(hs, hs->suite->hash)) ||
 	    !hs_transcript_add(hs, msg->whole)) {
 		return hs_fail_internal(hs, "ClientHello");

@@ -199,7 +199,8 @@ struct engine_config *pair_config(enum engine_role role)
 	struct engine_config *config = engine_config_new(role);
 
 	if (config != NULL &&
-	    !(role == ENGINE_SERVER ? pair_add_credential(config) : pair_add_trust(config))) {
+	    (!engine_config_set_versions(config, ENGINE_TLS13, ENGINE_TLS13) ||
+	     !(role == ENGINE_SERVER ? pair_add_credential(config) : pair_add_trust(config)))) {
 		engine_config_unref(config);
 		return NULL;
 	}

@@ -32,7 +32,7 @@ unsigned pair_memory_count(void);
 /* The certificates: one CA, a leaf for localhost and 127.0.0.1. */
 extern struct engine_dev_cert pair_cert;
 
-/* A configuration with the leaf (server) or trust in the CA (client). One reference. */
+/* A configuration with the leaf (server) or trust in the CA (client), of TLS 1.3 alone. One reference. */
 struct engine_config *pair_config(enum engine_role role);
 /* Give a client the leaf as its own certificate, or a server trust in the CA. */
 bool pair_add_credential(struct engine_config *config);

@@ -126,7 +126,7 @@ static void begin_retried(void)
 	client = pair.hs[ENGINE_CLIENT];
 	wr_free(&client->out);
 	wr_free(&client->held);
-	assert_true(client13_start(client, NULL));
+	assert_true(client_start(client, NULL));
 }
 
 static void check(enum engine_role role, enum engine_err err, uint8_t alert, const char *name)
@@ -552,9 +552,9 @@ static void test_server_hello_extensions(void **unused)
 		{"4.2 supported_groups", false, {10, B("\0\x02\0\x1d")}, ALERT_ILLEGAL_PARAMETER},
 		{"4.2 ALPN", false, {16, B("\0\x03\x02h2")}, ALERT_ILLEGAL_PARAMETER},
 		{"4.2 early_data in a retry", true, {42, B("")}, ALERT_ILLEGAL_PARAMETER},
-		{"4.2 renegotiation_info", false, {0xff01, B("\0")}, ALERT_UNSUPPORTED_EXTENSION},
-		{"4.2 extended_main_secret", false, {23, B("")}, ALERT_UNSUPPORTED_EXTENSION},
-		{"4.2 record_size_limit in a retry", true, {28, B("\x40\x01")}, ALERT_UNSUPPORTED_EXTENSION},
+		{"4.2 renegotiation_info", false, {0xff01, B("\0")}, ALERT_ILLEGAL_PARAMETER},
+		{"4.2 extended_main_secret", false, {23, B("")}, ALERT_ILLEGAL_PARAMETER},
+		{"4.2 record_size_limit in a retry", true, {28, B("\x40\x01")}, ALERT_ILLEGAL_PARAMETER},
 		{"4.2.11 pre_shared_key", false, {41, B("\0\0")}, ALERT_UNSUPPORTED_EXTENSION},
 	};
 

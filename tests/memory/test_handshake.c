@@ -178,7 +178,7 @@ static void test_a_hello_retry_request(void **unused)
 		assert_true(pair_begin_default(&pair));
 		wr_free(&pair.hs[ENGINE_CLIENT]->out);
 		wr_free(&pair.hs[ENGINE_CLIENT]->held);
-		assert_true(client13_start(pair.hs[ENGINE_CLIENT], NULL));
+		assert_true(client_start(pair.hs[ENGINE_CLIENT], NULL));
 		pair_pump(&pair, chunk);
 		check_connection(&pair);
 		pair_end(&pair);

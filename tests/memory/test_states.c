@@ -39,7 +39,7 @@ struct steps {
 	size_t n;
 };
 
-static uint32_t reached;
+static uint64_t reached;
 
 static void add_step(struct steps *steps, const uint8_t *record, size_t len)
 {
@@ -126,7 +126,7 @@ static void begin(struct pair *pair, const struct path *path)
 	if (path->retry) {
 		wr_free(&pair->hs[ENGINE_CLIENT]->out);
 		wr_free(&pair->hs[ENGINE_CLIENT]->held);
-		assert_true(client13_start(pair->hs[ENGINE_CLIENT], NULL));
+		assert_true(client_start(pair->hs[ENGINE_CLIENT], NULL));
 	}
 }
 
@@ -286,11 +286,15 @@ static void test_every_state_refuses_all_but_its_messages(void **unused)
 	}
 }
 
+static const uint64_t old_states =
+	(TO(HS12_WAIT_CLIENT_FINISHED) << 1) - TO(HS12_WAIT_SERVER_CERTIFICATE);
+
 static void check_table(const struct hs_row *rows, size_t n_rows)
 {
 	for (size_t i = 0; i < n_rows; i++) {
 		assert_true((reached & TO(rows[i].state)) != 0);
-		assert_true((rows[i].next & ~reached) == 0);
+		/* the first row leads to TLS 1.2 as well, which has a walk of its own */
+		assert_true((rows[i].next & ~reached & ~old_states) == 0);
 		assert_true(rows[i].next != 0);
 		assert_non_null(rows[i].on);
 		/* no two rows for the same */
@@ -306,7 +310,7 @@ static void test_every_state_is_reached_and_every_path_ends(void **unused)
 	(void)unused;
 	check_table(client13_rows, client13_n_rows);
 	check_table(server13_rows, server13_n_rows);
-	assert_int_equal(reached, TO(HS_STATE_COUNT) - 1);
+	assert_true((reached | old_states) == TO(HS_STATE_COUNT) - 1);
 }
 
 /* RFC 8446 5.1: what precedes a key change stands at the end of its record. */

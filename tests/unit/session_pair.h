@@ -87,7 +87,7 @@ static int pair_setup(void **state)
 {
 	static const char text[] = "accept 127.0.0.1:* tls { certificate cert.pem; key key.pem }\n"
 				   "connect 127.0.0.1:* tls { trust ca.pem; server-name localhost }\n";
-	const struct engine_env env = { heap_alloc, heap_free, heap_resize, pair_random, pair_now };
+	const struct engine_env env = { heap_alloc, heap_free, heap_resize, pair_random, pair_now, NULL, NULL };
 	const char *const names[] = { "localhost" };
 	struct sockaddr_in addr = { .sin_family = AF_INET, .sin_port = htons(1) };
 	struct policy_query query = { .addr = (struct sockaddr *)&addr, .addr_len = sizeof(addr) };

@@ -71,7 +71,7 @@ static void test_the_table_is_that_of_the_rfc(void **unused)
 
 static void test_unknown_extensions(void **unused)
 {
-	static const uint8_t bytes[] = {0xba, 0xba, 0, 1, 7, 0xff, 0x01, 0, 0};
+	static const uint8_t bytes[] = {0xba, 0xba, 0, 1, 7, 0xff, 0x02, 0, 0};
 	struct ext_block block;
 
 	(void)unused;

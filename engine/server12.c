@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The server of TLS 1.2 and older: its table and its handlers.  RFC 5246 7.3
+ */
+#include "ext.h"
+#include "flight12.h"
+#include "hello.h"
+
+const struct hs_row server12_rows[] = {
+	{HS_FAILED, HS_HELLO_REQUEST, false, 0, NULL, 0},
+};
+const size_t server12_n_rows = 0;
+
+bool server12_on_client_hello(struct engine_hs *hs, const struct hs_message *msg,
+			      const struct client_hello *hello, const struct ext_block *block,
+			      enum hs_state *next)
+{
+	(void)msg;
+	(void)hello;
+	(void)block;
+	(void)next;
+	return hs_fail(hs, ALERT_PROTOCOL_VERSION, "the peer offers a version that is not supported");
+}
