@@ -126,7 +126,7 @@ static const struct reason_row reasons[REASON_COUNT] = {
 	[REASON_INTERNAL] = { ALERT_INTERNAL_ERROR, "an internal error: a primitive failed" },
 	/* RFC 8446 5.1 */
 	[REASON_RECORD_TYPE] = { ALERT_UNEXPECTED_MESSAGE, "a record of a type that does not belong here" },
-	[REASON_RECORD_VERSION] = { ALERT_PROTOCOL_VERSION, "a record with a version that is not TLS" },
+	[REASON_RECORD_VERSION] = { ALERT_PROTOCOL_VERSION, "a record with a version that was not negotiated" },
 	[REASON_RECORD_OVERFLOW] = { ALERT_RECORD_OVERFLOW, "a record longer than TLS allows" },
 	/* RFC 8446 5.2 */
 	[REASON_RECORD_MAC] = { ALERT_BAD_RECORD_MAC, "a record failed authentication: it was damaged or forged" },
@@ -138,6 +138,8 @@ static const struct reason_row reasons[REASON_COUNT] = {
 	[REASON_EMPTY_FRAGMENT] = { ALERT_UNEXPECTED_MESSAGE, "an empty handshake or alert record" },
 	/* RFC 8446 6 */
 	[REASON_ALERT_LENGTH] = { ALERT_DECODE_ERROR, "an alert that is not two bytes long" },
+	/* RFC 5246 7.2 */
+	[REASON_ALERT_LEVEL] = { ALERT_ILLEGAL_PARAMETER, "an alert that is neither warning nor fatal" },
 	/* RFC 8446 5.1 */
 	[REASON_INTERLEAVED] = { ALERT_UNEXPECTED_MESSAGE,
 		"another record between the pieces of a handshake message" },
@@ -146,6 +148,8 @@ static const struct reason_row reasons[REASON_COUNT] = {
 	[REASON_POST_HANDSHAKE_TYPE] = { ALERT_UNEXPECTED_MESSAGE,
 		"a handshake message that does not belong behind the handshake" },
 	[REASON_POST_HANDSHAKE_LENGTH] = { ALERT_DECODE_ERROR, "a malformed NewSessionTicket" },
+	/* RFC 5246 7.4.1.1, 7.4.1.2 */
+	[REASON_HELLO_LENGTH] = { ALERT_DECODE_ERROR, "a HelloRequest or ClientHello of wrong length" },
 	/* RFC 8446 4.6.3 */
 	[REASON_KEY_UPDATE_LENGTH] = { ALERT_DECODE_ERROR, "a KeyUpdate of wrong length" },
 	[REASON_KEY_UPDATE_VALUE] = { ALERT_ILLEGAL_PARAMETER, "a KeyUpdate that asks for something unknown" },

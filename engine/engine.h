@@ -283,8 +283,11 @@ struct engine_conn {
 	uint8_t may_renegotiate; /* secure renegotiation was negotiated and the configuration allows it, RFC 5746 */
 	uint8_t verify_data_len; /* of either Finished, TLS 1.2 and older: what renegotiation_info proves */
 	uint8_t client_verify_data[12], server_verify_data[12];
-	uint16_t recv_limit;	/* longest plaintext of a record that the peer may send; 0: the usual, RFC 8449 */
-	uint16_t send_limit;	/* and that we may */
+	/*
+	 * Longest plaintext of a record that the peer may send, and that we may; 0: the usual. Padding counts, the content
+	 * type of TLS 1.3 does not: there, these are one less than what record_size_limit says.  RFC 8449 4
+	 */
+	uint16_t recv_limit, send_limit;
 	uint16_t padding;	/* records are padded to a multiple of this */
 	/* client of TLS 1.3: what tickets become sessions with */
 	uint8_t resumption_secret[48];
@@ -307,7 +310,7 @@ struct engine_conn {
 	/* send direction */
 	struct engine_keys send;
 	uint8_t send_closed;	/* close_notify or a fatal alert has been sealed */
-	uint8_t key_update_due;	/* the peer asked for it; set by the receive direction, atomically */
+	uint8_t control_due;	/* KeyUpdate or no_renegotiation is owed; set by the receive direction, atomically */
 };
 
 /*
@@ -364,13 +367,15 @@ struct engine_slice {
 };
 
 /*
- * Protect application data as one record.
+ * Protect application data as one record (with CBC suites of TLS 1.0 as two, which belong together).
  *
  * plain, n_plain  slices, together 1..engine_max_plaintext() bytes
- * out, out_size   room for the plaintext's length + ENGINE_SEAL_OVERHEAD; must not overlap the slices
+ * out, out_size   room for the plaintext's length + ENGINE_SEAL_OVERHEAD, and with conn->padding for
+ *                 engine_max_plaintext() + ENGINE_SEAL_OVERHEAD; must not overlap the slices
  * out_len         out: bytes of the record
  *
- * ENGINE_OK; ENGINE_ERR_INTERNAL if the send direction is closed or room is short.  RFC 8446 5.2
+ * ENGINE_OK; ENGINE_ERR_INTERNAL if the send direction is closed, room is short or the key is used up for good.
+ * RFC 8446 5.2, 5.5
  */
 must_check enum engine_err engine_seal(struct engine_conn *conn, struct engine_cipher *cipher,
 				       const struct engine_slice *plain, size_t n_plain, uint8_t *out, size_t out_size,

@@ -37,6 +37,13 @@ bool record12_cbc_protect(const struct record_cipher_spec *spec, struct engine_k
 			  size_t n_slices, size_t content_len, uint8_t *out, size_t out_size,
 			  size_t *out_len);
 
+/*
+ * ct: MAC and padding of a decrypted record, plain[0..len), where len is more than the MAC. *authentic: all ones or all
+ * zeros; *content_len: right if it is ones, else a secret still. False if a primitive failed.
+ */
+bool record12_cbc_judge(const struct record_cipher_spec *spec, const struct engine_keys *keys, uint8_t type,
+			const uint8_t *plain, size_t len, uint32_t *authentic, uint32_t *content_len);
+
 /* The context with this key in it, expanded now if it is not yet; NULL if that fails. */
 struct crypto_aead_ctx *record_cipher_aead(struct engine_cipher *cipher, const struct suite *suite,
 					   const struct engine_keys *keys);

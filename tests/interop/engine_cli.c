@@ -209,7 +209,7 @@ static void send_data(struct link *link, const uint8_t *data, size_t len)
 	size_t out_len;
 
 	if (opt.key_updates) {
-		link->conn.key_update_due = 1;
+		link->conn.control_due = 1;
 	}
 	send_control(link);
 	if (engine_seal(&link->conn, link->out, &slice, 1, out, sizeof(out), &out_len) != ENGINE_OK) {

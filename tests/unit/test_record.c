@@ -529,7 +529,7 @@ static void test_key_updates_in_both_directions(void **unused)
 	(void)unused;
 	for (int i = 0; i < 3; i++) {
 		memcpy(old_key, pair.conn[1].recv.key, sizeof(old_key));
-		pair.conn[0].key_update_due = 1;
+		pair.conn[0].control_due = 1;
 		assert_true(engine_control_due(&pair.conn[0]));
 		assert_int_equal(engine_control(&pair.conn[0], pair.cipher[0], record, &len), ENGINE_OK);
 		assert_false(engine_control_due(&pair.conn[0]));
