@@ -123,14 +123,10 @@ static bool check_time(struct verifier *v, const struct certificate *cert, const
 	return true;
 }
 
-static bool check_key(struct verifier *v, const struct certificate *cert, const char *name, bool is_leaf)
+static bool check_key(struct verifier *v, const struct certificate *cert, const char *name)
 {
 	char key[KEY_NAME_MAX];
-	enum key_fault fault = cert->key_fault;
-	if (fault == KEY_OK && is_leaf && cert->key.kind == KEY_P521) {
-		fault = KEY_UNSUPPORTED;
-	}
-	switch (fault) {
+	switch (cert->key_fault) {
 	case KEY_OK:
 		return true;
 	case KEY_TOO_WEAK:
@@ -141,7 +137,7 @@ static bool check_key(struct verifier *v, const struct certificate *cert, const 
 			    KEY_MIN_RSA_BITS, KEY_MAX_RSA_BITS);
 	default:
 		return fail(v, rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
-			    "key of %s is of a kind that is not supported (RSA, EC P-256 or P-384, Ed25519)",
+			    "key of %s is of a kind that is not supported (RSA, EC P-256, P-384 or P-521, Ed25519)",
 			    name);
 	}
 }
@@ -179,7 +175,7 @@ static bool check_leaf(struct verifier *v)
 		return fail(v, rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
 			    "certificate of %s may not sign: its key usage lacks digitalSignature", name);
 	}
-	return check_key(v, leaf, name, true) && check_unknown_critical(v, leaf, name) &&
+	return check_key(v, leaf, name) && check_unknown_critical(v, leaf, name) &&
 	       check_time(v, leaf, name) && check_ext_key_usage(v, leaf, name);
 }
 
@@ -211,7 +207,7 @@ static bool check_ca(struct verifier *v, const struct certificate *issuer, const
 			    "too many CAs below %s: its path length constraint allows %u", name,
 			    (unsigned)issuer->path_len);
 	}
-	return check_key(v, issuer, name, false) && check_unknown_critical(v, issuer, name) &&
+	return check_key(v, issuer, name) && check_unknown_critical(v, issuer, name) &&
 	       check_time(v, issuer, name) && check_ext_key_usage(v, issuer, name);
 }
 
@@ -449,7 +445,7 @@ static enum engine_err judge(struct verifier *v)
 	if (v->request->config->verify == ENGINE_VERIFY_NONE) {
 		char name[SHORT_NAME];
 		certificate_text(leaf, name, sizeof(name));
-		if (!check_key(v, leaf, name, true)) {
+		if (!check_key(v, leaf, name)) {
 			return ENGINE_ERR_VERIFY;
 		}
 	} else if (!check_all(v)) {

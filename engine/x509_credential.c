@@ -196,11 +196,11 @@ static enum engine_err check_pair(const struct credential *credential, char why[
 			return ENGINE_ERR_INTERNAL;
 		}
 		certificate_text(&cert, subject, sizeof(subject));
-		if (i == 0 && (cert.key_fault != KEY_OK || cert.key.kind == KEY_P521)) {
+		if (i == 0 && cert.key_fault != KEY_OK) {
 			(void)snprintf(
 				why, ENGINE_REASON_MAX,
 				"the key in the certificate of %s is not supported: use RSA (2048 to 4096 "
-				"bits), EC P-256 or P-384, or Ed25519",
+				"bits), EC P-256, P-384 or P-521, or Ed25519",
 				subject);
 			return ENGINE_ERR_CONFIG;
 		}
@@ -208,6 +208,7 @@ static enum engine_err check_pair(const struct credential *credential, char why[
 			continue;
 		}
 		if (i == 0) {
+			private_key_bind(credential->key, &cert.key);
 			return ENGINE_OK;
 		}
 		(void)snprintf(why, ENGINE_REASON_MAX,

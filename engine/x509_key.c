@@ -13,10 +13,9 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/ed25519.h>
 #include <wolfssl/wolfcrypt/hash.h>
-#include <wolfssl/wolfcrypt/rsa.h>
 
 #include "crypto.h"
-#include "x509_key.h"
+#include "x509_rsa.h"
 
 #define ED25519_KEY_LEN      32
 /* Public exponents beyond 32 bits only make a verification slow. */
@@ -28,21 +27,30 @@ struct public_key {
 };
 
 /* clang-format off */
+/* Which keys a scheme is for: an EC one on any curve, except in TLS 1.3, which binds it to one. */
+enum scheme_key { FOR_RSA, FOR_RSA_PSS, FOR_EC, FOR_ED25519 };
 static const struct {
 	uint16_t scheme;
 	struct signature_algorithm how;
+	enum scheme_key key;
 	bool tls13;
+	enum key_kind curve13;
 } schemes[] = {
-	{ 0x0403, { SIGNATURE_ECDSA, SIGNATURE_SHA256 }, true },
-	{ 0x0503, { SIGNATURE_ECDSA, SIGNATURE_SHA384 }, true },
-	{ 0x0603, { SIGNATURE_ECDSA, SIGNATURE_SHA512 }, false },
-	{ 0x0807, { SIGNATURE_ED25519, SIGNATURE_NO_HASH }, true },
-	{ 0x0804, { SIGNATURE_RSA_PSS, SIGNATURE_SHA256 }, true },
-	{ 0x0805, { SIGNATURE_RSA_PSS, SIGNATURE_SHA384 }, true },
-	{ 0x0806, { SIGNATURE_RSA_PSS, SIGNATURE_SHA512 }, true },
-	{ 0x0401, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA256 }, false },
-	{ 0x0501, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA384 }, false },
-	{ 0x0601, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA512 }, false },
+	{ 0x0403, { SIGNATURE_ECDSA, SIGNATURE_SHA256, 0 }, FOR_EC, true, KEY_P256 },
+	{ 0x0503, { SIGNATURE_ECDSA, SIGNATURE_SHA384, 0 }, FOR_EC, true, KEY_P384 },
+	{ 0x0603, { SIGNATURE_ECDSA, SIGNATURE_SHA512, 0 }, FOR_EC, true, KEY_P521 },
+	{ 0x0807, { SIGNATURE_ED25519, SIGNATURE_NO_HASH, 0 }, FOR_ED25519, true, 0 },
+	{ 0x0804, { SIGNATURE_RSA_PSS, SIGNATURE_SHA256, 0 }, FOR_RSA, true, 0 },
+	{ 0x0805, { SIGNATURE_RSA_PSS, SIGNATURE_SHA384, 0 }, FOR_RSA, true, 0 },
+	{ 0x0806, { SIGNATURE_RSA_PSS, SIGNATURE_SHA512, 0 }, FOR_RSA, true, 0 },
+	{ 0x0809, { SIGNATURE_RSA_PSS, SIGNATURE_SHA256, 0 }, FOR_RSA_PSS, true, 0 },
+	{ 0x080a, { SIGNATURE_RSA_PSS, SIGNATURE_SHA384, 0 }, FOR_RSA_PSS, true, 0 },
+	{ 0x080b, { SIGNATURE_RSA_PSS, SIGNATURE_SHA512, 0 }, FOR_RSA_PSS, true, 0 },
+	{ 0x0401, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA256, 0 }, FOR_RSA, false, 0 },
+	{ 0x0501, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA384, 0 }, FOR_RSA, false, 0 },
+	{ 0x0601, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA512, 0 }, FOR_RSA, false, 0 },
+	{ SCHEME_MD5_SHA1_RSA, { SIGNATURE_RSA_PKCS1, SIGNATURE_MD5_SHA1, 0 }, FOR_RSA, false, 0 },
+	{ SCHEME_SHA1_ECDSA, { SIGNATURE_ECDSA, SIGNATURE_SHA1, 0 }, FOR_EC, false, 0 },
 };
 
 static const struct {
@@ -66,35 +74,40 @@ static const struct {
 	enum key_fault fault;
 	struct signature_algorithm how;
 } algorithms[] = {
-	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", KEY_OK, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA256 } },
-	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c", KEY_OK, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA384 } },
-	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", KEY_OK, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA512 } },
-	{ 8, "\x2a\x86\x48\xce\x3d\x04\x03\x02", KEY_OK, { SIGNATURE_ECDSA, SIGNATURE_SHA256 } },
-	{ 8, "\x2a\x86\x48\xce\x3d\x04\x03\x03", KEY_OK, { SIGNATURE_ECDSA, SIGNATURE_SHA384 } },
-	{ 8, "\x2a\x86\x48\xce\x3d\x04\x03\x04", KEY_OK, { SIGNATURE_ECDSA, SIGNATURE_SHA512 } },
-	{ 3, "\x2b\x65\x70", KEY_OK, { SIGNATURE_ED25519, SIGNATURE_NO_HASH } },
+	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", KEY_OK, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA256, 0 } },
+	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0c", KEY_OK, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA384, 0 } },
+	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d", KEY_OK, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA512, 0 } },
+	{ 8, "\x2a\x86\x48\xce\x3d\x04\x03\x02", KEY_OK, { SIGNATURE_ECDSA, SIGNATURE_SHA256, 0 } },
+	{ 8, "\x2a\x86\x48\xce\x3d\x04\x03\x03", KEY_OK, { SIGNATURE_ECDSA, SIGNATURE_SHA384, 0 } },
+	{ 8, "\x2a\x86\x48\xce\x3d\x04\x03\x04", KEY_OK, { SIGNATURE_ECDSA, SIGNATURE_SHA512, 0 } },
+	{ 3, "\x2b\x65\x70", KEY_OK, { SIGNATURE_ED25519, SIGNATURE_NO_HASH, 0 } },
 	/* md2, md5 and sha1 with RSA; dsa-with-sha1; ecdsa-with-SHA1 */
-	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x02", KEY_TOO_WEAK, { SIGNATURE_RSA_PKCS1, SIGNATURE_NO_HASH } },
-	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04", KEY_TOO_WEAK, { SIGNATURE_RSA_PKCS1, SIGNATURE_NO_HASH } },
-	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", KEY_TOO_WEAK, { SIGNATURE_RSA_PKCS1, SIGNATURE_NO_HASH } },
-	{ 7, "\x2a\x86\x48\xce\x38\x04\x03", KEY_TOO_WEAK, { SIGNATURE_ECDSA, SIGNATURE_NO_HASH } },
-	{ 7, "\x2a\x86\x48\xce\x3d\x04\x01", KEY_TOO_WEAK, { SIGNATURE_ECDSA, SIGNATURE_NO_HASH } },
+	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x02", KEY_TOO_WEAK, { SIGNATURE_RSA_PKCS1, SIGNATURE_NO_HASH, 0 } },
+	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x04", KEY_TOO_WEAK, { SIGNATURE_RSA_PKCS1, SIGNATURE_NO_HASH, 0 } },
+	{ 9, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05", KEY_TOO_WEAK, { SIGNATURE_RSA_PKCS1, SIGNATURE_NO_HASH, 0 } },
+	{ 7, "\x2a\x86\x48\xce\x38\x04\x03", KEY_TOO_WEAK, { SIGNATURE_ECDSA, SIGNATURE_NO_HASH, 0 } },
+	{ 7, "\x2a\x86\x48\xce\x3d\x04\x01", KEY_TOO_WEAK, { SIGNATURE_ECDSA, SIGNATURE_NO_HASH, 0 } },
 };
 
 #define DIGEST_INFO_PREFIX_LEN 19
 static const struct {
 	enum wc_HashType wolf_hash;
-	int wolf_mgf;
 	uint8_t len;
+	uint8_t oid_len;
 	uint8_t oid[9];
-	uint8_t digest_info[DIGEST_INFO_PREFIX_LEN + 1]; /* RFC 8017 9.2, note 1 */
+	uint8_t prefix_len;
+	uint8_t prefix[DIGEST_INFO_PREFIX_LEN + 1]; /* of DigestInfo, RFC 8017 9.2, note 1 */
 } hashes[] = {
-	[SIGNATURE_SHA256] = { WC_HASH_TYPE_SHA256, WC_MGF1SHA256, 32, "\x60\x86\x48\x01\x65\x03\x04\x02\x01",
+	[SIGNATURE_SHA256] = { WC_HASH_TYPE_SHA256, 32, 9, "\x60\x86\x48\x01\x65\x03\x04\x02\x01", DIGEST_INFO_PREFIX_LEN,
 		"\x30\x31\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x05\x00\x04\x20" },
-	[SIGNATURE_SHA384] = { WC_HASH_TYPE_SHA384, WC_MGF1SHA384, 48, "\x60\x86\x48\x01\x65\x03\x04\x02\x02",
+	[SIGNATURE_SHA384] = { WC_HASH_TYPE_SHA384, 48, 9, "\x60\x86\x48\x01\x65\x03\x04\x02\x02", DIGEST_INFO_PREFIX_LEN,
 		"\x30\x41\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x02\x05\x00\x04\x30" },
-	[SIGNATURE_SHA512] = { WC_HASH_TYPE_SHA512, WC_MGF1SHA512, 64, "\x60\x86\x48\x01\x65\x03\x04\x02\x03",
+	[SIGNATURE_SHA512] = { WC_HASH_TYPE_SHA512, 64, 9, "\x60\x86\x48\x01\x65\x03\x04\x02\x03", DIGEST_INFO_PREFIX_LEN,
 		"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40" },
+	[SIGNATURE_NO_HASH] = { WC_HASH_TYPE_NONE, 0, 0, "", 0, "" },
+	/* these come as digests */
+	[SIGNATURE_SHA1] = { WC_HASH_TYPE_NONE, 20, 5, "\x2b\x0e\x03\x02\x1a", 0, "" },
+	[SIGNATURE_MD5_SHA1] = { WC_HASH_TYPE_NONE, 36, 0, "", 0, "" },
 };
 /* clang-format on */
 
@@ -102,13 +115,22 @@ static const struct {
 
 static enum key_fault parse_rsa(struct view bits, struct key_view *key);
 static enum key_fault parse_ec(struct view parameters, struct view bits, struct key_view *key);
-static enum key_fault parse_pss(struct view parameters, struct signature_algorithm *out);
+static enum key_fault parse_pss_key(struct view parameters, struct view bits, struct key_view *key);
+static enum key_fault parse_pss(struct view parameters, enum signature_hash *hash, uint32_t *salt_len);
+static enum key_fault parse_pss_signature(struct view parameters, struct signature_algorithm *out);
 static bool verify_rsa(const struct key_view *key, struct signature_algorithm how, const uint8_t *digest,
 		       const uint8_t *sig, size_t sig_len);
 static bool verify_ecdsa(const struct key_view *key, const uint8_t *digest, size_t digest_len,
 			 const uint8_t *sig, size_t sig_len);
 static bool verify_ed25519(const struct key_view *key, const uint8_t *msg, size_t msg_len, const uint8_t *sig,
 			   size_t sig_len);
+
+/* May an RSASSA-PSS key sign like that?  RFC 4055 3.3 */
+static bool pss_key_allows(const struct key_view *key, struct signature_algorithm how)
+{
+	return (key->only_hash == SIGNATURE_NO_HASH || key->only_hash == how.hash) &&
+	       (int)hashes[how.hash].len + how.more_salt >= (int)key->min_salt;
+}
 
 enum key_fault key_view_parse(struct view spki, struct key_view *key)
 {
@@ -118,8 +140,12 @@ enum key_fault key_view_parse(struct view spki, struct key_view *key)
 	    !der_end(&info) || !der_take(&algorithm, DER_OID, &oid)) {
 		return KEY_DAMAGED;
 	}
+	key->only_hash = SIGNATURE_NO_HASH;
 	if (view_is(oid, OID_PKCS1 "\x01")) {
 		return parse_rsa(bits, key);
+	}
+	if (view_is(oid, OID_PKCS1 "\x0a")) {
+		return parse_pss_key(algorithm, bits, key);
 	}
 	if (view_is(oid, "\x2a\x86\x48\xce\x3d\x02\x01")) { /* id-ecPublicKey */
 		return parse_ec(algorithm, bits, key);
@@ -135,8 +161,8 @@ enum key_fault key_view_parse(struct view spki, struct key_view *key)
 
 void key_view_name(const struct key_view *key, char out[static KEY_NAME_MAX])
 {
-	if (key->kind == KEY_RSA) {
-		(void)snprintf(out, KEY_NAME_MAX, "RSA %u", key->bits);
+	if (key->kind == KEY_RSA || key->kind == KEY_RSA_PSS) {
+		(void)snprintf(out, KEY_NAME_MAX, "RSA%s %u", key->kind == KEY_RSA ? "" : "-PSS", key->bits);
 		return;
 	}
 	const char *name = "Ed25519";
@@ -155,7 +181,7 @@ enum key_fault signature_algorithm_parse(struct view algorithm, struct signature
 		return KEY_DAMAGED;
 	}
 	if (view_is(oid, OID_PKCS1 "\x0a")) {
-		return parse_pss(algorithm, out);
+		return parse_pss_signature(algorithm, out);
 	}
 	for (size_t i = 0; i < N_ROWS(algorithms); i++) {
 		if (!view_equal(oid, view_of(algorithms[i].oid, algorithms[i].oid_len))) {
@@ -175,48 +201,84 @@ enum key_fault signature_algorithm_parse(struct view algorithm, struct signature
 bool key_view_verify(const struct key_view *key, struct signature_algorithm how, const uint8_t *msg,
 		     size_t msg_len, const uint8_t *sig, size_t sig_len)
 {
-	uint8_t digest[64];
+	uint8_t digest[SIGNATURE_MAX_DIGEST];
 	if (msg_len > UINT32_MAX || sig_len > KEY_MAX_SIGNATURE) {
 		return false;
 	}
 	if (how.kind == SIGNATURE_ED25519) {
 		return key->kind == KEY_ED25519 && verify_ed25519(key, msg, msg_len, sig, sig_len);
 	}
-	return signature_digest(how.hash, msg, msg_len, digest) &&
-	       key_view_verify_digest(key, how, digest, sig, sig_len);
-}
-
-bool key_view_verify_digest(const struct key_view *key, struct signature_algorithm how, const uint8_t *digest,
-			    const uint8_t *sig, size_t sig_len)
-{
-	if (how.hash == SIGNATURE_NO_HASH || sig_len > KEY_MAX_SIGNATURE) {
+	if (!signature_digest(how.hash, msg, msg_len, digest)) {
 		return false;
 	}
-	if (how.kind == SIGNATURE_ECDSA) {
-		return (key->kind == KEY_P256 || key->kind == KEY_P384 || key->kind == KEY_P521) &&
+	switch (key->kind) {
+	case KEY_RSA:
+		return how.kind != SIGNATURE_ECDSA && verify_rsa(key, how, digest, sig, sig_len);
+	case KEY_RSA_PSS:
+		return how.kind == SIGNATURE_RSA_PSS && pss_key_allows(key, how) &&
+		       verify_rsa(key, how, digest, sig, sig_len);
+	case KEY_P256:
+	case KEY_P384:
+	case KEY_P521:
+		return how.kind == SIGNATURE_ECDSA &&
 		       verify_ecdsa(key, digest, hashes[how.hash].len, sig, sig_len);
+	case KEY_ED25519:
+		break;
 	}
-	return key->kind == KEY_RSA && verify_rsa(key, how, digest, sig, sig_len);
+	return false;
 }
 
-bool signature_of_scheme(uint16_t scheme, struct signature_algorithm *out)
+/* May a key of this kind use a scheme that is for keys like that? */
+static bool scheme_takes(enum scheme_key wanted, enum key_kind kind)
+{
+	switch (kind) {
+	case KEY_RSA:
+		return wanted == FOR_RSA;
+	case KEY_RSA_PSS:
+		return wanted == FOR_RSA_PSS;
+	case KEY_P256:
+	case KEY_P384:
+	case KEY_P521:
+		return wanted == FOR_EC;
+	case KEY_ED25519:
+		return wanted == FOR_ED25519;
+	}
+	return false;
+}
+
+bool signature_of_scheme(uint16_t scheme, bool for_tls13, enum key_kind kind, enum signature_hash only_hash,
+			 struct signature_algorithm *out)
 {
 	for (size_t i = 0; i < N_ROWS(schemes); i++) {
-		if (schemes[i].scheme == scheme) {
-			*out = schemes[i].how;
-			return true;
+		if (schemes[i].scheme != scheme) {
+			continue;
 		}
+		*out = schemes[i].how;
+		if (!scheme_takes(schemes[i].key, kind) ||
+		    (only_hash != SIGNATURE_NO_HASH && only_hash != out->hash)) {
+			return false;
+		}
+		/* TLS 1.3 binds the curve to the hash, RFC 8446 4.2.3; TLS 1.2 does not */
+		return !for_tls13 ||
+		       (schemes[i].tls13 && (schemes[i].key != FOR_EC || kind == schemes[i].curve13));
 	}
 	return false;
 }
 
 size_t signature_hash_len(enum signature_hash hash)
 {
-	return hash == SIGNATURE_NO_HASH ? 0 : hashes[hash].len;
+	return hashes[hash].len;
 }
 
-bool signature_digest(enum signature_hash hash, const uint8_t *msg, size_t msg_len, uint8_t out[static 64])
+bool signature_digest(enum signature_hash hash, const uint8_t *msg, size_t msg_len,
+		      uint8_t out[static SIGNATURE_MAX_DIGEST])
 {
+	if (hash == SIGNATURE_SHA1 || hash == SIGNATURE_MD5_SHA1) {
+		if (msg_len == hashes[hash].len) {
+			memcpy(out, msg, msg_len);
+		}
+		return msg_len == hashes[hash].len;
+	}
 	return hash != SIGNATURE_NO_HASH && msg_len <= UINT32_MAX &&
 	       wc_Hash(hashes[hash].wolf_hash, msg, (word32)msg_len, out, hashes[hash].len) == 0;
 }
@@ -224,9 +286,9 @@ bool signature_digest(enum signature_hash hash, const uint8_t *msg, size_t msg_l
 size_t signature_digest_info(enum signature_hash hash, const uint8_t *digest,
 			     uint8_t out[static SIGNATURE_MAX_DIGEST_INFO])
 {
-	memcpy(out, hashes[hash].digest_info, DIGEST_INFO_PREFIX_LEN);
-	memcpy(out + DIGEST_INFO_PREFIX_LEN, digest, hashes[hash].len);
-	return DIGEST_INFO_PREFIX_LEN + hashes[hash].len;
+	memcpy(out, hashes[hash].prefix, hashes[hash].prefix_len);
+	memcpy(out + hashes[hash].prefix_len, digest, hashes[hash].len);
+	return (size_t)hashes[hash].prefix_len + hashes[hash].len;
 }
 
 struct public_key *public_key_new(const struct key_view *key)
@@ -248,39 +310,17 @@ struct public_key *public_key_new(const struct key_view *key)
 	return copy;
 }
 
-/* The scheme's algorithm, if this kind of key may use it. */
-static bool find_algorithm(enum key_kind kind, uint16_t scheme, bool for_tls13, struct signature_algorithm *how)
+const struct key_view *public_key_view(const struct public_key *key)
 {
-	for (size_t i = 0; i < N_ROWS(schemes); i++) {
-		if (schemes[i].scheme != scheme) {
-			continue;
-		}
-		*how = schemes[i].how;
-		if (for_tls13 && !schemes[i].tls13) {
-			return false;
-		}
-		switch (how->kind) {
-		case SIGNATURE_ECDSA:
-			/* TLS 1.3 binds the curve to the hash, RFC 8446 4.2.3; TLS 1.2 does not */
-			if (for_tls13) {
-				return kind == (how->hash == SIGNATURE_SHA256 ? KEY_P256 : KEY_P384);
-			}
-			return kind == KEY_P256 || kind == KEY_P384;
-		case SIGNATURE_ED25519:
-			return kind == KEY_ED25519;
-		case SIGNATURE_RSA_PKCS1:
-		case SIGNATURE_RSA_PSS:
-			return kind == KEY_RSA;
-		}
-	}
-	return false;
+	return &key->view;
 }
 
 bool public_key_fits(const struct public_key *key, uint16_t scheme, bool for_tls13)
 {
 	struct signature_algorithm how;
 
-	return find_algorithm(key->view.kind, scheme, for_tls13, &how);
+	return signature_of_scheme(scheme, for_tls13, key->view.kind, key->view.only_hash, &how) &&
+	       (how.kind != SIGNATURE_RSA_PSS || pss_key_allows(&key->view, how));
 }
 
 bool public_key_verify(const struct public_key *key, uint16_t scheme, bool for_tls13, const uint8_t *msg,
@@ -288,7 +328,7 @@ bool public_key_verify(const struct public_key *key, uint16_t scheme, bool for_t
 {
 	struct signature_algorithm how;
 
-	return find_algorithm(key->view.kind, scheme, for_tls13, &how) &&
+	return signature_of_scheme(scheme, for_tls13, key->view.kind, key->view.only_hash, &how) &&
 	       key_view_verify(&key->view, how, msg, msg_len, sig, sig_len);
 }
 
@@ -359,7 +399,7 @@ static enum key_fault parse_ec(struct view parameters, struct view bits, struct 
 	return KEY_UNSUPPORTED;
 }
 
-/* AlgorithmIdentifier of a hash, RFC 4055 2.1. */
+/* AlgorithmIdentifier of a hash, RFC 4055 2.1. NO_HASH: one that is not known here. */
 static bool take_hash(struct view *in, enum signature_hash *hash)
 {
 	struct view algorithm, oid, null;
@@ -367,69 +407,88 @@ static bool take_hash(struct view *in, enum signature_hash *hash)
 	    (der_take(&algorithm, DER_NULL, &null) && null.len != 0) || !der_end(&algorithm)) {
 		return false;
 	}
+	*hash = SIGNATURE_NO_HASH;
 	for (size_t i = 0; i < N_ROWS(hashes); i++) {
-		if (view_equal(oid, view_of(hashes[i].oid, sizeof(hashes[i].oid)))) {
+		if (hashes[i].oid_len > 0 && view_equal(oid, view_of(hashes[i].oid, hashes[i].oid_len))) {
 			*hash = (enum signature_hash)i;
-			return true;
 		}
 	}
-	return false;
+	return true;
 }
 
-/* RSASSA-PSS-params, RFC 4055 3.1. The defaults are SHA-1, so that a hash left away is too weak. */
-static enum key_fault parse_pss(struct view parameters, struct signature_algorithm *out)
+/*
+ * RSASSA-PSS-params, RFC 4055 3.1. The defaults are SHA-1, so that a hash left away is too weak; that the trailer is
+ * left away too is DER.
+ */
+static enum key_fault parse_pss(struct view parameters, enum signature_hash *hash, uint32_t *salt_len)
 {
-	struct view params, hash, mask, mgf, mgf_oid, salt;
-	enum signature_hash mgf_hash;
-	uint32_t salt_len;
-	out->kind = SIGNATURE_RSA_PSS;
-	out->hash = SIGNATURE_NO_HASH;
+	struct view params, hash_algorithm, mask, mgf, mgf_oid, salt;
+	enum signature_hash mgf_hash = SIGNATURE_SHA1;
+	*hash = SIGNATURE_SHA1;
+	*salt_len = 20;
 	if (!der_take(&parameters, DER_SEQUENCE, &params) || !der_end(&parameters)) {
 		return KEY_DAMAGED;
 	}
-	if (!der_take(&params, DER_CONTEXT_CONSTRUCTED(0), &hash)) {
+	if (der_take(&params, DER_CONTEXT_CONSTRUCTED(0), &hash_algorithm) &&
+	    (!take_hash(&hash_algorithm, hash) || !der_end(&hash_algorithm))) {
+		return KEY_DAMAGED;
+	}
+	if (der_take(&params, DER_CONTEXT_CONSTRUCTED(1), &mask)) {
+		if (!der_take(&mask, DER_SEQUENCE, &mgf) || !der_end(&mask) || !der_take(&mgf, DER_OID, &mgf_oid)) {
+			return KEY_DAMAGED;
+		}
+		if (!view_is(mgf_oid, OID_PKCS1 "\x08")) {
+			return KEY_UNSUPPORTED;
+		}
+		if (!take_hash(&mgf, &mgf_hash) || !der_end(&mgf)) {
+			return KEY_DAMAGED;
+		}
+	}
+	if (der_take(&params, DER_CONTEXT_CONSTRUCTED(2), &salt) &&
+	    (!der_small(&salt, salt_len) || !der_end(&salt))) {
+		return KEY_DAMAGED;
+	}
+	if (!der_end(&params)) {
+		return KEY_DAMAGED;
+	}
+	if (*hash == SIGNATURE_SHA1) {
 		return KEY_TOO_WEAK;
 	}
-	bool ok = take_hash(&hash, &out->hash) && der_end(&hash) &&
-		  der_take(&params, DER_CONTEXT_CONSTRUCTED(1), &mask) &&
-		  der_take(&mask, DER_SEQUENCE, &mgf) && der_end(&mask) &&
-		  der_take(&mgf, DER_OID, &mgf_oid) && view_is(mgf_oid, OID_PKCS1 "\x08") &&
-		  take_hash(&mgf, &mgf_hash) && der_end(&mgf) &&
-		  der_take(&params, DER_CONTEXT_CONSTRUCTED(2), &salt) && der_small(&salt, &salt_len) &&
-		  der_end(&salt) && der_end(&params);
-	return ok && mgf_hash == out->hash && salt_len == hashes[out->hash].len ? KEY_OK : KEY_UNSUPPORTED;
+	/* a salt that fits no modulus is no salt */
+	return *hash != SIGNATURE_NO_HASH && mgf_hash == *hash && *salt_len < KEY_MAX_RSA_BITS / 8 ? KEY_OK
+												   : KEY_UNSUPPORTED;
 }
 
-static bool verify_rsa(const struct key_view *view, struct signature_algorithm how, const uint8_t *digest,
+static enum key_fault parse_pss_signature(struct view parameters, struct signature_algorithm *out)
+{
+	uint32_t salt_len;
+	enum key_fault fault = parse_pss(parameters, &out->hash, &salt_len);
+	out->kind = SIGNATURE_RSA_PSS;
+	out->more_salt = fault == KEY_OK ? (int)salt_len - hashes[out->hash].len : 0;
+	return fault;
+}
+
+/* A key for RSASSA-PSS alone; without parameters it may sign with any of them.  RFC 4055 3.1 */
+static enum key_fault parse_pss_key(struct view parameters, struct view bits, struct key_view *key)
+{
+	enum key_fault fault = parse_rsa(bits, key);
+	uint32_t salt_len = 0;
+	key->kind = KEY_RSA_PSS;
+	if (fault == KEY_OK && !der_end(&parameters)) {
+		fault = parse_pss(parameters, &key->only_hash, &salt_len);
+		key->min_salt = salt_len;
+		/* SHA-1 is not what it lacks: it is no key that TLS can use */
+		fault = fault == KEY_TOO_WEAK ? KEY_UNSUPPORTED : fault;
+	}
+	return fault;
+}
+
+static bool verify_rsa(const struct key_view *key, struct signature_algorithm how, const uint8_t *digest,
 		       const uint8_t *sig, size_t sig_len)
 {
-	uint8_t plain[KEY_MAX_RSA_BITS / 8];
-	uint8_t expected[SIGNATURE_MAX_DIGEST_INFO];
-	bool ok = false;
-	if (sig_len != view->n.len) {
-		return false;
-	}
-	RsaKey *key = engine_alloc(sizeof(*key));
-	if (key == NULL || wc_InitRsaKey(key, NULL) != 0) {
-		engine_release(key);
-		return false;
-	}
-	int ret = wc_RsaPublicKeyDecodeRaw(view->n.data, (word32)view->n.len, view->e.data,
-					   (word32)view->e.len, key);
-	if (ret == 0 && how.kind == SIGNATURE_RSA_PSS) {
-		ret = wc_RsaPSS_VerifyCheck(sig, (word32)sig_len, plain, sizeof(plain), digest,
-					    hashes[how.hash].len, hashes[how.hash].wolf_hash,
-					    hashes[how.hash].wolf_mgf, key);
-		ok = ret > 0;
-	} else if (ret == 0) {
-		/* compared whole with what it must be: nothing in it is parsed */
-		size_t expected_len = signature_digest_info(how.hash, digest, expected);
-		ret = wc_RsaSSL_Verify(sig, (word32)sig_len, plain, sizeof(plain), key);
-		ok = ret == (int)expected_len && memcmp(plain, expected, expected_len) == 0;
-	}
-	(void)wc_FreeRsaKey(key);
-	engine_release(key);
-	return ok;
+	uint8_t block[RSA_MAX_LEN];
+	return sig_len == key->n.len && rsa_public_raw(key, sig, block) &&
+	       rsa_block_check(how, digest, key->bits, block);
 }
 
 /*

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Private keys: reads the three forms that key files have, and signs.
+ * Private keys: what is done with them, signing and decrypting.
  *
- * Implementation notes: what is kept is the scalar (EC), the seed and the public key (Ed25519) or the PKCS#1
- * structure (RSA). Every signature imports it into a wolfCrypt key of its own, for these carry working state:
- * so threads may share a private_key without locks. RSA private operations are blinded, and an RSA signature
- * is checked before it leaves, because a single faulty one gives the key away.
+ * Implementation notes: what is kept is the scalar (EC), the seed and the public key (Ed25519), or a wolfCrypt key
+ * that is only read (RSA). Signatures on curves import the scalar into a wolfCrypt key of their own, for these carry
+ * working state: so threads may share a private_key without locks. An RSA signature is checked before it leaves,
+ * because a single faulty one gives the key away.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,54 +14,42 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/ed25519.h>
 #include <wolfssl/wolfcrypt/random.h>
-#include <wolfssl/wolfcrypt/rsa.h>
 
 #include "crypto.h"
 #include "secret.h"
-#include "x509_key.h"
-
-#define ED25519_PART_LEN  32
-#define EC_MAX_SCALAR_LEN 48
+#include "x509_private.h"
 
 struct private_key {
 	enum key_kind kind;
 	unsigned bits;
+	enum signature_hash only_hash; /* KEY_RSA_PSS */
+	struct rsa_private *rsa;       /* RSA */
 	size_t len;
 	uint8_t data[]; /* see above */
 };
 
-/* What the parsers of the three forms have found. */
-struct found_key {
-	enum key_kind kind;
-	unsigned bits;
-	struct view secret; /* EC scalar, Ed25519 seed, PKCS#1 DER */
-	struct view n, e;   /* RSA, for the check of signatures */
-};
-
+/* Best first. */
 static const uint16_t p256_schemes[] = {0x0403, 0x0503, 0x0603};
 static const uint16_t p384_schemes[] = {0x0503, 0x0403, 0x0603};
+static const uint16_t p521_schemes[] = {0x0603, 0x0503, 0x0403};
 static const uint16_t ed25519_schemes[] = {0x0807};
 static const uint16_t rsa_schemes[] = {0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601};
+static const uint16_t rsa_pss_schemes[] = {0x0809, 0x080a, 0x080b};
 
 /* clang-format off */
 static const struct {
 	const uint16_t *schemes;
-	size_t n_tls13, n_tls12;
+	size_t n;
 } schemes_of_kind[] = {
-	[KEY_RSA] = { rsa_schemes, 3, 6 },
-	[KEY_P256] = { p256_schemes, 1, 3 },
-	[KEY_P384] = { p384_schemes, 1, 3 },
-	[KEY_P521] = { NULL, 0, 0 },
-	[KEY_ED25519] = { ed25519_schemes, 1, 1 },
+	[KEY_RSA] = { rsa_schemes, 6 },
+	[KEY_RSA_PSS] = { rsa_pss_schemes, 3 },
+	[KEY_P256] = { p256_schemes, 3 },
+	[KEY_P384] = { p384_schemes, 3 },
+	[KEY_P521] = { p521_schemes, 3 },
+	[KEY_ED25519] = { ed25519_schemes, 1 },
 };
 /* clang-format on */
 
-static enum engine_err parse_pkcs8(struct view der, struct found_key *found,
-				   char why[static ENGINE_REASON_MAX]);
-static enum engine_err parse_sec1(struct view der, struct view curve, struct found_key *found,
-				  char why[static ENGINE_REASON_MAX]);
-static enum engine_err parse_pkcs1(struct view der, struct found_key *found,
-				   char why[static ENGINE_REASON_MAX]);
 static enum engine_err keep(const struct found_key *found, struct private_key **key,
 			    char why[static ENGINE_REASON_MAX]);
 static bool sign_ecdsa(const struct private_key *key, const uint8_t *digest, size_t digest_len, uint8_t *sig,
@@ -71,42 +59,48 @@ static bool sign_rsa(const struct private_key *key, struct signature_algorithm h
 static bool sign_ed25519(const struct private_key *key, const uint8_t *msg, size_t msg_len, uint8_t *sig,
 			 size_t sig_size, size_t *sig_len);
 
-static enum engine_err refuse(char why[static ENGINE_REASON_MAX], const char *sentence)
-{
-	(void)snprintf(why, ENGINE_REASON_MAX, "%s", sentence);
-	return ENGINE_ERR_CONFIG;
-}
-
 enum engine_err private_key_parse(struct view der, enum private_key_form form, struct private_key **key,
 				  char why[static ENGINE_REASON_MAX])
 {
 	struct found_key found = {0};
-	enum engine_err err;
+	enum engine_err err = found_key_parse(der, form, &found, why);
 	*key = NULL;
-	if (form == PRIVATE_KEY_PKCS8) {
-		err = parse_pkcs8(der, &found, why);
-	} else if (form == PRIVATE_KEY_SEC1) {
-		err = parse_sec1(der, view_of(NULL, 0), &found, why);
-	} else {
-		err = parse_pkcs1(der, &found, why);
-	}
 	return err == ENGINE_OK ? keep(&found, key, why) : err;
 }
 
 void private_key_free(struct private_key *key)
 {
 	if (key != NULL) {
+		rsa_private_free(key->rsa);
 		secret_wipe(key->data, key->len);
 		engine_release(key);
 	}
 }
 
+static bool is_rsa(enum key_kind kind)
+{
+	return kind == KEY_RSA || kind == KEY_RSA_PSS;
+}
+
+enum suite_auth private_key_auth(const struct private_key *key)
+{
+	return is_rsa(key->kind) ? AUTH_RSA : AUTH_ECDSA;
+}
+
+enum suite_auth public_key_auth(const struct public_key *key)
+{
+	return is_rsa(public_key_view(key)->kind) ? AUTH_RSA : AUTH_ECDSA;
+}
+
 size_t private_key_schemes(const struct private_key *key, bool for_tls13, uint16_t *schemes, size_t max)
 {
-	size_t n = for_tls13 ? schemes_of_kind[key->kind].n_tls13 : schemes_of_kind[key->kind].n_tls12;
-	n = n < max ? n : max;
-	for (size_t i = 0; i < n; i++) {
-		schemes[i] = schemes_of_kind[key->kind].schemes[i];
+	struct signature_algorithm how;
+	size_t n = 0;
+	for (size_t i = 0; i < schemes_of_kind[key->kind].n && n < max; i++) {
+		uint16_t scheme = schemes_of_kind[key->kind].schemes[i];
+		if (signature_of_scheme(scheme, for_tls13, key->kind, key->only_hash, &how)) {
+			schemes[n++] = scheme;
+		}
 	}
 	return n;
 }
@@ -115,25 +109,43 @@ enum engine_err private_key_sign(const struct private_key *key, uint16_t scheme,
 				 size_t msg_len, uint8_t *sig, size_t sig_size, size_t *sig_len)
 {
 	struct signature_algorithm how;
-	uint8_t digest[64];
+	uint8_t digest[SIGNATURE_MAX_DIGEST];
 	bool ok = false;
-	if (!signature_of_scheme(scheme, &how) || msg_len > UINT32_MAX) {
+	if (!signature_of_scheme(scheme, false, key->kind, key->only_hash, &how) || msg_len > UINT32_MAX) {
 		return ENGINE_ERR_INTERNAL;
 	}
 	if (how.kind == SIGNATURE_ED25519) {
-		ok = key->kind == KEY_ED25519 && sign_ed25519(key, msg, msg_len, sig, sig_size, sig_len);
-		return ok ? ENGINE_OK : ENGINE_ERR_INTERNAL;
-	}
-	if (!signature_digest(how.hash, msg, msg_len, digest)) {
-		return ENGINE_ERR_INTERNAL;
-	}
-	if (how.kind == SIGNATURE_ECDSA) {
-		ok = (key->kind == KEY_P256 || key->kind == KEY_P384) &&
-		     sign_ecdsa(key, digest, signature_hash_len(how.hash), sig, sig_size, sig_len);
-	} else {
-		ok = key->kind == KEY_RSA && sign_rsa(key, how, digest, sig, sig_size, sig_len);
+		ok = sign_ed25519(key, msg, msg_len, sig, sig_size, sig_len);
+	} else if (signature_digest(how.hash, msg, msg_len, digest)) {
+		ok = how.kind == SIGNATURE_ECDSA
+			     ? sign_ecdsa(key, digest, signature_hash_len(how.hash), sig, sig_size, sig_len)
+			     : sign_rsa(key, how, digest, sig, sig_size, sig_len);
 	}
 	return ok ? ENGINE_OK : ENGINE_ERR_INTERNAL;
+}
+
+bool private_key_can_decrypt(const struct private_key *key)
+{
+	return key->kind == KEY_RSA;
+}
+
+enum engine_err private_key_decrypt_premaster(const struct private_key *key, const uint8_t *in, size_t len,
+					      uint16_t client_version, uint8_t out[static PREMASTER_LEN])
+{
+	uint8_t random[PREMASTER_LEN];
+	uint8_t block[RSA_MAX_LEN] = {0};
+	/* before anything is known of the block, so that nothing depends on it */
+	if (!private_key_can_decrypt(key) || !engine_random(random, sizeof(random))) {
+		return ENGINE_ERR_INTERNAL;
+	}
+	/* a wrong length and a number above the modulus are for all to see; zeros are no valid block */
+	if (len != rsa_private_len(key->rsa) || !rsa_private_raw(key->rsa, in, block)) {
+		memset(block, 0, sizeof(block));
+	}
+	premaster_select(block, rsa_private_len(key->rsa), client_version, random, out);
+	secret_wipe(random, sizeof(random));
+	secret_wipe(block, sizeof(block));
+	return ENGINE_OK;
 }
 
 bool private_key_fits(const struct private_key *key, const struct key_view *public_part)
@@ -141,15 +153,27 @@ bool private_key_fits(const struct private_key *key, const struct key_view *publ
 	static const uint8_t msg[] = "does this key belong to that certificate?";
 	uint8_t sig[KEY_MAX_SIGNATURE];
 	size_t sig_len;
+	uint16_t scheme;
 	struct signature_algorithm how;
-	if (key->kind != public_part->kind || key->bits != public_part->bits ||
-	    schemes_of_kind[key->kind].schemes == NULL) {
+	/* a key file need not say that an RSA key is for PSS only: its certificate does */
+	bool same_kind = key->kind == public_part->kind || (is_rsa(key->kind) && public_part->kind == KEY_RSA_PSS);
+	if (!same_kind || key->bits != public_part->bits || private_key_schemes(key, false, &scheme, 1) == 0 ||
+	    !signature_of_scheme(scheme, false, key->kind, key->only_hash, &how)) {
 		return false;
 	}
-	uint16_t scheme = schemes_of_kind[key->kind].schemes[0];
+	struct key_view any_hash = *public_part;
+	any_hash.only_hash = SIGNATURE_NO_HASH;
+	any_hash.min_salt = 0;
 	return private_key_sign(key, scheme, msg, sizeof(msg), sig, sizeof(sig), &sig_len) == ENGINE_OK &&
-	       signature_of_scheme(scheme, &how) &&
-	       key_view_verify(public_part, how, msg, sizeof(msg), sig, sig_len);
+	       key_view_verify(&any_hash, how, msg, sizeof(msg), sig, sig_len);
+}
+
+void private_key_bind(struct private_key *key, const struct key_view *public_part)
+{
+	key->kind = public_part->kind;
+	if (public_part->only_hash != SIGNATURE_NO_HASH) {
+		key->only_hash = public_part->only_hash;
+	}
 }
 
 struct private_key *private_key_generate(uint8_t point[static 65])
@@ -164,19 +188,22 @@ struct private_key *private_key_generate(uint8_t point[static 65])
 	ecc_key *ecc = engine_alloc(sizeof(*ecc));
 	bool ok = key != NULL && ecc != NULL && wc_ecc_init(ecc) == 0;
 	if (ok) {
+		memset(key, 0, sizeof(*key));
 		key->kind = KEY_P256;
 		key->bits = 256;
+		key->only_hash = SIGNATURE_NO_HASH;
 		key->len = 32;
 		ok = wc_ecc_make_key_ex(&rng, 32, ecc, ECC_SECP256R1) == 0 &&
 		     wc_ecc_export_private_only(ecc, key->data, &scalar_len) == 0 && scalar_len == 32 &&
 		     wc_ecc_export_x963(ecc, point, &point_len) == 0 && point_len == 65;
 		(void)wc_ecc_free(ecc);
+		secret_wipe(ecc, sizeof(*ecc));
 		vector_unit_clear();
 	}
 	engine_release(ecc);
 	(void)wc_FreeRng(&rng);
 	if (!ok) {
-		engine_release(key);
+		private_key_free(key);
 		return NULL;
 	}
 	return key;
@@ -205,112 +232,6 @@ size_t private_key_export(const struct private_key *key, const uint8_t point[sta
 	return sizeof(head) + 32 + sizeof(middle) + 65;
 }
 
-/* OneAsymmetricKey, RFC 5958 2; attributes and public key are passed over. */
-static enum engine_err parse_pkcs8(struct view der, struct found_key *found,
-				   char why[static ENGINE_REASON_MAX])
-{
-	struct view info, algorithm, oid, inner, seed;
-	uint32_t version;
-	if (!der_take(&der, DER_SEQUENCE, &info) || !der_end(&der) || !der_small(&info, &version) ||
-	    version > 1 || !der_take(&info, DER_SEQUENCE, &algorithm) ||
-	    !der_take(&algorithm, DER_OID, &oid) || !der_take(&info, DER_OCTET_STRING, &inner)) {
-		return refuse(why, "the private key is damaged: no valid PKCS#8");
-	}
-	if (view_is(oid, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01")) { /* rsaEncryption */
-		return parse_pkcs1(inner, found, why);
-	}
-	if (view_is(oid, "\x2a\x86\x48\xce\x3d\x02\x01")) { /* id-ecPublicKey */
-		struct view curve;
-		if (!der_take(&algorithm, DER_OID, &curve)) {
-			return refuse(
-				why,
-				"the private key has explicit curve parameters: use P-256 or P-384 by name");
-		}
-		return parse_sec1(inner, curve, found, why);
-	}
-	if (view_is(oid, "\x2b\x65\x70")) { /* id-Ed25519, RFC 8410 7 */
-		if (!der_take(&inner, DER_OCTET_STRING, &seed) || !der_end(&inner) ||
-		    seed.len != ED25519_PART_LEN) {
-			return refuse(why, "the private key is damaged: no valid Ed25519 key");
-		}
-		found->kind = KEY_ED25519;
-		found->bits = 256;
-		found->secret = seed;
-		return ENGINE_OK;
-	}
-	return refuse(why, "the private key is of a kind that is not supported: use RSA (2048 bits or more), "
-			   "EC P-256 or P-384, or Ed25519");
-}
-
-/* ECPrivateKey, RFC 5915 3. curve: from PKCS#8, else empty. Its public key is not used: the certificate's is.
- */
-static enum engine_err parse_sec1(struct view der, struct view curve, struct found_key *found,
-				  char why[static ENGINE_REASON_MAX])
-{
-	struct view info, secret, parameters;
-	uint32_t version;
-	if (!der_take(&der, DER_SEQUENCE, &info) || !der_end(&der) || !der_small(&info, &version) ||
-	    version != 1 || !der_take(&info, DER_OCTET_STRING, &secret)) {
-		return refuse(why, "the private key is damaged: no valid EC key");
-	}
-	if (curve.len == 0 && (!der_take(&info, DER_CONTEXT_CONSTRUCTED(0), &parameters) ||
-			       !der_take(&parameters, DER_OID, &curve))) {
-		return refuse(why, "the private key does not name its curve: use P-256 or P-384 by name");
-	}
-	if (view_is(curve, "\x2a\x86\x48\xce\x3d\x03\x01\x07")) {
-		found->kind = KEY_P256;
-		found->bits = 256;
-	} else if (view_is(curve, "\x2b\x81\x04\x00\x22")) {
-		found->kind = KEY_P384;
-		found->bits = 384;
-	} else {
-		return refuse(why, "the private key is on a curve that is not supported: use P-256 or P-384");
-	}
-	/* some writers drop leading zeros, some add one */
-	while (secret.len > found->bits / 8 && secret.data[0] == 0) {
-		secret = view_of(secret.data + 1, secret.len - 1);
-	}
-	if (secret.len == 0 || secret.len > found->bits / 8) {
-		return refuse(why, "the private key is damaged: its number does not fit its curve");
-	}
-	found->secret = secret;
-	return ENGINE_OK;
-}
-
-/* RSAPrivateKey, RFC 8017 A.1.2, with two primes. */
-static enum engine_err parse_pkcs1(struct view der, struct found_key *found,
-				   char why[static ENGINE_REASON_MAX])
-{
-	struct view info, whole, skipped;
-	uint32_t version;
-	if (!der_take_whole(&der, DER_SEQUENCE, &info, &whole) || !der_end(&der) ||
-	    !der_small(&info, &version) || !der_unsigned(&info, &found->n) ||
-	    !der_unsigned(&info, &found->e) || found->n.len == 0) {
-		return refuse(why, "the private key is damaged: no valid RSA key");
-	}
-	for (int i = 0; i < 6; i++) { /* d, p, q, dP, dQ, qInv */
-		if (!der_unsigned(&info, &skipped) || skipped.len == 0 || skipped.len > found->n.len) {
-			return refuse(why, "the private key is damaged: no valid RSA key");
-		}
-	}
-	if (version != 0 || !der_end(&info)) {
-		return refuse(why, "the private key is an RSA key with more than two primes: not supported");
-	}
-	unsigned bits = (unsigned)(8 * (found->n.len > 8192 ? 8192 : found->n.len));
-	for (unsigned top = found->n.data[0]; (top & 0x80) == 0; top <<= 1) {
-		bits--;
-	}
-	if (bits < KEY_MIN_RSA_BITS || bits > KEY_MAX_RSA_BITS) {
-		(void)snprintf(why, ENGINE_REASON_MAX, "the private key is RSA with %u bits: use %d to %d",
-			       bits, KEY_MIN_RSA_BITS, KEY_MAX_RSA_BITS);
-		return ENGINE_ERR_CONFIG;
-	}
-	found->kind = KEY_RSA;
-	found->bits = bits;
-	found->secret = whole;
-	return ENGINE_OK;
-}
-
 /* Take an Ed25519 seed with the public key that belongs to it. */
 static bool fill_ed25519(struct private_key *key, struct view seed)
 {
@@ -331,26 +252,32 @@ static bool fill_ed25519(struct private_key *key, struct view seed)
 static enum engine_err keep(const struct found_key *found, struct private_key **key,
 			    char why[static ENGINE_REASON_MAX])
 {
-	size_t len = found->kind == KEY_RSA ? found->secret.len : found->kind == KEY_P384 ? 48 : 64;
+	const size_t len = is_rsa(found->kind)	      ? 0
+			   : found->kind == KEY_ED25519 ? 2 * (size_t)ED25519_PART_LEN
+							: found_key_scalar_len(found);
 	struct private_key *made = engine_alloc(sizeof(*made) + len);
+	bool ok = true;
 	if (made == NULL) {
 		(void)snprintf(why, ENGINE_REASON_MAX, "out of memory");
 		return ENGINE_ERR_NO_MEMORY;
 	}
+	memset(made, 0, sizeof(*made) + len);
 	made->kind = found->kind;
 	made->bits = found->bits;
+	made->only_hash = found->only_hash;
 	made->len = len;
-	memset(made->data, 0, len);
-	if (found->kind == KEY_ED25519) {
-		if (!fill_ed25519(made, found->secret)) {
-			private_key_free(made);
-			return refuse(why, "the Ed25519 private key cannot be used");
-		}
-	} else if (found->kind == KEY_RSA) {
-		memcpy(made->data, found->secret.data, len);
+	if (is_rsa(found->kind)) {
+		made->rsa = rsa_private_new(&found->rsa);
+		ok = made->rsa != NULL;
+	} else if (found->kind == KEY_ED25519) {
+		ok = fill_ed25519(made, found->secret);
 	} else {
-		made->len = found->bits / 8;
-		memcpy(made->data + made->len - found->secret.len, found->secret.data, found->secret.len);
+		memcpy(made->data + len - found->secret.len, found->secret.data, found->secret.len);
+	}
+	if (!ok) {
+		private_key_free(made);
+		(void)snprintf(why, ENGINE_REASON_MAX, "the private key cannot be used");
+		return ENGINE_ERR_CONFIG;
 	}
 	*key = made;
 	return ENGINE_OK;
@@ -360,7 +287,9 @@ static bool sign_ecdsa(const struct private_key *key, const uint8_t *digest, siz
 		       size_t sig_size, size_t *sig_len)
 {
 	WC_RNG rng;
-	int curve = key->kind == KEY_P256 ? ECC_SECP256R1 : ECC_SECP384R1;
+	int curve = key->kind == KEY_P256   ? ECC_SECP256R1
+		    : key->kind == KEY_P384 ? ECC_SECP384R1
+					    : ECC_SECP521R1;
 	word32 len = (word32)(sig_size > KEY_MAX_SIGNATURE ? KEY_MAX_SIGNATURE : sig_size);
 	if (wc_InitRng(&rng) != 0) {
 		return false;
@@ -371,6 +300,7 @@ static bool sign_ecdsa(const struct private_key *key, const uint8_t *digest, siz
 		ok = wc_ecc_import_private_key_ex(key->data, (word32)key->len, NULL, 0, ecc, curve) == 0 &&
 		     wc_ecc_sign_hash(digest, (word32)digest_len, sig, &len, &rng, ecc) == 0;
 		(void)wc_ecc_free(ecc);
+		secret_wipe(ecc, sizeof(*ecc));
 		vector_unit_clear();
 		*sig_len = len;
 	}
@@ -379,72 +309,23 @@ static bool sign_ecdsa(const struct private_key *key, const uint8_t *digest, siz
 	return ok;
 }
 
-/* Check a fresh signature with the public part, so that a fault in the CRT computation stays inside. */
-static bool rsa_signature_is_right(const struct private_key *key, struct signature_algorithm how,
-				   const uint8_t *digest, const uint8_t *sig, size_t sig_len);
-
-static int sign_rsa_padded(RsaKey *rsa, WC_RNG *rng, struct signature_algorithm how, const uint8_t *digest,
-			   uint8_t *sig, size_t sig_size)
-{
-	static const struct {
-		enum wc_HashType hash;
-		int mgf;
-	} pss[] = {
-		[SIGNATURE_SHA256] = {WC_HASH_TYPE_SHA256, WC_MGF1SHA256},
-		[SIGNATURE_SHA384] = {WC_HASH_TYPE_SHA384, WC_MGF1SHA384},
-		[SIGNATURE_SHA512] = {WC_HASH_TYPE_SHA512, WC_MGF1SHA512},
-	};
-	uint8_t info[SIGNATURE_MAX_DIGEST_INFO];
-	if (how.kind == SIGNATURE_RSA_PSS) {
-		return wc_RsaPSS_Sign(digest, (word32)signature_hash_len(how.hash), sig, (word32)sig_size,
-				      pss[how.hash].hash, pss[how.hash].mgf, rsa, rng);
-	}
-	size_t info_len = signature_digest_info(how.hash, digest, info);
-	return wc_RsaSSL_Sign(info, (word32)info_len, sig, (word32)sig_size, rsa, rng);
-}
-
 static bool sign_rsa(const struct private_key *key, struct signature_algorithm how, const uint8_t *digest,
 		     uint8_t *sig, size_t sig_size, size_t *sig_len)
 {
-	WC_RNG rng;
-	word32 index = 0;
-	int ret = -1;
-	size_t room = sig_size > KEY_MAX_SIGNATURE ? KEY_MAX_SIGNATURE : sig_size;
-	if (wc_InitRng(&rng) != 0) {
+	uint8_t block[RSA_MAX_LEN];
+	uint8_t made[RSA_MAX_LEN];
+	size_t len = rsa_private_len(key->rsa);
+	if (sig_size < len || !rsa_block_build(how, digest, key->bits, block)) {
 		return false;
 	}
-	RsaKey *rsa = engine_alloc(sizeof(*rsa));
-	if (rsa != NULL && wc_InitRsaKey(rsa, NULL) == 0) {
-		if (wc_RsaPrivateKeyDecode(key->data, &index, rsa, (word32)key->len) == 0 &&
-		    wc_RsaSetRNG(rsa, &rng) == 0) {
-			ret = sign_rsa_padded(rsa, &rng, how, digest, sig, room);
-		}
-		(void)wc_FreeRsaKey(rsa);
-		vector_unit_clear();
+	bool ok = rsa_private_raw(key->rsa, block, made) && rsa_private_undoes(key->rsa, made, block);
+	if (ok) {
+		memcpy(sig, made, len);
+		*sig_len = len;
 	}
-	engine_release(rsa);
-	(void)wc_FreeRng(&rng);
-	if (ret <= 0) {
-		return false;
-	}
-	*sig_len = (size_t)ret;
-	if (!rsa_signature_is_right(key, how, digest, sig, *sig_len)) {
-		secret_wipe(sig, *sig_len);
-		return false;
-	}
-	return true;
-}
-
-static bool rsa_signature_is_right(const struct private_key *key, struct signature_algorithm how,
-				   const uint8_t *digest, const uint8_t *sig, size_t sig_len)
-{
-	struct view der = view_of(key->data, key->len);
-	struct view info;
-	struct key_view public_part = {.kind = KEY_RSA, .bits = key->bits};
-	uint32_t version;
-	return der_take(&der, DER_SEQUENCE, &info) && der_small(&info, &version) &&
-	       der_unsigned(&info, &public_part.n) && der_unsigned(&info, &public_part.e) &&
-	       key_view_verify_digest(&public_part, how, digest, sig, sig_len);
+	/* a faulty one would give the key away */
+	secret_wipe(made, sizeof(made));
+	return ok;
 }
 
 static bool sign_ed25519(const struct private_key *key, const uint8_t *msg, size_t msg_len, uint8_t *sig,

@@ -462,6 +462,10 @@ static void every_form_of_key_is_read(void **state)
 		{ "server-rsa2048.pem", "server-rsa2048.pkcs1.key" },
 		{ "server-rsa3072.pem", "server-rsa3072.key" },
 		{ "server-rsa4096.pem", "server-rsa4096.key" },
+		{ "server-p521.pem", "server-p521.key" },
+		{ "server-pss.pem", "server-pss.key" },
+		{ "server-pss384.pem", "server-pss384.key" },
+		{ "server-pss.pem", "server-pss.rsa.key" }, /* the certificate alone says what it is for */
 		{ "chain-under-inter2.pem", "under-inter2.key" },
 	};
 	/* clang-format on */
@@ -493,10 +497,11 @@ static void credentials_that_cannot_work_are_refused_with_a_reason(void **state)
 		{ "server.pem", "server.pem", "there is no private key" },
 		{ "server.key", "server.key", "there is no certificate" },
 		{ "rsa1024.pem", "rsa1024.key", "RSA with 1024 bits" },
-		{ "p521.pem", "p521.key", "curve that is not supported" },
 		{ "k1.pem", "k1.key", "curve that is not supported" },
 		{ "explicit-curve.pem", "explicit-curve.key", "does not name its curve" },
-		{ "pss-key.pem", "pss-key.key", "not supported" },
+		{ "pss-sha1.pem", "pss-sha1.key", "not supported" },
+		{ "server-pss.pem", "server-pss384.key", "does not belong" },
+		{ "server-rsa2048.pem", "server-pss.key", "does not belong" },
 	};
 	/* clang-format on */
 	struct engine_config *config = engine_config_new(ENGINE_SERVER);

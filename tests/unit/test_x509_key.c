@@ -10,7 +10,8 @@
 #include "engine/x509_key.h"
 
 static const uint16_t all_schemes[] = {0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401,
-				       0x0501, 0x0601, 0x0201, 0x0203, 0x0808, 0x0809, 0x0000};
+				       0x0501, 0x0601, 0x0809, 0x080a, 0x080b, 0x0201, 0x0203,
+				       0x0808, 0x080c, 0x0000};
 #define N_SCHEMES (sizeof(all_schemes) / sizeof(all_schemes[0]))
 
 struct kind {
@@ -27,6 +28,10 @@ static const struct kind kinds[] = {
 	{ "server-rsa3072", { 0x0804, 0x0805, 0x0806 }, { 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601 } },
 	{ "server-rsa4096", { 0x0804, 0x0805, 0x0806 }, { 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601 } },
 	{ "server-rsa2056", { 0x0804, 0x0805, 0x0806 }, { 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601 } },
+	{ "server-rsa2049", { 0x0804, 0x0805, 0x0806 }, { 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601 } },
+	{ "server-p521", { 0x0603 }, { 0x0603, 0x0503, 0x0403 } },
+	{ "server-pss", { 0x0809, 0x080a, 0x080b }, { 0x0809, 0x080a, 0x080b } },
+	{ "server-pss384", { 0x080a }, { 0x080a } },
 };
 /* clang-format on */
 #define N_KINDS (sizeof(kinds) / sizeof(kinds[0]))
@@ -164,6 +169,9 @@ static void openssl_options(uint16_t scheme, char *out, size_t size)
 		{0x0804, "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32"},
 		{0x0805, "-sha384 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:48"},
 		{0x0806, "-sha512 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:64"},
+		{0x0809, "-sha256 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:32"},
+		{0x080a, "-sha384 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:48"},
+		{0x080b, "-sha512 -sigopt rsa_padding_mode:pss -sigopt rsa_pss_saltlen:64"},
 		{0x0401, "-sha256"},
 		{0x0501, "-sha384"},
 		{0x0601, "-sha512"},
@@ -228,6 +236,70 @@ static void openssl_agrees_both_ways(void **state)
 	assert_int_equal(system(command), 0);
 }
 
+/* TLS 1.0 and 1.1: no DigestInfo around MD5 and SHA-1, and the digest comes from outside. */
+static void older_versions_sign_digests(void **state)
+{
+	(void)state;
+	uint8_t digest[36], sig[512];
+	size_t len;
+	char command[700];
+	memset(digest, 0x5a, sizeof(digest));
+	for (size_t k = 0; k < N_KINDS; k++) {
+		struct engine_config *config = credential_of(kinds[k].name);
+		const struct private_key *key = config->credentials[0].key;
+		struct public_key *public_key = public_of(config);
+		bool is_rsa = strstr(kinds[k].name, "rsa") != NULL;
+		bool is_ec = kinds[k].tls12[1] != 0 && (kinds[k].tls12[0] & 0xff) == 3;
+		enum engine_err err =
+			private_key_sign(key, SCHEME_MD5_SHA1_RSA, digest, 36, sig, sizeof(sig), &len);
+		assert_int_equal(err, is_rsa ? ENGINE_OK : ENGINE_ERR_INTERNAL);
+		if (is_rsa) {
+			assert_true(public_key_fits(public_key, SCHEME_MD5_SHA1_RSA, false));
+			assert_true(public_key_verify(public_key, SCHEME_MD5_SHA1_RSA, false, digest, 36, sig,
+						      len));
+			assert_false(public_key_verify(public_key, SCHEME_MD5_SHA1_RSA, true, digest, 36, sig,
+						       len));
+			assert_false(public_key_verify(public_key, SCHEME_MD5_SHA1_RSA, false, digest, 35, sig,
+						       len));
+			digest[0] ^= 1;
+			assert_false(public_key_verify(public_key, SCHEME_MD5_SHA1_RSA, false, digest, 36, sig,
+						       len));
+			digest[0] ^= 1;
+			/* OpenSSL recovers the bare digests */
+			write_file("/tmp/tlshim-test-sig", sig, len);
+			(void)snprintf(command, sizeof(command),
+				       "test $(openssl pkeyutl -verifyrecover -inkey %s/%s.key -in "
+				       "/tmp/tlshim-test-sig | tr -d Z | wc -c) = 0",
+				       pki_dir(), kinds[k].name);
+			assert_int_equal(system(command), 0);
+			(void)unlink("/tmp/tlshim-test-sig");
+		} else {
+			assert_false(public_key_fits(public_key, SCHEME_MD5_SHA1_RSA, false));
+		}
+		err = private_key_sign(key, SCHEME_SHA1_ECDSA, digest, 20, sig, sizeof(sig), &len);
+		assert_int_equal(err, is_ec ? ENGINE_OK : ENGINE_ERR_INTERNAL);
+		assert_int_equal(public_key_fits(public_key, SCHEME_SHA1_ECDSA, false), is_ec);
+		assert_false(public_key_fits(public_key, SCHEME_SHA1_ECDSA, true));
+		if (is_ec) {
+			assert_true(
+				public_key_verify(public_key, SCHEME_SHA1_ECDSA, false, digest, 20, sig, len));
+			assert_false(
+				public_key_verify(public_key, SCHEME_SHA1_ECDSA, true, digest, 20, sig, len));
+		}
+		/* never a whole message */
+		assert_int_equal(private_key_sign(key, SCHEME_MD5_SHA1_RSA, digest, 20, sig, sizeof(sig), &len),
+				 ENGINE_ERR_INTERNAL);
+		assert_int_equal(private_key_sign(key, SCHEME_SHA1_ECDSA, digest, 36, sig, sizeof(sig), &len),
+				 ENGINE_ERR_INTERNAL);
+		assert_int_equal(private_key_auth(key), is_rsa || strstr(kinds[k].name, "pss") != NULL
+								? AUTH_RSA
+								: AUTH_ECDSA);
+		assert_int_equal(public_key_auth(public_key), private_key_auth(key));
+		public_key_free(public_key);
+		engine_config_unref(config);
+	}
+}
+
 static void ecdsa_and_pss_signatures_are_salted(void **state)
 {
 	(void)state;
@@ -279,7 +351,7 @@ static void points_off_the_curve_verify_nothing(void **state)
 	memset(&off, 1, sizeof(off));
 	off.point[0] = 4;
 	struct key_view view = {.kind = KEY_P256, .bits = 256, .point = view_of(off.point, 65)};
-	struct signature_algorithm how = {SIGNATURE_ECDSA, SIGNATURE_SHA256};
+	struct signature_algorithm how = {SIGNATURE_ECDSA, SIGNATURE_SHA256, 0};
 	assert_int_equal(private_key_sign(config->credentials[0].key, 0x0403, (const uint8_t *)"m", 1, sig,
 					  512, &len),
 			 ENGINE_OK);
@@ -330,6 +402,7 @@ int main(void)
 		cmocka_unit_test(schemes_are_those_of_the_kind_of_key),
 		cmocka_unit_test(every_scheme_signs_and_verifies_where_it_fits),
 		cmocka_unit_test(openssl_agrees_both_ways),
+		cmocka_unit_test(older_versions_sign_digests),
 		cmocka_unit_test(ecdsa_and_pss_signatures_are_salted),
 		cmocka_unit_test(short_room_is_an_error_and_nothing_is_written_past_it),
 		cmocka_unit_test(points_off_the_curve_verify_nothing),
