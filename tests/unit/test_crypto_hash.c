@@ -91,10 +91,11 @@ struct hmac_case {
 };
 
 #define FOR_NOTHING "7768617420646f2079612077616e7420666f72206e6f7468696e673f"
-#define TEN(x)	    x x x x x x x x x x
+#define TEN(x)      x x x x x x x x x x
 /* "Test Using Larger Than Block-Size Key - Hash Key First" */
-#define LARGER                                                                                                 \
-	"54657374205573696e67204c6172676572205468616e20426c6f636b2d53697a65204b6579202d2048617368204b65792046"   \
+#define LARGER                                                                                               \
+	"54657374205573696e67204c6172676572205468616e20426c6f636b2d53697a65204b6579202d2048617368204b657920" \
+	"46"                                                                                                 \
 	"69727374"
 
 /* RFC 4231 4.3, 4.7; RFC 2202 2, 3 */
@@ -163,11 +164,13 @@ static void test_hkdf_gives_the_published_answers(void **unused)
 	assert_true(crypto_hkdf_extract(CRYPTO_SHA256, salt, sizeof(salt), ikm, sizeof(ikm), prk));
 	hex_check(prk, "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5");
 	assert_true(crypto_hkdf_expand(CRYPTO_SHA256, prk, 32, info, sizeof(info), okm, sizeof(okm)));
-	hex_check(okm, "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
+	hex_check(okm,
+		  "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865");
 	assert_true(crypto_hkdf_extract(CRYPTO_SHA256, NULL, 0, ikm, sizeof(ikm), prk));
 	hex_check(prk, "19ef24a32c717b167f33a91d6f648bdf96596776afdb6377ac434c1c293ccb04");
 	assert_true(crypto_hkdf_expand(CRYPTO_SHA256, prk, 32, NULL, 0, okm, sizeof(okm)));
-	hex_check(okm, "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
+	hex_check(okm,
+		  "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8");
 }
 
 /* RFC 5869 2.3: L <= 255 * HashLen */
