@@ -6,9 +6,10 @@
  *
  *   record13.c        TLS 1.3
  *   record12_aead.c   TLS 1.2 with AES-GCM or ChaCha20-Poly1305
+ *   record12_cbc.c    TLS 1.0 to 1.2 with AES-CBC and HMAC
  *
  *   A cipher context is matched by the key itself, compared in constant time: whatever became of the connection that
- *   it last served, a stale key is never used.
+ *   it last served, a stale key is never used. A context of CBC knows one direction: encrypting or decrypting.
  */
 #include "record.h"
 
@@ -19,7 +20,9 @@
 
 struct engine_cipher {
 	struct crypto_aead_ctx *aead;
-	const struct suite *suite; /* NULL: no key */
+	struct crypto_cbc_ctx *cbc; /* NULL until it is needed */
+	const struct suite *suite;  /* NULL: no key */
+	bool encrypts;		    /* of CBC */
 	uint8_t key[CRYPTO_MAX_KEY_LEN];
 };
 
@@ -44,6 +47,9 @@ struct engine_cipher *engine_cipher_new(void)
 void engine_cipher_wipe(struct engine_cipher *cipher)
 {
 	crypto_aead_wipe(cipher->aead);
+	if (cipher->cbc != NULL) {
+		crypto_cbc_wipe(cipher->cbc);
+	}
 	secret_wipe(cipher->key, sizeof(cipher->key));
 	cipher->suite = NULL;
 }
@@ -53,6 +59,7 @@ void engine_cipher_free(struct engine_cipher *cipher)
 	if (cipher != NULL) {
 		engine_cipher_wipe(cipher);
 		crypto_aead_free(cipher->aead);
+		crypto_cbc_free(cipher->cbc);
 		engine_release(cipher);
 	}
 }
@@ -81,6 +88,24 @@ struct crypto_aead_ctx *record_cipher_aead(struct engine_cipher *cipher, const s
 		cipher_remember(cipher, suite, keys);
 	}
 	return cipher->aead;
+}
+
+struct crypto_cbc_ctx *record_cipher_cbc(struct engine_cipher *cipher, const struct suite *suite,
+					 const struct engine_keys *keys, bool encrypt)
+{
+	if (!cipher_holds(cipher, suite, keys) || cipher->encrypts != encrypt) {
+		engine_cipher_wipe(cipher);
+		if (cipher->cbc == NULL) {
+			cipher->cbc = crypto_cbc_new();
+		}
+		if (cipher->cbc == NULL ||
+		    !crypto_cbc_set_key(cipher->cbc, encrypt, keys->key, suite->key_len)) {
+			return NULL;
+		}
+		cipher_remember(cipher, suite, keys);
+		cipher->encrypts = encrypt;
+	}
+	return cipher->cbc;
 }
 
 /* ---- headers ---- */
@@ -167,7 +192,7 @@ enum reason record_open(const struct record_cipher_spec *spec, struct engine_key
 		return REASON_RECORD_VERSION;
 	}
 	if (spec->suite->is_cbc) {
-		return REASON_INTERNAL;
+		return record12_cbc_unprotect(spec, keys, cipher, record, len, out, opened);
 	}
 	return record12_aead_unprotect(spec, keys, cipher, record, len, out, opened);
 }
@@ -200,7 +225,8 @@ bool record_seal(const struct record_cipher_spec *spec, struct engine_keys *keys
 					out_len);
 	}
 	if (spec->suite->is_cbc) {
-		return false;
+		return record12_cbc_protect(spec, keys, cipher, type, slices, n_slices, len, out, out_size,
+					    out_len);
 	}
 	return record12_aead_protect(spec, keys, cipher, type, slices, n_slices, len, out, out_size, out_len);
 }
