@@ -31,6 +31,7 @@ struct arena_header {
 	_Atomic uint32_t slots_used, buffers_used;
 	_Atomic uint64_t free_slots, free_buffers;
 	_Atomic uint32_t n_free_buffers;
+	uint64_t store_len;
 };
 
 #define SLOTS_PER_CHUNK 1024u
@@ -43,7 +44,10 @@ static ino_t memfd_inode;
 static _Atomic(uint8_t *) slot_chunks[MAX_SLOTS / SLOTS_PER_CHUNK];
 static _Atomic(uint8_t *) buffer_chunks[MAX_BUFFERS / BUFFERS_PER_CHUNK];
 
-static size_t arena_len(uint32_t n_slots, uint32_t n_buffers)
+static size_t wanted_store_len;
+static _Atomic(void *) store;
+
+static size_t store_offset(uint32_t n_slots, uint32_t n_buffers)
 {
 	return HEADER_LEN + (size_t)n_slots * ARENA_RECORD_LEN + (size_t)n_buffers * ARENA_BUFFER_LEN;
 }
@@ -92,20 +96,28 @@ static bool map_header(int fd)
 	return true;
 }
 
+/* A program that closed our descriptor by a raw system call may have another file there. */
+static bool descriptor_is_ours(void)
+{
+	struct stat st;
+
+	if (fstat(memfd, &st) == 0 && st.st_ino == memfd_inode) {
+		return true;
+	}
+	log_error("the shim's descriptor %d was closed by the program: no more connections can be protected", memfd);
+	return false;
+}
+
 /* Chunk i of a region that begins at offset; NULL if it cannot be mapped. */
 static uint8_t *chunk_at(_Atomic(uint8_t *) *chunks, uint32_t i, size_t offset, size_t len)
 {
 	uint8_t *chunk = atomic_load_explicit(&chunks[i], memory_order_acquire);
 	uint8_t *mapped, *none = NULL;
-	struct stat st;
 
 	if (chunk) {
 		return chunk;
 	}
-	/* A program that closed our descriptor by a raw system call may have another file there. */
-	if (fstat(memfd, &st) != 0 || st.st_ino != memfd_inode) {
-		log_error("the shim's descriptor %d was closed by the program: no more connections can be protected",
-			  memfd);
+	if (!descriptor_is_ours()) {
 		return NULL;
 	}
 	mapped = map_part(memfd, offset + i * len, len);
@@ -118,7 +130,7 @@ static uint8_t *chunk_at(_Atomic(uint8_t *) *chunks, uint32_t i, size_t offset, 
 
 static bool create(uint32_t n_slots, uint32_t n_buffers)
 {
-	size_t len = arena_len(n_slots, n_buffers);
+	size_t len = store_offset(n_slots, n_buffers) + wanted_store_len;
 	struct rlimit limit;
 	int fd, high;
 
@@ -139,6 +151,7 @@ static bool create(uint32_t n_slots, uint32_t n_buffers)
 	header->version = ARENA_VERSION;
 	header->n_slots = n_slots;
 	header->n_buffers = n_buffers;
+	header->store_len = wanted_store_len;
 	header->magic = ARENA_MAGIC;
 	return true;
 }
@@ -241,7 +254,7 @@ bool arena_inherit(const char *value)
 		sys_close(got);
 		return false;
 	}
-	len = arena_len(seen->n_slots, seen->n_buffers);
+	len = store_offset(seen->n_slots, seen->n_buffers);
 	if (seen->magic != ARENA_MAGIC || seen->version != ARENA_VERSION || seen->n_slots > MAX_SLOTS ||
 	    seen->n_buffers > MAX_BUFFERS) {
 		len = 0;
@@ -292,6 +305,31 @@ void arena_move_fd(void)
 	if (fd >= 0) {
 		memfd = fd;
 	}
+}
+
+void arena_set_store_len(size_t len)
+{
+	wanted_store_len = len;
+}
+
+size_t arena_store_len(void)
+{
+	return arena_is_open() ? header->store_len : 0;
+}
+
+void *arena_store(void)
+{
+	void *mapped = atomic_load(&store), *none = NULL;
+
+	if (mapped || !arena_open() || header->store_len == 0 || !descriptor_is_ours()) {
+		return mapped;
+	}
+	mapped = map_part(memfd, store_offset(header->n_slots, header->n_buffers), header->store_len);
+	if (mapped && !atomic_compare_exchange_strong(&store, &none, mapped)) {
+		sys_munmap(mapped, header->store_len);
+		mapped = none;
+	}
+	return mapped;
 }
 
 /* Pop a number (>= 1) from a stack whose links next() finds; 0 if it is empty. */

@@ -2,7 +2,8 @@
 /*
  * The arena: connection records in one memfd, mapped shared, so that they outlive fork and exec.
  *
- * Layout (version ARENA_VERSION): header | n_slots records of 1 KiB | n_buffers buffers of ARENA_BUFFER_LEN. The file is sparse: what
+ * Layout (version ARENA_VERSION): header | n_slots records of 1 KiB | n_buffers buffers of ARENA_BUFFER_LEN | the session store. The
+ * file is sparse: what
  * is not used costs no memory. Everything in it is plain old data; references are slot and buffer numbers. Allocation
  * is lock-free, so that a process that is killed cannot leave it locked.
  */
@@ -20,7 +21,7 @@
 #include "../engine/engine.h"
 
 #define ARENA_MAGIC 0x746c7368696d3031ull
-#define ARENA_VERSION 1
+#define ARENA_VERSION 2
 #define ARENA_RECORD_LEN 1024
 #define ARENA_BUFFER_LEN 36864
 #define ARENA_NO_BUFFER 0
@@ -76,6 +77,12 @@ struct conn_record {
 	struct engine_conn conn;
 };
 _Static_assert(sizeof(struct conn_record) <= ARENA_RECORD_LEN, "a connection record outgrew its slot");
+
+/* How many bytes a new arena keeps for the session store (session_store.c). Before arena_open(). */
+void arena_set_store_len(size_t len);
+/* The store's room, zeros at first, opening the arena if need be; NULL if there is none. And its length. */
+void *arena_store(void);
+size_t arena_store_len(void);
 
 /* Map the arena, creating or inheriting it; false if there is none to be had. Idempotent. */
 bool arena_open(void);

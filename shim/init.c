@@ -25,6 +25,7 @@
 #include "ready.h"
 #include "real.h"
 #include "session.h"
+#include "session_store.h"
 #include "shim.h"
 #include "stdio_adopt.h"
 #include "sys.h"
@@ -140,6 +141,8 @@ static enum shim_state load_policy(void)
 		.resize = heap_resize,
 		.random = get_random,
 		.now = get_time,
+		.sessions = &session_store,
+		.ticket_keys = session_ticket_keys,
 	};
 	struct policy_diag diag = { .report = report };
 
@@ -154,6 +157,7 @@ static enum shim_state load_policy(void)
 			  policy_path);
 		return SHIM_BROKEN;
 	}
+	arena_set_store_len(session_store_len(SESSION_STORE_DEFAULT));
 	return SHIM_ARMED;
 }
 
