@@ -96,6 +96,12 @@ bool engine_config_set_versions(struct engine_config *cfg, uint16_t min, uint16_
 	return true;
 }
 
+void engine_config_versions(const struct engine_config *cfg, uint16_t *min, uint16_t *max)
+{
+	*min = cfg->min_version;
+	*max = cfg->max_version;
+}
+
 void engine_config_set_profile(struct engine_config *cfg, enum engine_profile profile)
 {
 	const uint16_t oldest = oldest_version(profile);

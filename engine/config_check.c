@@ -72,8 +72,8 @@ static enum missing find_missing(const struct engine_config *cfg, uint16_t versi
 }
 
 /* Has the key a scheme of its own that may be used with this suite? */
-static bool key_signs(const struct engine_config *cfg, const struct private_key *key, const struct suite *suite,
-		      uint16_t version)
+static bool key_signs(const struct engine_config *cfg, const struct private_key *key,
+		      const struct suite *suite, uint16_t version)
 {
 	uint16_t schemes[SCHEMES_MAX];
 	const size_t n = private_key_schemes(key, version == ENGINE_TLS13, schemes, SCHEMES_MAX);
@@ -96,11 +96,13 @@ static bool key_is_rsa(const struct private_key *key)
 {
 	uint16_t schemes[SCHEMES_MAX];
 
-	return private_key_schemes(key, false, schemes, SCHEMES_MAX) > 0 && auth_of_scheme(schemes[0]) == AUTH_RSA;
+	return private_key_schemes(key, false, schemes, SCHEMES_MAX) > 0 &&
+	       auth_of_scheme(schemes[0]) == AUTH_RSA;
 }
 
 /* Can we show this credential with this version? */
-static bool credential_fits(const struct engine_config *cfg, const struct credential *credential, uint16_t version)
+static bool credential_fits(const struct engine_config *cfg, const struct credential *credential,
+			    uint16_t version)
 {
 	const struct suite *suites[SUITES_MAX];
 	const size_t n = suites_preferred(&cfg->algorithms, version, false, suites);
@@ -131,10 +133,12 @@ static bool check_versions(const struct engine_config *cfg, char why[static ENGI
 
 		if (missing == SUITE) {
 			(void)snprintf(why, ENGINE_REASON_MAX,
-				       "no cipher suite is left for %s: name one of that version, or leave the version out",
+				       "no cipher suite is left for %s: name one of that version, or leave "
+				       "the version out",
 				       name);
 		} else if (missing == GROUP) {
-			(void)snprintf(why, ENGINE_REASON_MAX, "no group is left for the cipher suites of %s", name);
+			(void)snprintf(why, ENGINE_REASON_MAX, "no group is left for the cipher suites of %s",
+				       name);
 		} else if (missing == SCHEME) {
 			(void)snprintf(why, ENGINE_REASON_MAX,
 				       "no signature scheme is left for the cipher suites of %s", name);
@@ -155,13 +159,14 @@ static void tell_unused(const struct engine_config *cfg, size_t i, char why[stat
 		(void)snprintf(info.subject, sizeof(info.subject), "unknown");
 	}
 	(void)snprintf(why, ENGINE_REASON_MAX,
-		       "the certificate of %.60s (%s) can never be used: no cipher suite with a signature scheme fits its key",
+		       "the certificate of %.60s (%s) can never be used: no cipher suite with a signature "
+		       "scheme fits its key",
 		       info.subject, info.key_kind);
 }
 
 enum engine_err engine_config_check(const struct engine_config *cfg, char why[static ENGINE_REASON_MAX])
 {
-	bool served[ENGINE_TLS13 - ENGINE_TLS10 + 1] = { false };
+	bool served[ENGINE_TLS13 - ENGINE_TLS10 + 1] = {false};
 	size_t n_used = 0;
 
 	why[0] = '\0';
@@ -193,7 +198,8 @@ enum engine_err engine_config_check(const struct engine_config *cfg, char why[st
 	for (uint16_t version = cfg->min_version; version <= cfg->max_version && why[0] == '\0'; version++) {
 		if (!served[version - ENGINE_TLS10]) {
 			(void)snprintf(why, ENGINE_REASON_MAX,
-				       "%s will never be spoken: no cipher suite of it with a signature scheme fits the key of %s",
+				       "%s will never be spoken: no cipher suite of it with a signature "
+				       "scheme fits the key of %s",
 				       engine_version_name(version),
 				       cfg->n_credentials == 1 ? "the certificate" : "any certificate");
 		}

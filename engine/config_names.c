@@ -18,9 +18,9 @@ static const struct {
 	const char *(*name)(uint16_t id);
 	const char *(*find)(const char *name, const char **nearest);
 } kinds[] = {
-	[SUITES] = { "cipher suite", engine_suite_at, engine_suite_name, engine_suite_find },
-	[GROUPS] = { "group", engine_group_at, engine_group_name, engine_group_find },
-	[SCHEMES] = { "signature scheme", engine_scheme_at, engine_scheme_name, engine_scheme_find },
+	[SUITES] = {"cipher suite", engine_suite_at, engine_suite_name, engine_suite_find},
+	[GROUPS] = {"group", engine_group_at, engine_group_name, engine_group_find},
+	[SCHEMES] = {"signature scheme", engine_scheme_at, engine_scheme_name, engine_scheme_find},
 };
 
 /* The numbers of one kind, as struct algorithms holds them. */
@@ -33,11 +33,11 @@ static struct list list_of(struct algorithms *algorithms, enum kind kind)
 {
 	switch (kind) {
 	case SUITES:
-		return (struct list){ algorithms->suites, &algorithms->n_suites };
+		return (struct list){algorithms->suites, &algorithms->n_suites};
 	case GROUPS:
-		return (struct list){ algorithms->groups, &algorithms->n_groups };
+		return (struct list){algorithms->groups, &algorithms->n_groups};
 	default:
-		return (struct list){ algorithms->schemes, &algorithms->n_schemes };
+		return (struct list){algorithms->schemes, &algorithms->n_schemes};
 	}
 }
 
@@ -191,19 +191,20 @@ static bool read_name(const struct engine_config *cfg, enum kind kind, const cha
 	}
 	if (find_in_profile(kind, ENGINE_PROFILE_DEFAULT, known, id)) {
 		(void)snprintf(why, ENGINE_REASON_MAX,
-			       "%s is not in profile modern, which is TLS 1.3 alone: it needs profile default or legacy",
+			       "%s is not in profile modern, which is TLS 1.3 alone: it needs profile "
+			       "default or legacy",
 			       known);
 	} else if (find_in_profile(kind, ENGINE_PROFILE_LEGACY, known, id)) {
 		(void)snprintf(why, ENGINE_REASON_MAX, "%s needs profile legacy", known);
 	} else {
-		(void)snprintf(why, ENGINE_REASON_MAX, "%s is not in the wolfSSL release that this was built with",
-			       known);
+		(void)snprintf(why, ENGINE_REASON_MAX,
+			       "%s is not in the wolfSSL release that this was built with", known);
 	}
 	return false;
 }
 
-static enum engine_err set_names(struct engine_config *cfg, enum kind kind, const char *const *names, size_t n,
-				 char why[static ENGINE_REASON_MAX])
+static enum engine_err set_names(struct engine_config *cfg, enum kind kind, const char *const *names,
+				 size_t n, char why[static ENGINE_REASON_MAX])
 {
 	struct algorithms chosen;
 	struct list list = list_of(&chosen, kind), own = list_of(&cfg->algorithms, kind);
@@ -217,7 +218,8 @@ static enum engine_err set_names(struct engine_config *cfg, enum kind kind, cons
 		}
 		for (size_t k = 0; k < i; k++) {
 			if (list.ids[k] == id) {
-				(void)snprintf(why, ENGINE_REASON_MAX, "%s is named twice", kinds[kind].name(id));
+				(void)snprintf(why, ENGINE_REASON_MAX, "%s is named twice",
+					       kinds[kind].name(id));
 				return ENGINE_ERR_CONFIG;
 			}
 		}

@@ -35,6 +35,7 @@
 #define ENGINE_CONTROL_MAX 512
 #define ENGINE_REASON_MAX 200
 #define ENGINE_ALPN_MAX 32
+#define ENGINE_SUBJECT_MAX 96
 
 enum engine_role { ENGINE_CLIENT, ENGINE_SERVER };
 
@@ -241,6 +242,8 @@ must_check bool engine_config_set_allowed_peers(struct engine_config *cfg, const
  * used: a version, a credential.
  */
 must_check enum engine_err engine_config_check(const struct engine_config *cfg, char why[static ENGINE_REASON_MAX]);
+/* What engine_config_set_versions() or the profile has set. */
+void engine_config_versions(const struct engine_config *cfg, uint16_t *min, uint16_t *max);
 /* Number of suites that can be negotiated, best first; suite i of them, NULL past the last. */
 size_t engine_config_n_suites(const struct engine_config *cfg);
 const char *engine_config_suite(const struct engine_config *cfg, size_t i);
@@ -292,6 +295,10 @@ struct engine_conn {
 	/* client of TLS 1.3: what tickets become sessions with */
 	uint8_t resumption_secret[48];
 	uint8_t session_id[ENGINE_SESSION_ID_LEN]; /* where they are kept; zeros: they are not */
+	uint32_t session_lifetime; /* for how long at most, seconds */
+	int64_t established;	/* when the handshake was done, or the full one that it resumed */
+	uint8_t peer_is_authenticated; /* by a certificate, then or now */
+	char peer_subject[ENGINE_SUBJECT_MAX]; /* for logs, cut off; "" if there is none */
 
 	/* receive direction */
 	struct engine_keys recv;
