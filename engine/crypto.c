@@ -56,6 +56,18 @@ int64_t engine_now(void)
 	return environment.now();
 }
 
+const struct engine_session_store *engine_sessions(void)
+{
+	return environment.sessions;
+}
+
+size_t engine_ticket_keys(struct engine_ticket_key keys[static ENGINE_TICKET_KEYS])
+{
+	const size_t n = environment.ticket_keys != NULL ? environment.ticket_keys(keys, ENGINE_TICKET_KEYS) : 0;
+
+	return n <= ENGINE_TICKET_KEYS ? n : 0;
+}
+
 int tlshim_wolfcrypt_random(unsigned char *out, unsigned int len)
 {
 	return engine_random(out, len) ? 0 : -1;

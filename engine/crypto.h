@@ -20,6 +20,10 @@ void engine_release(void *ptr);
 must_check bool engine_random(uint8_t *out, size_t len);
 /* Seconds since 1970-01-01 UTC. */
 int64_t engine_now(void);
+/* Where sessions are kept; NULL: nowhere. */
+const struct engine_session_store *engine_sessions(void);
+/* The environment's ticket keys, the one that seals first; returns how many. The caller wipes them. */
+size_t engine_ticket_keys(struct engine_ticket_key keys[static ENGINE_TICKET_KEYS]);
 /* The random source of wolfCrypt (CUSTOM_RAND_GENERATE_BLOCK): engine_random() under wolfCrypt's convention, 0 or -1. */
 int tlshim_wolfcrypt_random(unsigned char *out, unsigned int len);
 

@@ -19,7 +19,7 @@
 #include "record.h"
 #include "secret.h"
 
-_Static_assert(sizeof(struct engine_conn) < 512, "an established connection stays small");
+_Static_assert(sizeof(struct engine_conn) < 576, "an established connection stays small");
 
 static struct record_cipher_spec recv_spec(const struct engine_conn *conn)
 {

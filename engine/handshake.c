@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "secret.h"
+#include "session.h"
 
 /* Weights of records that move nothing, and how much of it in a row is borne; as behind the handshake, engine.c. */
 #define FLOOD_LIMIT         32
@@ -565,6 +566,8 @@ static void wipe_secrets(struct engine_hs *hs)
 	secret_wipe(&hs->hs12, sizeof(hs->hs12));
 	public_key_free(hs->peer_key);
 	hs->peer_key = NULL;
+	session_free(hs->session);
+	hs->session = NULL;
 }
 
 static enum engine_err fail_finally(struct engine_hs *hs)
@@ -721,6 +724,8 @@ struct engine_hs *engine_hs_new(const struct engine_hs_params *params, struct en
 	if (params->server_name != NULL) {
 		memcpy(hs->server_name, params->server_name, strlen(params->server_name) + 1);
 	}
+	(void)!session_client_name(hs->config, params->server_name, params->peer, false, hs->session_name12);
+	(void)!session_client_name(hs->config, params->server_name, params->peer, true, hs->session_name13);
 	hs->state = HS_WAIT_SERVER_HELLO;
 	hs->rows = client13_rows;
 	hs->n_rows = client13_n_rows;

@@ -122,6 +122,7 @@ extern const size_t client12_n_rows;
 extern const struct hs_row server12_rows[];
 extern const size_t server12_n_rows;
 
+struct session; /* session.h */
 struct client_hello; /* hello.h */
 struct server_hello;
 struct ext_block; /* ext.h */
@@ -218,6 +219,14 @@ struct engine_hs {
 	uint8_t session_id[HS_SESSION_ID_MAX];
 	size_t session_id_len;
 	struct public_key *peer_key; /* of the peer's certificate, until its CertificateVerify */
+	bool peer_is_authenticated; /* by a certificate, in this handshake or in the one that is resumed */
+
+	/* resumption */
+	struct session *session; /* offered (client) or taken up (server); NULL: none */
+	int64_t established;	 /* resumed: when the full handshake was */
+	/* client: where sessions are kept, zeros: nowhere; of TLS 1.2 and older, and of TLS 1.3 */
+	uint8_t session_name12[ENGINE_SESSION_ID_LEN];
+	uint8_t session_name13[ENGINE_SESSION_ID_LEN];
 
 	/* our own certificate, if it is wanted */
 	const struct credential *credential;

@@ -9,7 +9,7 @@
 #include "wire.h"
 
 #define LABEL_PREFIX "tls13 "
-#define INFO_MAX     (2 + 1 + 18 + 1 + 64)
+#define INFO_MAX     (2 + 1 + 18 + 1 + 255)
 
 bool keysched13_expand_label(enum crypto_hash hash, const uint8_t *secret, size_t secret_len,
 			     const char *label, const uint8_t *context, size_t context_len, uint8_t *out,
@@ -97,6 +97,35 @@ bool keysched13_derive_application(struct keysched13 *ks, const uint8_t *transcr
 	}
 	ks->stage = KEYSCHED13_APPLICATION;
 	return true;
+}
+
+bool keysched13_resumption_secret(const struct keysched13 *ks, const uint8_t *transcript_hash,
+				  struct secret *out)
+{
+	return ks->stage == KEYSCHED13_APPLICATION && derive_secret(ks, "res master", transcript_hash, out);
+}
+
+bool keysched13_ticket_psk(enum crypto_hash hash, const uint8_t *resumption_secret, const uint8_t *nonce,
+			   size_t nonce_len, uint8_t out[static CRYPTO_MAX_HASH_LEN])
+{
+	const size_t hash_len = crypto_hash_len(hash);
+
+	return keysched13_expand_label(hash, resumption_secret, hash_len, "resumption", nonce, nonce_len, out,
+				       hash_len);
+}
+
+bool keysched13_binder(const struct keysched13 *ks, const uint8_t *transcript_hash,
+		       uint8_t out[static CRYPTO_MAX_HASH_LEN])
+{
+	uint8_t empty_hash[CRYPTO_MAX_HASH_LEN];
+	struct secret binder_key = {.len = 0};
+	bool ok;
+
+	ok = ks->stage == KEYSCHED13_EARLY && crypto_digest(ks->suite->hash, NULL, 0, empty_hash) &&
+	     derive_secret(ks, "res binder", empty_hash, &binder_key) &&
+	     keysched13_finished(ks->suite, &binder_key, transcript_hash, out);
+	secret_wipe(&binder_key, sizeof(binder_key));
+	return ok;
 }
 
 void keysched13_wipe(struct keysched13 *ks)

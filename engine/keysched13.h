@@ -30,7 +30,7 @@ struct keysched13 {
 };
 
 /*
- * HKDF-Expand-Label, RFC 8446 7.1. label without "tls13 ", at most 12 characters; context at most 64 bytes. out gets
+ * HKDF-Expand-Label, RFC 8446 7.1. label without "tls13 ", at most 12 characters; context at most 255 bytes. out gets
  * out_len bytes.
  */
 must_check bool keysched13_expand_label(enum crypto_hash hash, const uint8_t *secret, size_t secret_len,
@@ -48,6 +48,15 @@ must_check bool keysched13_derive_handshake(struct keysched13 *ks, const uint8_t
 					    const uint8_t *transcript_hash);
 /* Master Secret and the application traffic secrets. transcript_hash: of ClientHello...server Finished. */
 must_check bool keysched13_derive_application(struct keysched13 *ks, const uint8_t *transcript_hash);
+/* What tickets are made of. transcript_hash: of ClientHello...client Finished.  RFC 8446 7.1 */
+must_check bool keysched13_resumption_secret(const struct keysched13 *ks, const uint8_t *transcript_hash,
+					     struct secret *out);
+/* The PSK of one ticket.  RFC 8446 4.6.1 */
+must_check bool keysched13_ticket_psk(enum crypto_hash hash, const uint8_t *resumption_secret, const uint8_t *nonce,
+				      size_t nonce_len, uint8_t out[static CRYPTO_MAX_HASH_LEN]);
+/* A PSK's binder over the hash of the truncated ClientHello; keysched13_init() was given the PSK.  RFC 8446 4.2.11.2 */
+must_check bool keysched13_binder(const struct keysched13 *ks, const uint8_t *transcript_hash,
+				  uint8_t out[static CRYPTO_MAX_HASH_LEN]);
 /* Wipe everything. */
 void keysched13_wipe(struct keysched13 *ks);
 
