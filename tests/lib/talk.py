@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The plain program that the interoperability tests wrap: it knows no TLS.
+
+usage: talk.py serve PORT...    echoes what comes; closes first when a text ends with the line "shutdown"
+       talk.py call             reads orders from stdin, one JSON object a line, and does them one after the other
+
+Both say on stdout, one JSON object a line, what became of each connection.
+"""
+
+import errno
+import hashlib
+import json
+import socket
+import sys
+import threading
+
+SHUTDOWN = b"\nshutdown\n"
+
+
+def payload(size, tail=b"end"):
+    """Text of about size bytes. No piece of it begins with a letter that s_client or s_server take for a command."""
+    lines, digest, length = [], b"", 0
+    while length < size:
+        digest = hashlib.sha256(digest).digest()
+        lines.append(digest.hex().encode().translate(bytes.maketrans(b"abcdef", b"uvwxyz")))
+        length += 65
+    return b"\n".join(lines) + b"\n" + tail + b"\n"
+
+
+def name_of(error):
+    return errno.errorcode.get(error.errno, str(error)) if isinstance(error, OSError) else repr(error)
+
+
+lock = threading.Lock()
+
+
+def say(**what):
+    with lock:
+        print(json.dumps(what), flush=True)
+
+
+def read_to_end(connection):
+    rest = 0
+    while data := connection.recv(1 << 16):
+        rest += len(data)
+    return rest
+
+
+def echo(connection, port):
+    digest, size, tail, end = hashlib.sha256(), 0, b"", "clean"
+    try:
+        while data := connection.recv(1 << 16):
+            digest.update(data)
+            size += len(data)
+            tail = (tail + data)[-len(SHUTDOWN) :]
+            connection.sendall(data)
+            if tail == SHUTDOWN:
+                connection.shutdown(socket.SHUT_WR)
+                if read_to_end(connection):
+                    end = "more"
+                break
+    except OSError as error:
+        end = name_of(error)
+    connection.close()
+    say(port=port, size=size, sha256=digest.hexdigest(), end=end)
+
+
+def accept(listener):
+    port = listener.getsockname()[1]
+    while True:
+        connection = listener.accept()[0]
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        threading.Thread(target=echo, args=(connection, port), daemon=True).start()
+
+
+def serve(ports):
+    listeners = [socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True) for port in ports]
+    for listener in listeners:
+        threading.Thread(target=accept, args=(listener,), daemon=True).start()
+    say(listening=ports)
+    sys.stdin.read()
+
+
+def call_one(order):
+    """An order: host, port, send, expect (text; default: what was sent), first (we close first; default), pause."""
+    text = order["send"].encode()
+    expected = order.get("expect", order["send"]).encode()
+    received, end = bytearray(), "clean"
+    step = "connect"
+    try:
+        with socket.create_connection((order["host"], order["port"]), timeout=20) as connection:
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            step = "send"
+            sender = threading.Thread(target=connection.sendall, args=(text,))
+            sender.start()
+            step = "receive"
+            while len(received) < len(expected):
+                data = connection.recv(1 << 16)
+                if not data:
+                    break
+                received += data
+            sender.join()
+            step = "close"
+            if order.get("first", True):
+                connection.shutdown(socket.SHUT_WR)
+            if order.get("wait", True):
+                received += b"." * read_to_end(connection)
+    except OSError as error:
+        end = f"{step}: {name_of(error)}"
+    say(end=end, same=bytes(received) == expected, received=len(received))
+
+
+def call():
+    for line in sys.stdin:
+        call_one(json.loads(line))
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "serve":
+        serve([int(port) for port in sys.argv[2:]])
+    else:
+        call()
