@@ -171,9 +171,13 @@ static bool check_leaf(struct verifier *v)
 			    "certificate of %s is of X.509 version %u: version 3 is needed", name,
 			    leaf->version);
 	}
-	if (leaf->has_key_usage && (leaf->key_usage & KEY_USAGE_DIGITAL_SIGNATURE) == 0) {
+	if (!v->request->for_encipherment && !certificate_may(leaf, KEY_USAGE_DIGITAL_SIGNATURE)) {
 		return fail(v, rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
 			    "certificate of %s may not sign: its key usage lacks digitalSignature", name);
+	}
+	if (v->request->for_encipherment && !certificate_may(leaf, KEY_USAGE_KEY_ENCIPHERMENT)) {
+		return fail(v, rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
+			    "certificate of %s may not decrypt: its key usage lacks keyEncipherment", name);
 	}
 	return check_key(v, leaf, name) && check_unknown_critical(v, leaf, name) &&
 	       check_time(v, leaf, name) && check_ext_key_usage(v, leaf, name);
@@ -198,7 +202,7 @@ static bool check_ca(struct verifier *v, const struct certificate *issuer, const
 			    "certificate of %s may not issue others: its basic constraints do not say CA",
 			    name);
 	}
-	if (issuer->has_key_usage && (issuer->key_usage & KEY_USAGE_CERT_SIGN) == 0) {
+	if (!certificate_may(issuer, KEY_USAGE_CERT_SIGN)) {
 		return fail(v, rank_refused(v), ALERT_UNKNOWN_CA,
 			    "certificate of %s may not issue others: its key usage lacks keyCertSign", name);
 	}
@@ -424,6 +428,8 @@ static bool take_leaf(struct verifier *v)
 			    peer_name(v), what);
 	}
 	certificate_text(&v->certs[0], v->result->subject, sizeof(v->result->subject));
+	v->result->may_sign = certificate_may(&v->certs[0], KEY_USAGE_DIGITAL_SIGNATURE);
+	v->result->may_encipher = certificate_may(&v->certs[0], KEY_USAGE_KEY_ENCIPHERMENT);
 	v->path[0] = &v->certs[0];
 	v->path_len = 1;
 	return true;

@@ -7,6 +7,7 @@
 #define ENGINE_X509_H
 
 #include "config.h"
+#include "wire.h"
 
 struct public_key;  /* heap; of a verified peer */
 struct private_key; /* heap; part of a credential */
@@ -86,9 +87,14 @@ struct verify_request {
 	size_t n_certs;
 	const char *name;		/* DNS name or address literal to match; NULL: none */
 	int64_t now;
+	/* The key is to decrypt (RSA key transport), not to sign: keyEncipherment is demanded instead of
+	 * digitalSignature.  RFC 5246 7.4.2 */
+	bool for_encipherment;
 };
 struct verify_result {
 	struct public_key *key;		/* the leaf's; the caller frees it; also set with ENGINE_VERIFY_NONE */
+	/* What the leaf's keyUsage allows its key: digitalSignature, keyEncipherment. Also with ENGINE_VERIFY_NONE. */
+	bool may_sign, may_encipher;
 	char subject[128];		/* of the leaf, "CN=localhost" or its first SAN */
 	uint8_t alert;			/* on failure: RFC 8446 6.2 certificate alerts */
 	char reason[ENGINE_REASON_MAX]; /* on failure: a sentence for the log: what failed, for which certificate */
@@ -100,7 +106,28 @@ struct verify_result {
  */
 must_check enum engine_err verify_chain(const struct verify_request *request, struct verify_result *result);
 
+/* ---- choosing among credentials ---- */
+
 /* Does the DNS name (no address) fit this credential's leaf? For choosing among several by SNI. */
 bool credential_matches_name(const struct credential *credential, const char *name);
+/* May the leaf's key sign, and decrypt premaster secrets, as far as its keyUsage goes?  RFC 5246 7.4.2 */
+bool credential_may_sign(const struct credential *credential);
+bool credential_may_encipher(const struct credential *credential);
+/*
+ * Is every certificate of the chain signed with one of the peer's schemes (signature_algorithms_cert, or else
+ * signature_algorithms; 16-bit numbers)? Self-signed ones do not count. One that fits comes first; if none does, another
+ * may be sent all the same.  RFC 8446 4.4.2.2, 4.2.3
+ */
+bool credential_fits_schemes(const struct credential *credential, struct rd schemes);
+/*
+ * Is an issuer in the chain one of the distinguished names (certificate_authorities: each with a 16-bit length)? True
+ * for an empty list.  RFC 5246 7.4.4, RFC 8446 4.2.4
+ */
+bool credential_is_from(const struct credential *credential, struct rd names);
+/*
+ * Write the names of all anchors, each once, with a 16-bit length, as long as they fit into max_len bytes; trust may be
+ * NULL. Returns false, and has written nothing, if they do not.
+ */
+must_check bool trust_write_names(const struct engine_trust *trust, struct wr *out, size_t max_len);
 
 #endif

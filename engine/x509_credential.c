@@ -102,6 +102,55 @@ bool credential_matches_name(const struct credential *credential, const char *na
 	return parse_again(&credential->chain[0], &leaf) && certificate_has_name(&leaf, name);
 }
 
+bool credential_may_sign(const struct credential *credential)
+{
+	struct certificate leaf;
+	return parse_again(&credential->chain[0], &leaf) && certificate_may(&leaf, KEY_USAGE_DIGITAL_SIGNATURE);
+}
+
+bool credential_may_encipher(const struct credential *credential)
+{
+	struct certificate leaf;
+	return private_key_can_decrypt(credential->key) && parse_again(&credential->chain[0], &leaf) &&
+	       certificate_may(&leaf, KEY_USAGE_KEY_ENCIPHERMENT);
+}
+
+bool credential_fits_schemes(const struct credential *credential, struct rd schemes)
+{
+	for (size_t i = 0; i < credential->n_chain; i++) {
+		struct certificate cert;
+		if (!parse_again(&credential->chain[i], &cert)) {
+			return false;
+		}
+		if (certificate_is_self_issued(&cert)) {
+			continue;
+		}
+		if (cert.how_fault != KEY_OK || !signature_is_of_schemes(cert.how, schemes)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+bool credential_is_from(const struct credential *credential, struct rd names)
+{
+	bool is_empty = rd_end(&names);
+	for (size_t i = 0; i < credential->n_chain; i++) {
+		struct certificate cert;
+		struct rd rest = names;
+		struct rd name;
+		if (!parse_again(&credential->chain[i], &cert)) {
+			return false;
+		}
+		while (rd_vec16(&rest, &name, 1, UINT16_MAX)) {
+			if (view_equal(cert.issuer, view_of(name.p, name.left))) {
+				return true;
+			}
+		}
+	}
+	return is_empty;
+}
+
 static enum engine_err read_certificate(struct der *der, const struct pem_block *block, size_t number,
 					char why[static ENGINE_REASON_MAX])
 {

@@ -265,6 +265,17 @@ bool signature_of_scheme(uint16_t scheme, bool for_tls13, enum key_kind kind, en
 	return false;
 }
 
+bool signature_is_of_schemes(struct signature_algorithm how, struct rd list)
+{
+	for (size_t i = 0; i < N_ROWS(schemes); i++) {
+		if (schemes[i].how.kind == how.kind && schemes[i].how.hash == how.hash && how.more_salt == 0 &&
+		    rd_has_u16(list, schemes[i].scheme)) {
+			return true;
+		}
+	}
+	return false;
+}
+
 size_t signature_hash_len(enum signature_hash hash)
 {
 	return hashes[hash].len;

@@ -75,6 +75,11 @@ const struct key_view *public_key_view(const struct public_key *key);
  */
 must_check bool signature_of_scheme(uint16_t scheme, bool for_tls13, enum key_kind kind,
 				    enum signature_hash only_hash, struct signature_algorithm *out);
+/*
+ * Is a certificate's signature one of the schemes (16-bit numbers)? Without the issuer's key it is not told whether RSA
+ * is rsae or pss, so that either will do; curves are not told apart.  RFC 8446 4.2.3
+ */
+bool signature_is_of_schemes(struct signature_algorithm how, struct rd schemes);
 size_t signature_hash_len(enum signature_hash hash);
 /*
  * Hash msg for signing; out has 64 bytes. For SIGNATURE_SHA1 and SIGNATURE_MD5_SHA1 msg is the digest already, and

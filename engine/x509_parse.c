@@ -61,6 +61,11 @@ bool certificate_is_self_issued(const struct certificate *cert)
 	return view_equal(cert->issuer, cert->subject);
 }
 
+bool certificate_may(const struct certificate *cert, uint16_t usage)
+{
+	return !cert->has_key_usage || (cert->key_usage & usage) != 0;
+}
+
 bool certificate_is_self_signed(const struct certificate *cert)
 {
 	return certificate_is_self_issued(cert) && cert->key_fault == KEY_OK && cert->how_fault == KEY_OK &&

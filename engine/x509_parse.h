@@ -18,7 +18,9 @@
 
 /* keyUsage, RFC 5280 4.2.1.3: bit 0 is the most significant of 16 */
 #define KEY_USAGE_DIGITAL_SIGNATURE 0x8000
+#define KEY_USAGE_KEY_ENCIPHERMENT  0x2000
 #define KEY_USAGE_CERT_SIGN         0x0400
+#define KEY_USAGE_CRL_SIGN          0x0200
 
 #define EXT_KEY_USAGE_SERVER 1
 #define EXT_KEY_USAGE_CLIENT 2
@@ -65,6 +67,8 @@ struct certificate {
 must_check bool certificate_parse(struct view der, struct certificate *out, const char **what);
 /* Are issuer and subject the same name? */
 bool certificate_is_self_issued(const struct certificate *cert);
+/* Does its keyUsage allow this, or leave it open? */
+bool certificate_may(const struct certificate *cert, uint16_t usage);
 /* Is it signed by its own key? */
 bool certificate_is_self_signed(const struct certificate *cert);
 

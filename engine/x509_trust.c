@@ -114,6 +114,31 @@ size_t trust_count(const struct engine_trust *trust)
 	return trust == NULL ? 0 : trust->n;
 }
 
+bool trust_write_names(const struct engine_trust *trust, struct wr *out, size_t max_len)
+{
+	size_t n = trust_count(trust);
+	/* first only counted, then written */
+	for (int pass = 0; pass < 2; pass++) {
+		size_t total = 0;
+		for (size_t i = 0; i < n; i++) {
+			struct view name = trust->anchors[i]->cert.subject;
+			size_t first = 0;
+			if (trust_find(trust, name, &first) != &trust->anchors[i]->cert) {
+				continue;
+			}
+			total += 2 + name.len;
+			if (name.len > UINT16_MAX || total > max_len) {
+				return false;
+			}
+			if (pass == 1) {
+				wr_u16(out, (uint16_t)name.len);
+				wr_bytes(out, name.data, name.len);
+			}
+		}
+	}
+	return true;
+}
+
 static bool grow(struct engine_trust *trust)
 {
 	size_t size = trust->size == 0 ? 4 : 2 * trust->size;

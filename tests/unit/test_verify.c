@@ -354,6 +354,47 @@ static void verify_none_still_yields_the_key(void **state)
 	assert_int_equal(v.alert, ALERT_UNSUPPORTED_CERTIFICATE);
 }
 
+static void keys_may_do_what_their_usage_says(void **state)
+{
+	(void)state;
+	/* clang-format off */
+	static const struct {
+		const char *certs;
+		bool may_sign, may_encipher;
+	} cases[] = {
+		{ "rsa-both.pem", true, true },
+		{ "rsa-no-usage.pem", true, true },
+		{ "rsa-encipher.pem", false, true },
+		{ "server-rsa2048.pem", true, false },
+	};
+	/* clang-format on */
+	struct engine_config *config = config_of("ca-rsa.pem", ENGINE_SERVER);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct pki_chain chain = {.n = 0};
+		pki_chain_add(&chain, cases[i].certs);
+		for (int encipher = 0; encipher < 2; encipher++) {
+			struct verify_request request = {
+				.config = config,
+				.peer_role = ENGINE_SERVER,
+				.certs = (const uint8_t *const *)chain.der,
+				.cert_lens = chain.len,
+				.n_certs = chain.n,
+				.name = "localhost",
+				.now = pki_now(),
+				.for_encipherment = encipher != 0,
+			};
+			struct verify_result result;
+			bool good = verify_chain(&request, &result) == ENGINE_OK;
+			assert_int_equal(good, encipher ? cases[i].may_encipher : cases[i].may_sign);
+			assert_int_equal(result.may_sign, cases[i].may_sign);
+			assert_int_equal(result.may_encipher, cases[i].may_encipher);
+			public_key_free(result.key);
+		}
+		pki_chain_free(&chain);
+	}
+	engine_config_unref(config);
+}
+
 static void only_allowed_peers_pass(void **state)
 {
 	(void)state;
@@ -444,6 +485,7 @@ int main(void)
 		cmocka_unit_test(the_sentences_carry_dates),
 		cmocka_unit_test(verify_chain_mode_skips_the_name_alone),
 		cmocka_unit_test(verify_none_still_yields_the_key),
+		cmocka_unit_test(keys_may_do_what_their_usage_says),
 		cmocka_unit_test(only_allowed_peers_pass),
 		cmocka_unit_test(no_bit_of_a_certificate_can_change),
 		cmocka_unit_test(damaged_surplus_is_passed_over),
