@@ -132,17 +132,11 @@ bool cert_send_request(struct engine_hs *hs)
 
 /* ---- the peer's ---- */
 
-struct chain_views {
-	const uint8_t *certs[CONFIG_MAX_CHAIN];
-	size_t lens[CONFIG_MAX_CHAIN];
-	size_t n;
-};
-
 /*
  * struct CertificateEntry, RFC 8446 4.4.2. The chain's surplus behind CONFIG_MAX_CHAIN is parsed and passed over:
  * a path that needs it is longer than any that is accepted.
  */
-static bool parse_entries(struct engine_hs *hs, struct rd list, struct chain_views *chain)
+static bool parse_entries(struct engine_hs *hs, struct rd list, struct cert_chain *chain)
 {
 	struct ext_block block;
 	struct rd extensions;
@@ -165,7 +159,7 @@ static bool parse_entries(struct engine_hs *hs, struct rd list, struct chain_vie
 	return true;
 }
 
-static bool verify(struct engine_hs *hs, const struct chain_views *chain)
+bool cert_judge_chain(struct engine_hs *hs, const struct cert_chain *chain)
 {
 	const bool is_client = hs->role == ENGINE_CLIENT;
 	const struct verify_request request = {
@@ -199,7 +193,7 @@ static bool verify(struct engine_hs *hs, const struct chain_views *chain)
 
 bool cert_check_certificate(struct engine_hs *hs, const struct hs_message *msg, bool *is_empty)
 {
-	struct chain_views chain = {.n = 0};
+	struct cert_chain chain = {.n = 0};
 	struct rd in = msg->body;
 	struct rd context;
 	struct rd list;
@@ -217,7 +211,7 @@ bool cert_check_certificate(struct engine_hs *hs, const struct hs_message *msg, 
 		return hs->role == ENGINE_SERVER ||
 		       hs_fail(hs, ALERT_DECODE_ERROR, "the server sent no certificate");
 	}
-	return parse_entries(hs, list, &chain) && verify(hs, &chain);
+	return parse_entries(hs, list, &chain) && cert_judge_chain(hs, &chain);
 }
 
 bool cert_check_verify(struct engine_hs *hs, const struct hs_message *msg)

@@ -22,6 +22,16 @@ must_check bool cert_send_verify(struct engine_hs *hs);
 /* Build CertificateRequest. */
 must_check bool cert_send_request(struct engine_hs *hs);
 
+/* A peer's certificates as views into its message, leaf first. */
+struct cert_chain {
+	const uint8_t *certs[CONFIG_MAX_CHAIN];
+	size_t lens[CONFIG_MAX_CHAIN];
+	size_t n;
+	struct rd ocsp; /* the response stapled to the leaf; empty: none */
+};
+/* Verify a chain that is not empty; keep the leaf's key in hs->peer_key, its subject in hs->peer_subject. */
+must_check bool cert_judge_chain(struct engine_hs *hs, const struct cert_chain *chain);
+
 /*
  * Judge the peer's Certificate: parse it, verify the chain, keep the leaf's key in hs->peer_key. An empty one of a
  * client leaves *is_empty true and is not judged; of a server it is decode_error. The transcript is not touched.

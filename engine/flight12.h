@@ -30,8 +30,24 @@ must_check bool hs12_check_finished(struct engine_hs *hs, const struct hs_messag
 
 /* Build Certificate with hs->credential's chain, empty without one. */
 must_check bool hs12_send_certificate(struct engine_hs *hs);
-/* Judge the peer's Certificate: parse, verify (with a stapled OCSP response or NULL), keep the key in hs->peer_key. */
+/*
+ * Judge the peer's Certificate: parse, verify, keep the key in hs->peer_key; a server's key must fit the suite. An empty
+ * one of a client leaves *is_empty true; of a server it is decode_error. The transcript is not touched.
+ */
 must_check bool hs12_check_certificate(struct engine_hs *hs, const struct hs_message *msg, bool *is_empty);
+/* The same with the body of a Certificate that was kept, and the OCSP response that came behind it (empty: none). */
+must_check bool hs12_judge_certificate(struct engine_hs *hs, struct rd body, struct rd ocsp, bool *is_empty);
+/* The group, secp256r1 and so on, of an ECDSA key; 0 if it is of another kind. */
+uint16_t hs12_private_key_curve(const struct private_key *key);
+uint16_t hs12_public_key_curve(const struct public_key *key);
+
+/*
+ * Sign content with hs->credential, and with hs->credential_scheme if the version is 1.2: scheme and signature go to
+ * out. content is what RFC 5246 signs; in TLS 1.0 and 1.1 its digests are signed.  RFC 5246 4.7, 7.4.3
+ */
+must_check bool hs12_write_signature(struct engine_hs *hs, struct rd content, struct wr *out);
+/* Check scheme and signature, which is all of in, with hs->peer_key over content; the scheme goes to hs->peer_scheme. */
+must_check bool hs12_check_signature(struct engine_hs *hs, struct rd in, struct rd content);
 /* The client's CertificateVerify, over all messages so far (hs->held: keep_messages must be on).  RFC 5246 7.4.8 */
 must_check bool hs12_send_certificate_verify(struct engine_hs *hs);
 must_check bool hs12_check_certificate_verify(struct engine_hs *hs, const struct hs_message *msg);
