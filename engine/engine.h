@@ -35,6 +35,7 @@
 #define ENGINE_CONTROL_MAX 512
 #define ENGINE_REASON_MAX 200
 #define ENGINE_ALPN_MAX 32
+#define ENGINE_SUBJECT_MAX 96
 
 enum engine_role { ENGINE_CLIENT, ENGINE_SERVER };
 
@@ -294,6 +295,10 @@ struct engine_conn {
 	/* client of TLS 1.3: what tickets become sessions with */
 	uint8_t resumption_secret[48];
 	uint8_t session_id[ENGINE_SESSION_ID_LEN]; /* where they are kept; zeros: they are not */
+	uint32_t session_lifetime; /* for how long at most, seconds */
+	int64_t established;	/* when the handshake was done, or the full one that it resumed */
+	uint8_t peer_is_authenticated; /* by a certificate, then or now */
+	char peer_subject[ENGINE_SUBJECT_MAX]; /* for logs, cut off; "" if there is none */
 
 	/* receive direction */
 	struct engine_keys recv;
