@@ -229,10 +229,13 @@ class Process:
             thread.start()
 
     def collect(self, pipe, into):
-        while data := os.read(pipe.fileno(), 1 << 16):
-            with self.changed:
-                into += data
-                self.changed.notify_all()
+        try:
+            while data := os.read(pipe.fileno(), 1 << 16):
+                with self.changed:
+                    into += data
+                    self.changed.notify_all()
+        except (OSError, ValueError):
+            pass
         with self.changed:
             self.changed.notify_all()
 

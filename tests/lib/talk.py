@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The plain program that the interoperability tests wrap: it knows no TLS.
 
-usage: talk.py serve PORT...    echoes what comes; closes first when a text ends with the line "shutdown"
+usage: talk.py serve PORT...    echoes what comes; closes first when a text ends with the line "shutdown"; gives its
+                                own text when asked by the line "give" alone
        talk.py call             reads orders from stdin, one JSON object a line, and does them one after the other
 
 Both say on stdout, one JSON object a line, what became of each connection.
@@ -53,7 +54,7 @@ def echo(connection, port):
             digest.update(data)
             size += len(data)
             tail = (tail + data)[-len(SHUTDOWN) :]
-            connection.sendall(data)
+            connection.sendall(payload(80000) if tail == b"give\n" else data)
             if tail == SHUTDOWN:
                 connection.shutdown(socket.SHUT_WR)
                 if read_to_end(connection):
