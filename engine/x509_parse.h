@@ -25,6 +25,7 @@
 #define EXT_KEY_USAGE_SERVER 1
 #define EXT_KEY_USAGE_CLIENT 2
 #define EXT_KEY_USAGE_ANY    4
+#define EXT_KEY_USAGE_OCSP   8
 
 /* GeneralName, RFC 5280 4.2.1.6 */
 #define GENERAL_NAME_OTHER     DER_CONTEXT_CONSTRUCTED(0)
@@ -37,6 +38,7 @@
 struct certificate {
 	struct view whole;
 	struct view tbs;             /* what is signed, header included */
+	struct view serial;          /* contents of the INTEGER */
 	struct view issuer, subject; /* headers included */
 	int64_t not_before, not_after;
 	unsigned version; /* 1..3 */
@@ -60,6 +62,10 @@ struct certificate {
 	struct view alt_names; /* GeneralName, one after the other */
 	bool has_name_constraints;
 	struct view permitted, excluded; /* GeneralSubtree, one after the other */
+	struct view subject_key_id, authority_key_id; /* empty: none */
+	struct view crl_points;			      /* DistributionPoint, one after the other */
+	bool must_staple;			      /* RFC 7633 */
+	bool no_check;				      /* RFC 6960 4.2.2.2.1 */
 	bool has_unknown_critical;
 };
 
@@ -67,6 +73,8 @@ struct certificate {
 must_check bool certificate_parse(struct view der, struct certificate *out, const char **what);
 /* Are issuer and subject the same name? */
 bool certificate_is_self_issued(const struct certificate *cert);
+/* Parse an AuthorityKeyIdentifier; *key_id: its keyIdentifier, empty if there is none.  RFC 5280 4.2.1.1 */
+must_check bool authority_key_id_parse(struct view value, struct view *key_id);
 /* Does its keyUsage allow this, or leave it open? */
 bool certificate_may(const struct certificate *cert, uint16_t usage);
 /* Is it signed by its own key? */
