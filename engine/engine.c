@@ -18,6 +18,7 @@
 #include "post.h"
 #include "record.h"
 #include "secret.h"
+#include "session.h"
 
 _Static_assert(sizeof(struct engine_conn) < 576, "an established connection stays small");
 
@@ -44,8 +45,17 @@ static struct record_cipher_spec send_spec(const struct engine_conn *conn)
 
 /* ---- receiving ---- */
 
+/* The session of a connection that ends with a fatal alert is not resumed.  RFC 5246 7.2.2 */
+static void forget_session(const struct engine_conn *conn)
+{
+	if (conn->version != ENGINE_TLS13) {
+		session_drop(conn->session_id);
+	}
+}
+
 static enum engine_err recv_fail(struct engine_conn *conn, enum reason reason)
 {
+	forget_session(conn);
 	conn->recv_reason = (uint8_t)reason;
 	conn->recv_alert = reason_alert(reason);
 	if (conn->recv_alert == ALERT_BAD_RECORD_MAC) {
@@ -181,6 +191,7 @@ enum engine_err engine_open(struct engine_conn *conn, struct engine_cipher *ciph
 	if (reason == REASON_NONE) {
 		reason = on_record(conn, spec.suite, &in, opened);
 		if (reason == REASON_PEER_ALERT) {
+			forget_session(conn);
 			conn->recv_err = ENGINE_ERR_PEER_ALERT;
 			conn->recv_alert = in.data[1];
 			conn->recv_reason = REASON_PEER_ALERT;
@@ -354,6 +365,8 @@ void engine_conn_wipe(struct engine_conn *conn)
 	conn->send_closed = 1;
 	/* keys of zeros must never open anything */
 	if (conn->recv_err == ENGINE_OK && !conn->recv_closed) {
-		(void)recv_fail(conn, REASON_WIPED);
+		conn->recv_err = ENGINE_ERR_INTERNAL;
+		conn->recv_alert = reason_alert(REASON_WIPED);
+		conn->recv_reason = REASON_WIPED;
 	}
 }
