@@ -135,6 +135,7 @@ struct hs12 {
 	uint8_t client_random[HS_RANDOM_LEN];
 	uint8_t server_random[HS_RANDOM_LEN];
 	uint8_t master_secret[HS12_MASTER_SECRET_LEN];
+	uint16_t client_version;     /* as the ClientHello said: what a premaster secret begins with */
 	bool extended_master_secret; /* RFC 7627 */
 	bool encrypt_then_mac;	     /* RFC 7366 */
 	bool secure_renegotiation;   /* RFC 5746 */
