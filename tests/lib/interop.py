@@ -115,15 +115,15 @@ SCHEMES_13 = {
     "ecdsa_secp256r1_sha256": "server",
     "ecdsa_secp384r1_sha384": "server-p384",
     "ed25519": "server-ed25519",
-    "rsa_pss_rsae_sha256": "server-rsa2048",
-    "rsa_pss_rsae_sha384": "server-rsa3072",
-    "rsa_pss_rsae_sha512": "server-rsa4096",
+    "rsa_pss_rsae_sha256": "rsa-both",
+    "rsa_pss_rsae_sha384": "rsa3072-both",
+    "rsa_pss_rsae_sha512": "rsa4096-both",
 }
 SCHEMES_12 = {
     **SCHEMES_13,
-    "rsa_pkcs1_sha256": "server-rsa2048",
-    "rsa_pkcs1_sha384": "server-rsa2048",
-    "rsa_pkcs1_sha512": "server-rsa2048",
+    "rsa_pkcs1_sha256": "rsa-both",
+    "rsa_pkcs1_sha384": "rsa-both",
+    "rsa_pkcs1_sha512": "rsa-both",
 }
 CLIENTS = ["client", "client-p384", "client-ed25519", "client-rsa"]
 
@@ -158,7 +158,7 @@ def as_they_like(version, cert="server", **other):
 def variations(version, groups=GROUPS, schemes=None, clients=CLIENTS):
     """Each suite, each group, each kind of signature, each client certificate: (what varies, Want)."""
     for one in SUITES_13 if version == "1.3" else SUITES_12:
-        cert = "server-rsa2048" if one.auth == "RSA" else "server"
+        cert = "rsa-both" if one.auth == "RSA" else "server"
         yield one.name, base(version, cert)._replace(suite=one.name)
     for group in groups:
         if group != "x25519":

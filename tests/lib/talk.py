@@ -2,7 +2,8 @@
 """The plain program that the interoperability tests wrap: it knows no TLS.
 
 usage: talk.py serve PORT...    echoes what comes; closes first when a text ends with the line "shutdown"; gives its
-                                own text when asked by the line "give" alone
+                                own text when asked by the line "give" alone, or by an
+                                HTTP/1.0 request
        talk.py call             reads orders from stdin, one JSON object a line, and does them one after the other
 
 Both say on stdout, one JSON object a line, what became of each connection.
@@ -16,6 +17,7 @@ import sys
 import threading
 
 SHUTDOWN = b"\nshutdown\n"
+END_OF_REQUEST = b"\r\n\r\n"
 
 
 def payload(size, tail=b"end"):
@@ -54,8 +56,11 @@ def echo(connection, port):
             digest.update(data)
             size += len(data)
             tail = (tail + data)[-len(SHUTDOWN) :]
-            connection.sendall(payload(80000) if tail == b"give\n" else data)
-            if tail == SHUTDOWN:
+            request = tail.endswith(END_OF_REQUEST)
+            if request:
+                connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
+            connection.sendall(payload(80000) if request or tail == b"give\n" else data)
+            if request or tail == SHUTDOWN:
                 connection.shutdown(socket.SHUT_WR)
                 if read_to_end(connection):
                     end = "more"

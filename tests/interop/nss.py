@@ -1,0 +1,209 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""The interoperability matrix: NSS's tstclnt, strsclnt and selfserv.
+
+timeout: 600
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
+import interop as it  # noqa: E402
+from interop import PAYLOAD_SHUTDOWN, PHASES, PKI, SUITE, Process, both, check, client, fail, row, server  # noqa: E402
+
+GROUP_NAMES = {"x25519": "x25519", "secp256r1": "P256", "secp384r1": "P384"}
+GROUP_OF_BITS = {"255": "x25519", "256": "secp256r1", "384": "secp384r1"}
+# What NSS knows: no Ed25519 in TLS.
+SCHEMES = [name for name in it.SCHEMES_12 if name != "ed25519"]
+CLIENTS = ["client", "client-p384", "client-rsa"]
+SERVERS = ["server", "server-p384", "rsa-both", "rsa3072-both", "rsa4096-both"]
+
+
+def run(*command):
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+
+
+def database():
+    """A database with the authorities and all the keys that the rows need."""
+    path = it.scratch() / "nss"
+    path.mkdir()
+    run("certutil", "-N", "-d", f"sql:{path}", "--empty-password")
+    for name in "ca", "ca-rsa":
+        run("certutil", "-A", "-d", f"sql:{path}", "-n", name, "-t", "CT,C,", "-i", PKI / f"{name}.pem")
+    for name in [*CLIENTS, *SERVERS, "long-chain", "ca"]:
+        bundle = path / f"{name}.p12"
+        run("openssl", "pkcs12", "-export", "-in", it.cert_file(name), "-inkey", PKI / f"{name}.key",
+            "-name", name, "-passout", "pass:", "-out", bundle)  # fmt: skip
+        run("pk12util", "-i", bundle, "-d", f"sql:{path}", "-W", "")
+    return f"sql:{path}"
+
+
+def narrow(want):
+    """Options that let nothing happen but what is wanted."""
+    options = ["-V", f"tls{want.version}:tls{want.version}"]
+    if want.suite:
+        options += ["-c", f":{SUITE[want.suite].code:04X}"]
+    if want.group in GROUP_NAMES:
+        options += ["-I", GROUP_NAMES[want.group]]
+    if want.scheme:
+        options += ["-J", want.scheme]
+    return options
+
+
+def cipher_of(suite):
+    """As NSS prints it."""
+    name, bits = suite.cipher.split("_")[0], suite.cipher.split("_")[1]
+    if name == "CHACHA20":
+        return "256-bit CHACHA20POLY1305 with 128-bit AEAD MAC"
+    if suite.cipher.endswith("GCM"):
+        return f"{bits}-bit AES-GCM with 128-bit AEAD MAC"
+    digest = {"SHA": "160-bit SHA1", "SHA256": "256-bit SHA256", "SHA384": "384-bit SHA384"}[suite.digest]
+    return f"{bits}-bit AES with {digest} MAC"
+
+
+def reports(text, want):
+    """One for each connection that NSS tells of."""
+    found = []
+    for part in re.split(r"(?=SSL version 3)", text)[1:]:
+        version, cipher, bits = re.search(
+            r"version 3\.(\d) using (.*)\n.*Key Exchange: (\d+)-bit", part
+        ).groups()
+        got = {"version": f"1.{int(version) - 1}"}
+        if bits in GROUP_OF_BITS and want.group in GROUP_NAMES:
+            got["group"] = GROUP_OF_BITS[bits]
+        if want.suite and cipher.replace("HMAC-", "") != cipher_of(SUITE[want.suite]):
+            fail(f"NSS says {cipher}, expected {cipher_of(SUITE[want.suite])}")
+        if scheme := re.search(r"Signature Scheme: (\w+)", part):
+            got["scheme"] = scheme[1]
+        hits = re.search(r"(\d+) cache hits", part)
+        stateless = re.search(r"(\d+) stateless resumes", part)
+        got["hits"] = max(int(hits[1]), int(stateless[1]) if stateless else 0)
+        subject = re.search(r"subject DN: CN=([^,\n]+)", part)
+        got["subject"] = subject[1] if subject else ""
+        found.append(got)
+    return found
+
+
+def take(got, before):
+    """Whether a connection was resumed, from counters that only grow."""
+    hits = got.pop("hits")
+    got["resumed"] = hits > before
+    return hits
+
+
+# ---- tstclnt, strsclnt ----
+
+
+def against_tstclnt(want, port, options, phases=PHASES, commands=("-u",)):
+    """One process does both connections."""
+    if want.client:
+        options = [*options, "-n", want.client]
+    text = it.text_file(PAYLOAD_SHUTDOWN, "text-shutdown")
+    with Process(
+        "tstclnt", "-h", "localhost", "-p", port, "-d", nss, "-v", "-A", text, "-L", len(phases), *commands, *options
+    ) as process:  # fmt: skip
+        if process.finish():
+            fail("tstclnt failed")
+        if process.out != PAYLOAD_SHUTDOWN * len(phases):
+            fail(f"tstclnt had {len(process.out)} bytes")
+        found = reports(process.err.decode(errors="replace"), want)
+        ours, before = server.connections(len(phases)), 0
+        for resumed, theirs, mine in zip(phases, found, ours, strict=True):
+            before = take(theirs, before)
+            if theirs.pop("subject") != want.cert:
+                fail("tstclnt names another certificate")
+            server.served(PAYLOAD_SHUTDOWN)
+            check("tstclnt", theirs, mine, want, resumed)
+    for _ in phases:
+        yield
+
+
+def against_strsclnt(port, options):
+    """A hundred connections from four threads, with a request each. Fails if too few are resumed, unless told not to."""
+    with Process("strsclnt", "-p", port, "-d", nss, "-c", 100, "-t", 4, "-u", *options, "localhost") as process:
+        if process.finish():
+            fail("strsclnt failed")
+    for _ in range(100):
+        server.served(b"GET /abc HTTP/1.0\r\n\r\n")
+    yield
+
+
+# ---- selfserv ----
+
+ANSWER = (
+    b"HTTP/1.0 200 OK\r\nServer: Generic Web Server\r\nDate: Tue, 26 Aug 1997 22:10:05 GMT\r\n"
+    b"Content-type: text/plain\r\n\r\n"
+)
+# Its buffer for a request is one of 10 KiB: larger ones are not given back.
+REQUEST = b"GET / HTTP/1.0\r\nText: " + it.REPLY[:9000].replace(b"\n", b" ") + b"\r\n\r\n"
+
+
+def against_selfserv(want, host, options, phases=PHASES, tickets=("-u",)):
+    """The request comes back; then, on the same session, a file is asked for."""
+    port = it.free_port()
+    kind = "-n" if "rsa" in want.cert else "-e"
+    if want.client:
+        options = [*options, "-rr"]
+    file = it.text_file(PAYLOAD_SHUTDOWN, "text-shutdown")
+    with Process("selfserv", "-d", nss, kind, want.cert, "-p", port, "-v", *tickets, *options) as process:
+        it.wait_listen(port, process)
+        before = 0
+        for resumed in phases:
+            start = len(process.out), len(process.err)
+            if resumed:
+                send, expect = f"GET {file} HTTP/1.0\r\n\r\n".encode(), ANSWER + PAYLOAD_SHUTDOWN
+            else:
+                send, expect = REQUEST, ANSWER + REQUEST + b"EOF\r\n\r\n\r\n"
+            client.call(host, port, send=send, expect=expect, first=False)
+            client.answer()
+            # What it says of a connection goes to standard error, of its cache to standard output.
+            process.expect("Key Exchange.*\n.*\n.*", "err", start[1])
+            process.expect("stateless resumes", "out", start[0])
+            text = (process.err[start[1] :] + process.out[start[0] :]).decode(errors="replace")
+            got = reports(text, want)[-1]
+            before = take(got, before)
+            # Without a client's certificate it prints its own, or none.
+            if got.pop("subject") != want.client and want.client:
+                fail("selfserv names another certificate of ours")
+            check("selfserv", got, client.connections(1)[0], want, resumed)
+            yield
+
+
+# ---- the rows ----
+
+
+def to_us(what, version, function, *arguments, phases=None):
+    title = f"tstclnt to us, TLS {version}, {what}"
+    row(function, *arguments, titles=both(title) if phases is None else [title])
+
+
+def to_them(what, version, function, *arguments, phases=None):
+    title = f"us to selfserv, TLS {version}, {what}"
+    row(function, *arguments, titles=both(title) if phases is None else [title])
+
+
+if not it.have("selfserv"):
+    it.skip_all("libnss3-tools with selfserv and tstclnt is not installed")
+nss = database()
+ONCE = (False,)
+for version in it.VERSIONS:
+    usual = it.as_they_like(version)
+    flag, port = narrow(usual), server.for_want(usual)
+    for what, want in it.variations(version, schemes=SCHEMES, clients=CLIENTS):
+        to_us(what, version, against_tstclnt, want, server.for_want(want), narrow(want))
+        to_them(what, version, against_selfserv, want, client.for_want(want), narrow(want))
+    long = usual._replace(cert="long-chain")
+    to_us("a chain of ten certificates", version, against_tstclnt, long, server.for_want(long), flag)
+    to_them("a chain of ten certificates", version, against_selfserv, long, client.address(), flag)
+    asks = server.for_want(usual, "client-auth request", f"trust {it.trust()}")
+    to_us("no certificate where one is requested", version, against_tstclnt, usual, asks, flag)
+    asks = [*flag, "-r"]
+    to_them("no certificate where one is requested", version, against_selfserv, usual, client.address(), asks)
+port = server.for_want(it.as_they_like("1.3", "rsa-both"))
+row(against_strsclnt, port, ["-N"], titles=["strsclnt to us, a hundred connections in full"])
+if True in PHASES:
+    row(against_strsclnt, port, [], titles=["strsclnt to us, a hundred connections that resume"])
+
+it.main()
