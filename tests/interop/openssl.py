@@ -115,9 +115,9 @@ def commands_of_s_client(port, options, letters, expected):
         process.write(PAYLOAD)
         process.expect_text(PAYLOAD, "the echo")
         for letter in letters:
-            start = len(process.out)
-            process.write(letter + b"\n")
-            process.expect(expected, "err")
+            start, said = len(process.out), len(process.err)
+            process.write_now(letter + b"\n")
+            process.expect(expected, "err", said)
             process.write(REPLY)
             process.expect_text(REPLY, "the echo after a command", start)
         process.write(b"Q\n")

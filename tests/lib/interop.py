@@ -155,19 +155,22 @@ def as_they_like(version, cert="server", **other):
     return base(version, cert, **other)._replace(suite="", group="")
 
 
-def variations(version, groups=GROUPS, schemes=None, clients=CLIENTS):
+def variations(version, suites=None, groups=GROUPS, schemes=None, certs=(), clients=CLIENTS):
     """Each suite, each group, each kind of signature, each client certificate: (what varies, Want)."""
     for one in SUITES_13 if version == "1.3" else SUITES_12:
         cert = "rsa-both" if one.auth == "RSA" else "server"
-        yield one.name, base(version, cert)._replace(suite=one.name)
+        if suites is None or one.name in suites:
+            yield one.name, base(version, cert)._replace(suite=one.name)
     for group in groups:
         if group != "x25519":
             yield group, base(version, group=group)
     for scheme, cert in (SCHEMES_13 if version == "1.3" else SCHEMES_12).items():
         if schemes is None or scheme in schemes:
             yield scheme, base(version, cert, scheme=scheme)
+    for cert in certs:
+        yield f"server certificate {cert}", base(version, cert)
     for client in clients:
-        yield f"certificate {client}", base(version, client=client)
+        yield f"client certificate {client}", base(version, client=client)
 
 
 class Failure(Exception):
@@ -674,9 +677,10 @@ def agent_is_server(agent, want, host, words, phases=None):
         yield
 
 
-def agent_rows(name, agent, version, **limits):
-    """The usual rows for a library with an agent, both ways."""
+def agent_rows(name, agent, version, unknown=(), **limits):
+    """The usual rows for a library with an agent, both ways. It cannot be told the members of Want that are unknown."""
     for what, want in variations(version, **limits):
+        want = want._replace(**{member: "" for member in unknown if getattr(want, member) not in what})
         row(agent_is_client, agent, want, server.for_want(want), wants_of(want),
             titles=both(f"{name} to us, TLS {version}, {what}"))  # fmt: skip
         row(agent_is_server, agent, want, client.for_want(want), wants_of(want),
