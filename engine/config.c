@@ -50,6 +50,7 @@ void engine_config_unref(struct engine_config *cfg)
 		engine_release(cfg->allowed_peers[i]);
 	}
 	engine_trust_unref(cfg->trust);
+	crl_free_all(cfg->crls);
 	secret_wipe(cfg->ticket_keys, sizeof(cfg->ticket_keys));
 	engine_release(cfg);
 }

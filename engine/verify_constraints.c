@@ -82,8 +82,8 @@ static enum answer ask_list(struct view list, uint8_t tag, struct view name, enu
 	return best;
 }
 
-static bool allow_name(const struct certificate *ca, uint8_t tag, struct view name, size_t *budget,
-		       char *what, size_t what_size)
+bool constraints_allow_name(const struct certificate *ca, uint8_t tag, struct view name, size_t *budget,
+			    char *what, size_t what_size)
 {
 	bool applies;
 	enum answer permitted = ask_list(ca->permitted, tag, name, IS_PERMITTED, &applies, budget);
@@ -126,7 +126,7 @@ static bool allow_subject_emails(const struct certificate *ca, const struct cert
 				return false;
 			}
 			if (view_is(oid, OID_EMAIL_ADDRESS) &&
-			    !allow_name(ca, GENERAL_NAME_EMAIL, value, budget, what, what_size)) {
+			    !constraints_allow_name(ca, GENERAL_NAME_EMAIL, value, budget, what, what_size)) {
 				return false;
 			}
 		}
@@ -150,7 +150,7 @@ bool constraints_allow(const struct certificate *ca, const struct certificate *c
 		return false;
 	}
 	/* an empty subject is no name */
-	if (rdns.len > 0 && !allow_name(ca, GENERAL_NAME_DIRECTORY, cert->subject, budget, what, what_size)) {
+	if (rdns.len > 0 && !constraints_allow_name(ca, GENERAL_NAME_DIRECTORY, cert->subject, budget, what, what_size)) {
 		return false;
 	}
 	if (!allow_subject_emails(ca, cert, budget, what, what_size)) {
@@ -158,7 +158,7 @@ bool constraints_allow(const struct certificate *ca, const struct certificate *c
 	}
 	while (!der_end(&names)) {
 		if (!der_any(&names, &tag, &value, NULL) ||
-		    !allow_name(ca, tag, value, budget, what, what_size)) {
+		    !constraints_allow_name(ca, tag, value, budget, what, what_size)) {
 			return false;
 		}
 	}

@@ -19,4 +19,8 @@
 must_check bool constraints_allow(const struct certificate *ca, const struct certificate *cert,
 				  size_t *budget, char *what, size_t what_size);
 
+/* The same for one name, of the kind tag. */
+must_check bool constraints_allow_name(const struct certificate *ca, uint8_t tag, struct view name, size_t *budget,
+				       char *what, size_t what_size);
+
 #endif

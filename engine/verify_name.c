@@ -117,29 +117,73 @@ size_t address_parse(const char *text, uint8_t out[static 16])
 	return inet_pton(AF_INET6, copy, out) == 1 ? 16 : 0;
 }
 
-bool certificate_has_name(const struct certificate *cert, const char *name)
+bool certificate_common_name(const struct certificate *cert, uint8_t *tag, struct view *value,
+			     uint8_t room[static 16])
 {
-	uint8_t address[16];
-	size_t address_len = address_parse(name, address);
-	if (address_len > 0) {
-		return has_entry(cert, GENERAL_NAME_IP, view_of(address, address_len));
-	}
-	struct view wanted = view_of_string(name);
-	if (wanted.len > 0 && wanted.data[wanted.len - 1] == '.') {
-		wanted.len--;
-	}
-	if (!is_dns_name(wanted)) {
+	struct view name = cert->subject;
+	struct view rdns, set, attribute, oid, text;
+	uint8_t type;
+	char literal[INET6_ADDRSTRLEN];
+	bool found = false;
+	if (certificate_has_server_name(cert) || !der_take(&name, DER_SEQUENCE, &rdns)) {
 		return false;
 	}
+	while (der_take(&rdns, DER_SET, &set)) {
+		while (der_take(&set, DER_SEQUENCE, &attribute)) {
+			if (der_take(&attribute, DER_OID, &oid) && der_any(&attribute, &type, &text, NULL) &&
+			    view_is(oid, "\x55\x04\x03")) {
+				/* the wide forms hold no name that would match */
+				*value = text;
+				found = true;
+			}
+		}
+	}
+	*tag = GENERAL_NAME_DNS;
+	if (found && value->len > 0 && value->len < sizeof(literal) && memchr(value->data, 0, value->len) == NULL) {
+		memcpy(literal, value->data, value->len);
+		literal[value->len] = '\0';
+		size_t len = address_parse(literal, room);
+		if (len > 0) {
+			*tag = GENERAL_NAME_IP;
+			*value = view_of(room, len);
+		}
+	}
+	return found;
+}
+
+/* A presented name and the one that was asked for. */
+static bool name_fits(uint8_t tag, struct view presented, uint8_t wanted_tag, struct view wanted)
+{
+	if (tag != wanted_tag) {
+		return false;
+	}
+	return tag == GENERAL_NAME_DNS ? dns_matches(presented, wanted) : view_equal(presented, wanted);
+}
+
+bool certificate_has_name(const struct certificate *cert, const char *name, bool common_name)
+{
+	uint8_t address[16], room[16];
+	size_t address_len = address_parse(name, address);
+	uint8_t wanted_tag = address_len > 0 ? GENERAL_NAME_IP : GENERAL_NAME_DNS;
+	struct view wanted = address_len > 0 ? view_of(address, address_len) : view_of_string(name);
 	struct view names = cert->alt_names;
 	struct view value;
 	uint8_t tag;
+	if (wanted_tag == GENERAL_NAME_DNS) {
+		if (wanted.len > 0 && wanted.data[wanted.len - 1] == '.') {
+			wanted.len--;
+		}
+		if (!is_dns_name(wanted)) {
+			return false;
+		}
+	}
 	while (der_any(&names, &tag, &value, NULL)) {
-		if (tag == GENERAL_NAME_DNS && dns_matches(value, wanted)) {
+		if (name_fits(tag, value, wanted_tag, wanted)) {
 			return true;
 		}
 	}
-	return false;
+	return common_name && certificate_common_name(cert, &tag, &value, room) &&
+	       name_fits(tag, value, wanted_tag, wanted);
 }
 
 bool certificate_has_peer_name(const struct certificate *cert, const char *wanted)
@@ -152,7 +196,7 @@ bool certificate_has_peer_name(const struct certificate *cert, const char *wante
 		return has_entry(cert, GENERAL_NAME_URI, pattern);
 	}
 	if (!is_wildcard(pattern)) {
-		return certificate_has_name(cert, wanted);
+		return certificate_has_name(cert, wanted, false);
 	}
 	while (der_any(&names, &tag, &value, NULL)) {
 		if (tag != GENERAL_NAME_DNS) {

@@ -8,14 +8,20 @@
 #include "x509_parse.h"
 
 /*
- * Is name (a DNS name or an address literal) among the subject's alternative names? The common name never
- * counts.
+ * Is name (a DNS name or an address literal) among the subject's alternative names? The common name does not count, but
+ * where the user says so: then for certificates that have neither DNS name nor address, as if it were one.
  *
  * DNS names are compared without case, a trailing dot of name is ignored. A wildcard stands for exactly one
  * label and only as the whole left-most one, with at least two labels behind it: *.com is for nobody.
  * Addresses are compared in binary with iPAddress entries only. RFC 9525 6.3 to 6.5
  */
-bool certificate_has_name(const struct certificate *cert, const char *name);
+bool certificate_has_name(const struct certificate *cert, const char *name, bool common_name);
+/*
+ * The common name (the last, if there are several) as the GeneralName that it stands for: GENERAL_NAME_DNS, or
+ * GENERAL_NAME_IP with the address in room. False if the certificate has none, or has names that count instead.
+ */
+must_check bool certificate_common_name(const struct certificate *cert, uint8_t *tag, struct view *value,
+					uint8_t room[static 16]);
 /*
  * Does the certificate carry the peer name wanted: a URI (anything with "://", byte by byte), an address, a
  * DNS name as above, or "*.suffix", which any name one label longer than suffix fits?

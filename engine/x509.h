@@ -90,6 +90,10 @@ struct verify_request {
 	/* The key is to decrypt (RSA key transport), not to sign: keyEncipherment is demanded instead of
 	 * digitalSignature.  RFC 5246 7.4.2 */
 	bool for_encipherment;
+	/* The OCSP response that was stapled to the leaf (DER), NULL with 0: none; and whether it was asked for. */
+	const uint8_t *ocsp;
+	size_t ocsp_len;
+	bool ocsp_asked;
 };
 struct verify_result {
 	struct public_key *key;		/* the leaf's; the caller frees it; also set with ENGINE_VERIFY_NONE */
@@ -105,6 +109,9 @@ struct verify_result {
  * ENGINE_OK, ENGINE_ERR_VERIFY or ENGINE_ERR_NO_MEMORY.  RFC 5280 6, RFC 9525
  */
 must_check enum engine_err verify_chain(const struct verify_request *request, struct verify_result *result);
+
+/* Free a configuration's CRLs; NULL is allowed. */
+void crl_free_all(struct crl *list);
 
 /* ---- choosing among credentials ---- */
 
@@ -124,6 +131,8 @@ bool credential_fits_schemes(const struct credential *credential, struct rd sche
  * for an empty list.  RFC 5246 7.4.4, RFC 8446 4.2.4
  */
 bool credential_is_from(const struct credential *credential, struct rd names);
+/* The OCSP response to staple to it, empty if there is none or if it has expired.  RFC 6066 8, RFC 8446 4.4.2.1 */
+struct rd credential_ocsp(const struct credential *credential, int64_t now);
 /*
  * Write the names of all anchors, each once, with a 16-bit length, as long as they fit into max_len bytes; trust may be
  * NULL. Returns false, and has written nothing, if they do not.

@@ -8,7 +8,7 @@
 #include "crypto.h"
 #include "secret.h"
 #include "verify_name.h"
-#include "x509_parse.h"
+#include "x509_ocsp.h"
 #include "x509_pem.h"
 #include "x509_trust.h"
 
@@ -44,7 +44,7 @@ enum engine_err engine_config_add_credential(struct engine_config *cfg, const ui
 {
 	struct credential credential = {0};
 	if (cfg->n_credentials == CONFIG_MAX_CREDENTIALS) {
-		return refuse(why, "there are too many certificates: 4 are possible");
+		return refuse(why, "there are too many certificates: 8 are possible");
 	}
 	enum engine_err err = read_chain(&credential, view_of(chain_pem, chain_len), why);
 	if (err == ENGINE_OK) {
@@ -96,10 +96,77 @@ bool engine_config_describe_credential(const struct engine_config *cfg, size_t i
 	return true;
 }
 
+/* The certificate that issued the leaf, if it was given with it. */
+static bool find_issuer(const struct credential *credential, const struct certificate *leaf, struct certificate *out)
+{
+	for (size_t i = 1; i < credential->n_chain; i++) {
+		if (parse_again(&credential->chain[i], out) && view_equal(out->subject, leaf->issuer)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum ocsp_answer peek(const struct credential *credential, struct view response, int64_t *next_update,
+			     const char **what)
+{
+	struct certificate leaf, issuer;
+	*what = "the certificate is damaged";
+	if (!parse_again(&credential->chain[0], &leaf)) {
+		return OCSP_OTHER;
+	}
+	bool has_issuer = find_issuer(credential, &leaf, &issuer);
+	return ocsp_peek(response, &leaf, has_issuer ? &issuer : NULL, next_update, what);
+}
+
+enum engine_err engine_config_set_ocsp_response(struct engine_config *cfg, const uint8_t *der, size_t len,
+						char why[static ENGINE_REASON_MAX])
+{
+	struct credential *credential;
+	const char *what;
+	uint8_t *copy = NULL;
+	int64_t next_update;
+	if (cfg->n_credentials == 0) {
+		return refuse(why, "there is no certificate that the OCSP response could be for");
+	}
+	credential = &cfg->credentials[cfg->n_credentials - 1];
+	if (len > 0) {
+		switch (peek(credential, view_of(der, len), &next_update, &what)) {
+		case OCSP_GOOD:
+			break;
+		case OCSP_REVOKED:
+			return refuse(why, "the OCSP response says that the certificate is revoked");
+		default:
+			(void)snprintf(why, ENGINE_REASON_MAX, "the OCSP response cannot be used: %s", what);
+			return ENGINE_ERR_CONFIG;
+		}
+		copy = engine_alloc(len);
+		if (copy == NULL) {
+			return out_of_memory(why);
+		}
+		memcpy(copy, der, len);
+	}
+	engine_release(credential->ocsp.data);
+	credential->ocsp.data = copy;
+	credential->ocsp.len = len;
+	return ENGINE_OK;
+}
+
+struct rd credential_ocsp(const struct credential *credential, int64_t now)
+{
+	int64_t next_update;
+	const char *what;
+	struct view response = view_of(credential->ocsp.data, credential->ocsp.len);
+	if (response.len == 0 || peek(credential, response, &next_update, &what) != OCSP_GOOD || now > next_update) {
+		return rd_of(NULL, 0);
+	}
+	return rd_of(response.data, response.len);
+}
+
 bool credential_matches_name(const struct credential *credential, const char *name)
 {
 	struct certificate leaf;
-	return parse_again(&credential->chain[0], &leaf) && certificate_has_name(&leaf, name);
+	return parse_again(&credential->chain[0], &leaf) && certificate_has_name(&leaf, name, false);
 }
 
 bool credential_may_sign(const struct credential *credential)
@@ -226,6 +293,7 @@ static enum engine_err read_key(struct credential *credential, struct view text,
 				      "the private key is encrypted with a passphrase: decrypt it first, "
 				      "for example with `openssl pkey -in KEY -out NEW-KEY`");
 		case PEM_CERTIFICATE: /* may share the file */
+		case PEM_CRL:
 		case PEM_OTHER:       /* EC PARAMETERS */
 			break;
 		}

@@ -67,7 +67,7 @@ static bool parse_version(struct view *tbs, unsigned *version)
 static bool parse_tbs(struct view tbs, struct view outer_algorithm, struct certificate *cert,
 		      const char **what)
 {
-	struct view algorithm, contents, validity, skipped;
+	struct view algorithm, contents, validity, skipped, spki;
 	if (!parse_version(&tbs, &cert->version) || !der_take(&tbs, DER_INTEGER, &cert->serial) ||
 	    cert->serial.len == 0 || !der_take_whole(&tbs, DER_SEQUENCE, &contents, &algorithm) ||
 	    !der_take_whole(&tbs, DER_SEQUENCE, &contents, &cert->issuer)) {
@@ -83,7 +83,8 @@ static bool parse_tbs(struct view tbs, struct view outer_algorithm, struct certi
 		return false;
 	}
 	if (!der_take_whole(&tbs, DER_SEQUENCE, &contents, &cert->subject) ||
-	    !der_take_whole(&tbs, DER_SEQUENCE, &contents, &cert->spki)) {
+	    !der_take_whole(&tbs, DER_SEQUENCE, &spki, &cert->spki) ||
+	    !der_take(&spki, DER_SEQUENCE, &contents) || !der_bytes_as_bits(&spki, &cert->key_bits)) {
 		return false;
 	}
 	cert->key_fault = key_view_parse(cert->spki, &cert->key);

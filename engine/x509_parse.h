@@ -43,7 +43,8 @@ struct certificate {
 	int64_t not_before, not_after;
 	unsigned version; /* 1..3 */
 
-	struct view spki; /* header included */
+	struct view spki;     /* header included */
+	struct view key_bits; /* what is in its BIT STRING */
 	struct key_view key;
 	enum key_fault key_fault;
 

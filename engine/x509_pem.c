@@ -23,6 +23,7 @@ static const struct {
 	{ "ENCRYPTED PRIVATE KEY", PEM_ENCRYPTED_PRIVATE_KEY },
 	{ "EC PRIVATE KEY", PEM_EC_PRIVATE_KEY },
 	{ "RSA PRIVATE KEY", PEM_RSA_PRIVATE_KEY },
+	{ "X509 CRL", PEM_CRL },
 };
 /* clang-format on */
 

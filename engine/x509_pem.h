@@ -13,6 +13,7 @@ enum pem_label {
 	PEM_ENCRYPTED_PRIVATE_KEY, /* PKCS#8, or an older form with an encryption header */
 	PEM_EC_PRIVATE_KEY,        /* SEC 1 */
 	PEM_RSA_PRIVATE_KEY,       /* PKCS#1 */
+	PEM_CRL,
 	PEM_OTHER,
 };
 struct pem_block {

@@ -13,7 +13,7 @@ static bool has(const char *cert_file, const char *name)
 	const char *what;
 	pki_chain_add(&chain, cert_file);
 	assert_true(certificate_parse(view_of(chain.der[0], chain.len[0]), &cert, &what));
-	bool answer = certificate_has_name(&cert, name);
+	bool answer = certificate_has_name(&cert, name, false);
 	pki_chain_free(&chain);
 	return answer;
 }
@@ -98,7 +98,7 @@ static void a_certificate_needs_no_subject(void **state)
 	assert_true(certificate_parse(view_of(chain.der[0], chain.len[0]), &cert, &what));
 	certificate_text(&cert, text, sizeof(text));
 	assert_string_equal(text, "unnamed.example");
-	assert_true(certificate_has_name(&cert, "unnamed.example"));
+	assert_true(certificate_has_name(&cert, "unnamed.example", false));
 	assert_true(certificate_has_server_name(&cert));
 
 	assert_true(certificate_parse(view_of(chain.der[1], chain.len[1]), &cert, &what));
