@@ -6,6 +6,7 @@
 
 #include "ext.h"
 #include "hello.h"
+#include "psk13.h"
 #include "secret.h"
 
 /* ---- ClientHello ---- */
@@ -243,12 +244,14 @@ static void build_extensions(struct engine_hs *hs, struct wr *out)
 		build_supported_versions(hs, out);
 		build_key_share(hs, out);
 		build_cookie(hs, out);
+		psk13_build_modes(hs, out);
+		psk13_build_offer(hs, out);
 	}
 }
 
 /*
- * RFC 8446 4.1.2. The second one differs from the first in key_share and cookie alone, since everything else comes
- * from what does not change in between.
+ * RFC 8446 4.1.2. The second one differs from the first in key_share, cookie and pre_shared_key alone, since
+ * everything else comes from what does not change in between.
  */
 bool client_send_hello(struct engine_hs *hs)
 {
@@ -266,7 +269,7 @@ bool client_send_hello(struct engine_hs *hs)
 	mark = wr_open16(out);
 	build_extensions(hs, out);
 	wr_close16(out, mark);
-	return hs_end(hs) && hs_flush(hs);
+	return psk13_end_hello(hs) && hs_flush(hs);
 }
 
 static bool add_share(struct engine_hs *hs, struct hs_share *share, const struct group *group)
@@ -324,6 +327,9 @@ bool client_start(struct engine_hs *hs, const struct group *group)
 	if (!engine_random(hs->random, sizeof(hs->random)) ||
 	    !engine_random(hs->session_id, hs->session_id_len)) {
 		return hs_fail_internal(hs, "random numbers");
+	}
+	if (offers_tls13(hs)) {
+		psk13_load(hs);
 	}
 	return (!offers_tls13(hs) || client_new_shares(hs, group)) && client_send_hello(hs);
 }

@@ -8,13 +8,16 @@
  *          +----------------ServerHello-------------+
  *                               v
  *   WAIT_ENCRYPTED_EXTENSIONS -> WAIT_CERTIFICATE_OR_REQUEST [-> WAIT_SERVER_CERTIFICATE]
- *          -> WAIT_SERVER_CERTIFICATE_VERIFY -> WAIT_SERVER_FINISHED -> DONE
+ *          |                         -> WAIT_SERVER_CERTIFICATE_VERIFY
+ *          |resumed                           v
+ *          +-----------------------> WAIT_SERVER_FINISHED -> DONE
  */
 #include <string.h>
 
 #include "cert.h"
 #include "ext.h"
 #include "hello.h"
+#include "psk13.h"
 #include "secret.h"
 
 static bool on_encrypted_extensions(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
@@ -32,7 +35,7 @@ const struct hs_row client13_rows[] = {
 	  TO(HS_WAIT_ENCRYPTED_EXTENSIONS) },
 	{ HS_WAIT_ENCRYPTED_EXTENSIONS, HS_ENCRYPTED_EXTENSIONS, false, HS_MAX_ENCRYPTED_EXTENSIONS,
 	  on_encrypted_extensions,
-	  TO(HS_WAIT_CERTIFICATE_OR_REQUEST) },
+	  TO(HS_WAIT_CERTIFICATE_OR_REQUEST) | TO(HS_WAIT_SERVER_FINISHED) },
 	{ HS_WAIT_CERTIFICATE_OR_REQUEST, HS_CERTIFICATE_REQUEST, false, HS_MAX_CERTIFICATE_REQUEST,
 	  on_certificate_request,
 	  TO(HS_WAIT_SERVER_CERTIFICATE) },
@@ -207,6 +210,9 @@ bool client13_on_server_hello(struct engine_hs *hs, const struct hs_message *msg
 		*next = HS_WAIT_SERVER_HELLO_AGAIN;
 		return on_hello_retry_request(hs, msg, &block);
 	}
+	if (ext_has(&block, EXT_PRE_SHARED_KEY) && !psk13_judge_answer(hs, block.body[EXT_PRE_SHARED_KEY])) {
+		return false;
+	}
 	*next = HS_WAIT_ENCRYPTED_EXTENSIONS;
 	return agree(hs, &block, msg);
 }
@@ -237,7 +243,7 @@ static bool on_encrypted_extensions(struct engine_hs *hs, const struct hs_messag
 	if (ext_has(&block, EXT_ALPN) && !client_judge_alpn(hs, block.body[EXT_ALPN])) {
 		return false;
 	}
-	*next = HS_WAIT_CERTIFICATE_OR_REQUEST;
+	*next = hs->resumed ? HS_WAIT_SERVER_FINISHED : HS_WAIT_CERTIFICATE_OR_REQUEST;
 	return hs_transcript_add(hs, msg->whole);
 }
 
@@ -315,7 +321,8 @@ static bool on_finished(struct engine_hs *hs, const struct hs_message *msg, enum
 	if (!keysched13_derive_application(&hs->ks, hash)) {
 		return hs_fail_internal(hs, "key schedule");
 	}
-	if (!send_second_flight(hs) || !hs_set_recv_secret(hs, &hs->ks.server_application_traffic_secret) ||
+	if (!send_second_flight(hs) || !psk13_expect_tickets(hs) ||
+	    !hs_set_recv_secret(hs, &hs->ks.server_application_traffic_secret) ||
 	    !hs_set_send_secret(hs, &hs->ks.client_application_traffic_secret)) {
 		return false;
 	}

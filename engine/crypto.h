@@ -52,6 +52,8 @@ must_check bool crypto_hash_init(struct crypto_hash_ctx *ctx, enum crypto_hash h
 must_check bool crypto_hash_update(struct crypto_hash_ctx *ctx, const uint8_t *data, size_t len);
 /* The digest of what went in so far; ctx runs on. */
 must_check bool crypto_hash_peek(struct crypto_hash_ctx *ctx, uint8_t out[static CRYPTO_MAX_HASH_LEN]);
+/* Make to, which is not live, run on from where from is. */
+must_check bool crypto_hash_copy(struct crypto_hash_ctx *to, struct crypto_hash_ctx *from);
 /* Wipe; a ctx of zeros is allowed. */
 void crypto_hash_wipe(struct crypto_hash_ctx *ctx);
 /* Digest of one piece. */

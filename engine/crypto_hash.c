@@ -126,6 +126,37 @@ bool crypto_hash_peek(struct crypto_hash_ctx *ctx, uint8_t out[static CRYPTO_MAX
 	return false;
 }
 
+bool crypto_hash_copy(struct crypto_hash_ctx *to, struct crypto_hash_ctx *from)
+{
+	union state *source = state_of(from);
+	union state *state = state_of(to);
+
+	memset(to, 0, sizeof(*to));
+	if (!from->live) {
+		return false;
+	}
+	to->hash = from->hash;
+	switch (from->hash) {
+	case CRYPTO_SHA256:
+		to->live = wc_Sha256Copy(&source->sha256, &state->sha256) == 0;
+		break;
+	case CRYPTO_SHA384:
+		to->live = wc_Sha384Copy(&source->sha384, &state->sha384) == 0;
+		break;
+	case CRYPTO_SHA1:
+		to->live = wc_ShaCopy(&source->old.sha1, &state->old.sha1) == 0;
+		break;
+	case CRYPTO_MD5:
+		to->live = wc_Md5Copy(&source->old.md5, &state->old.md5) == 0;
+		break;
+	case CRYPTO_MD5_SHA1:
+		to->live = wc_Md5Copy(&source->old.md5, &state->old.md5) == 0 &&
+			   wc_ShaCopy(&source->old.sha1, &state->old.sha1) == 0;
+		break;
+	}
+	return to->live;
+}
+
 void crypto_hash_wipe(struct crypto_hash_ctx *ctx)
 {
 	union state *state = state_of(ctx);

@@ -92,6 +92,11 @@ static bool judge(struct engine_hs *hs, enum ext_message message, bool known, en
 		return is_request || hs_fail(hs, ALERT_UNSUPPORTED_EXTENSION,
 					     "the peer answered an extension that was never offered");
 	}
+	/* RFC 5246 7.4.1.4 knows only this reason to refuse */
+	if (message == EXT_IN_SERVER_HELLO12 && (offered & EXT_BIT(index)) == 0) {
+		return hs_fail(hs, ALERT_UNSUPPORTED_EXTENSION,
+			       "the peer answered an extension that was never offered");
+	}
 	if ((rows[index].where & message) == 0) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
 			       "an extension in a message where it does not belong");
@@ -213,26 +218,29 @@ bool ext_parse_psk_modes(struct rd in, struct rd *modes)
 	return rd_vec8(&in, modes, 1, UINT8_MAX) && rd_end(&in);
 }
 
-bool ext_parse_offered_psks(struct rd in, size_t *n_identities, size_t *n_binders)
+bool ext_next_psk_identity(struct rd *identities, struct rd *identity, uint32_t *obfuscated_ticket_age)
+{
+	return rd_vec16(identities, identity, 1, UINT16_MAX) && rd_u32(identities, obfuscated_ticket_age);
+}
+
+bool ext_parse_offered_psks(struct rd in, struct offered_psks *offer)
 {
 	struct rd identities;
 	struct rd binders;
 	struct rd view;
-	uint32_t obfuscated_ticket_age;
+	uint32_t age;
 
-	*n_identities = 0;
-	*n_binders = 0;
 	if (!rd_vec16(&in, &identities, 7, UINT16_MAX) || !rd_vec16(&in, &binders, 33, UINT16_MAX) ||
 	    !rd_end(&in)) {
 		return false;
 	}
-	for (; !rd_end(&identities); ++*n_identities) {
-		if (!rd_vec16(&identities, &view, 1, UINT16_MAX) ||
-		    !rd_u32(&identities, &obfuscated_ticket_age)) {
+	*offer = (struct offered_psks){.identities = identities, .binders = binders};
+	for (; !rd_end(&identities); offer->n_identities++) {
+		if (!ext_next_psk_identity(&identities, &view, &age)) {
 			return false;
 		}
 	}
-	for (; !rd_end(&binders); ++*n_binders) {
+	for (; !rd_end(&binders); offer->n_binders++) {
 		if (!rd_vec8(&binders, &view, 32, UINT8_MAX)) {
 			return false;
 		}

@@ -106,8 +106,16 @@ must_check bool ext_parse_u16(struct rd in, uint16_t *value);
 must_check bool ext_parse_cookie(struct rd in, struct rd *cookie);
 /* PskKeyExchangeModes.  RFC 8446 4.2.9 */
 must_check bool ext_parse_psk_modes(struct rd in, struct rd *modes);
-/* OfferedPsks: are there as many identities as binders?  RFC 8446 4.2.11 */
-must_check bool ext_parse_offered_psks(struct rd in, size_t *n_identities, size_t *n_binders);
+/* OfferedPsks: runs of PskIdentity and PskBinderEntry, every one checked.  RFC 8446 4.2.11 */
+struct offered_psks {
+	struct rd identities;
+	size_t n_identities;
+	struct rd binders;
+	size_t n_binders;
+};
+must_check bool ext_parse_offered_psks(struct rd in, struct offered_psks *offer);
+/* One PskIdentity of the run. */
+must_check bool ext_next_psk_identity(struct rd *identities, struct rd *identity, uint32_t *obfuscated_ticket_age);
 
 /*
  * Extensions of a ClientHello or CertificateRequest that the engine knows but does not act on must be well-formed all

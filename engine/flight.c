@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "handshake.h"
+#include "session.h"
 
 /* ---- failing ---- */
 
@@ -92,6 +93,22 @@ bool hs_transcript_hash(struct engine_hs *hs, uint8_t out[static CRYPTO_MAX_HASH
 	return crypto_hash_peek(&hs->transcript, out) || hs_fail_internal(hs, "transcript");
 }
 
+bool hs_transcript_hash_with(struct engine_hs *hs, enum crypto_hash hash, struct rd more,
+			     uint8_t out[static CRYPTO_MAX_HASH_LEN])
+{
+	struct crypto_hash_ctx ctx = {.live = false};
+	bool ok;
+
+	if (hs->transcript.live) {
+		ok = hs->transcript.hash == hash && crypto_hash_copy(&ctx, &hs->transcript);
+	} else {
+		ok = crypto_hash_init(&ctx, hash) && crypto_hash_update(&ctx, hs->held.data, hs->held.len);
+	}
+	ok = ok && crypto_hash_update(&ctx, more.p, more.left) && crypto_hash_peek(&ctx, out);
+	crypto_hash_wipe(&ctx);
+	return ok || hs_fail_internal(hs, "transcript");
+}
+
 /* RFC 8446 4.4.1: ClientHello1 becomes message_hash || 00 00 Hash.length || Hash(ClientHello1). */
 bool hs_transcript_retry(struct engine_hs *hs)
 {
@@ -166,7 +183,9 @@ static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
 
 bool hs_flush(struct engine_hs *hs)
 {
-	const size_t max = hs->send_limit != 0 ? hs->send_limit : ENGINE_MAX_PLAINTEXT;
+	/* RFC 8449 4: what is not protected is not subject to the peer's limit */
+	const size_t max =
+		hs->send_limit != 0 && hs->send_cipher != NULL ? hs->send_limit : ENGINE_MAX_PLAINTEXT;
 	struct rd left = rd_of(hs->flight.data, hs->flight.len);
 	struct rd piece;
 
@@ -222,12 +241,14 @@ bool hs_enter_handshake_keys(struct engine_hs *hs, const uint8_t *shared, size_t
 	const struct secret *client = &hs->ks.client_handshake_traffic_secret;
 	const struct secret *server = &hs->ks.server_handshake_traffic_secret;
 	const bool is_client = hs->role == ENGINE_CLIENT;
+	const struct session *psk = hs->resumed ? hs->session : NULL;
 	uint8_t hash[CRYPTO_MAX_HASH_LEN];
 
 	if (!hs_transcript_hash(hs, hash)) {
 		return false;
 	}
-	if (!keysched13_init(&hs->ks, hs->suite, NULL, 0) ||
+	if (!keysched13_init(&hs->ks, hs->suite, psk != NULL ? psk->secret : NULL,
+			     psk != NULL ? psk->secret_len : 0) ||
 	    !keysched13_derive_handshake(&hs->ks, shared, shared_len, hash)) {
 		return hs_fail_internal(hs, "key schedule");
 	}
@@ -295,6 +316,12 @@ void hs_complete(struct engine_hs *hs)
 	conn->recv = hs->recv;
 	conn->send = hs->send;
 	conn->resumed = hs->resumed;
+	conn->peer_is_authenticated = hs->peer_is_authenticated;
+	copy_text(conn->peer_subject, sizeof(conn->peer_subject), 0, hs->peer_subject);
+	conn->established = hs->resumed ? hs->established : engine_now();
+	conn->session_lifetime = hs->config->session_lifetime;
+	memcpy(conn->session_id, hs->version == ENGINE_TLS13 ? hs->session_name13 : hs->session_name12,
+	       sizeof(conn->session_id));
 	conn->send_limit = hs->send_limit;
 	conn->padding = hs->version == ENGINE_TLS13 ? hs->config->padding : 0;
 	if (hs->version < ENGINE_TLS13) {

@@ -225,6 +225,7 @@ struct engine_hs {
 	/* resumption */
 	struct session *session; /* offered (client) or taken up (server); NULL: none */
 	int64_t established;	 /* resumed: when the full handshake was */
+	bool psk_is_useful;	 /* server of TLS 1.3: the client knows psk_dhe_ke */
 	/* client: where sessions are kept, zeros: nowhere; of TLS 1.2 and older, and of TLS 1.3 */
 	uint8_t session_name12[ENGINE_SESSION_ID_LEN];
 	uint8_t session_name13[ENGINE_SESSION_ID_LEN];
@@ -269,6 +270,9 @@ must_check bool hs_transcript_start(struct engine_hs *hs, enum crypto_hash hash)
 must_check bool hs_transcript_add(struct engine_hs *hs, struct rd message);
 /* Hash of all messages so far. */
 must_check bool hs_transcript_hash(struct engine_hs *hs, uint8_t out[static CRYPTO_MAX_HASH_LEN]);
+/* The same with more behind them, which does not become part of the transcript: for binders. RFC 8446 4.2.11.2 */
+must_check bool hs_transcript_hash_with(struct engine_hs *hs, enum crypto_hash hash, struct rd more,
+					uint8_t out[static CRYPTO_MAX_HASH_LEN]);
 /* Replace ClientHello1 by its message_hash; the hash must have been started. */
 must_check bool hs_transcript_retry(struct engine_hs *hs);
 

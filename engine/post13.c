@@ -4,7 +4,8 @@
  *
  * Implementation notes
  *
- *   A NewSessionTicket is checked as it comes; the place in it is kept in ticket_field, ticket_head, ticket_left.
+ *   A NewSessionTicket is checked as it comes; the place in it is kept in ticket_field, ticket_head, ticket_left. One
+ *   that is split over records is not made a session of: that would need a buffer.
  *
  *   A peer's request for a KeyUpdate crosses over to the send direction through control_due, which is atomic.
  */
@@ -12,6 +13,7 @@
 
 #include "handshake.h"
 #include "keysched13.h"
+#include "session.h"
 
 /* Three vectors of at most 2^16 bytes, two numbers: RFC 8446 4.6.1. */
 #define MIN_TICKET_LEN (4 + 4 + 1 + 2 + 1 + 2)
@@ -128,6 +130,7 @@ enum reason post13_on_handshake(struct engine_conn *conn, const struct suite *su
 	}
 	while (reason == REASON_NONE && !rd_end(&in)) {
 		struct rd piece;
+		bool is_start;
 
 		if (post_in_header(conn)) {
 			if (post_take_header(conn, &in)) {
@@ -138,6 +141,7 @@ enum reason post13_on_handshake(struct engine_conn *conn, const struct suite *su
 			}
 			continue;
 		}
+		is_start = conn->ticket_field == 0 && conn->ticket_head == 0;
 		piece = post_take_body(conn, &in);
 		if (conn->hs_head[0] == HS_KEY_UPDATE) {
 			*weight = POST_FLOOD_RECORD;
@@ -146,6 +150,8 @@ enum reason post13_on_handshake(struct engine_conn *conn, const struct suite *su
 					     : REASON_KEY_UPDATE_BOUNDARY;
 		} else if (!on_ticket(conn, piece)) {
 			reason = REASON_POST_HANDSHAKE_LENGTH;
+		} else if (is_start && conn->hs_left == 0) {
+			session13_keep_ticket(conn, piece);
 		}
 	}
 	return reason;

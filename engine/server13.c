@@ -11,14 +11,14 @@
  *
  * Choices: suites in our order, which AES hardware on this side decides, but ChaCha20-Poly1305 for a client that puts
  * it before AES (it has no AES hardware). The first group of ours that the client sent a share for, then one that it
- * merely supports, by HelloRetryRequest. Tickets are not taken yet: a pre_shared_key is checked for its form only,
- * early data is skipped.
+ * merely supports, by HelloRetryRequest. The first ticket that fits all of that is taken; early data is skipped.
  */
 #include <string.h>
 
 #include "cert.h"
 #include "ext.h"
 #include "hello.h"
+#include "psk13.h"
 #include "secret.h"
 
 /* Early data that is skipped at most, RFC 8446 4.2.10. Servers allow 16 KiB as a rule. */
@@ -52,44 +52,22 @@ const size_t server13_n_rows = sizeof(server13_rows) / sizeof(server13_rows[0]);
 static bool judge_form(struct engine_hs *hs, const struct client_hello *hello, const struct ext_block *block)
 {
 	struct rd methods = hello->legacy_compression_methods;
-	size_t n_identities;
-	size_t n_binders;
-	struct rd modes;
 	uint8_t method;
 
 	if (!rd_u8(&methods, &method) || !rd_end(&methods) || method != 0) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
 			       "a ClientHello of TLS 1.3 that offers compression");
 	}
-	if (ext_has(block, EXT_PSK_KEY_EXCHANGE_MODES) &&
-	    !ext_parse_psk_modes(block->body[EXT_PSK_KEY_EXCHANGE_MODES], &modes)) {
-		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed psk_key_exchange_modes");
-	}
-	if (ext_has(block, EXT_PRE_SHARED_KEY)) {
-		if (!block->psk_is_last) {
-			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
-				       "pre_shared_key is not the last extension");
-		}
-		if (!ext_has(block, EXT_PSK_KEY_EXCHANGE_MODES)) {
-			return hs_fail(hs, ALERT_MISSING_EXTENSION,
-				       "pre_shared_key without psk_key_exchange_modes");
-		}
-		if (!ext_parse_offered_psks(block->body[EXT_PRE_SHARED_KEY], &n_identities, &n_binders)) {
-			return hs_fail(hs, ALERT_DECODE_ERROR, "malformed pre_shared_key");
-		}
-		if (n_identities != n_binders) {
-			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
-				       "pre_shared_key without a binder for each identity");
-		}
-	}
-	if (!ext_judge_unused(hs, block)) {
+	if (!psk13_judge_form(hs, block) || !ext_judge_unused(hs, block)) {
 		return false;
 	}
-	/* no ticket is ever taken, so every handshake needs the extensions of a full one */
-	if (!ext_has(block, EXT_SUPPORTED_GROUPS) || !ext_has(block, EXT_KEY_SHARE) ||
-	    !ext_has(block, EXT_SIGNATURE_ALGORITHMS)) {
+	/* sessions are resumed with a key exchange only */
+	if (!ext_has(block, EXT_SUPPORTED_GROUPS) || !ext_has(block, EXT_KEY_SHARE)) {
 		return hs_fail(hs, ALERT_MISSING_EXTENSION,
-			       "a ClientHello without supported_groups, key_share or signature_algorithms");
+			       "a ClientHello without supported_groups or key_share");
+	}
+	if (!ext_has(block, EXT_SIGNATURE_ALGORITHMS) && !ext_has(block, EXT_PRE_SHARED_KEY)) {
+		return hs_fail(hs, ALERT_MISSING_EXTENSION, "a ClientHello without signature_algorithms");
 	}
 	return true;
 }
@@ -133,15 +111,20 @@ static bool choose_suite(struct engine_hs *hs, const struct client_hello *hello)
 	return hs_fail(hs, ALERT_HANDSHAKE_FAILURE, "no cipher suite in common with the client");
 }
 
+/* Our certificate, which a resumed session does without. */
 static bool choose_credential(struct engine_hs *hs, const struct ext_block *block)
 {
 	struct rd schemes;
 
+	hs->credential = NULL;
+	if (!ext_has(block, EXT_SIGNATURE_ALGORITHMS)) {
+		return hs->session != NULL ||
+		       hs_fail(hs, ALERT_MISSING_EXTENSION, "a ClientHello without signature_algorithms");
+	}
 	if (!ext_parse_u16_list(block->body[EXT_SIGNATURE_ALGORITHMS], &schemes)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed signature_algorithms");
 	}
-	hs->credential = NULL;
-	return cert_choose(hs, schemes, hs->server_name) ||
+	return hs->session != NULL || cert_choose(hs, schemes, hs->server_name) ||
 	       hs_fail(hs, ALERT_HANDSHAKE_FAILURE,
 		       "no signature scheme in common with the client for our key");
 }
@@ -255,6 +238,12 @@ static bool choose_group(struct engine_hs *hs, const struct ext_block *block, st
 
 /* ---- our flights ---- */
 
+/* What a ClientHello leads to, beside what is kept in hs. */
+struct choices {
+	struct shares shares;
+	uint16_t identity; /* of the session that is resumed */
+};
+
 /* ServerHello up to its extensions; a HelloRetryRequest is one with a random of its own. */
 static struct wr *begin_server_hello(struct engine_hs *hs, const uint8_t random[static HS_RANDOM_LEN])
 {
@@ -307,7 +296,7 @@ static bool send_hello_retry_request(struct engine_hs *hs)
 }
 
 /* RFC 8446 4.1.3; the secret that the key schedule wants goes to shared. */
-static bool send_server_hello(struct engine_hs *hs, const struct shares *shares, uint8_t *shared,
+static bool send_server_hello(struct engine_hs *hs, const struct choices *choices, uint8_t *shared,
 			      size_t *shared_len)
 {
 	uint8_t share[CRYPTO_MAX_SHARE_LEN];
@@ -319,8 +308,8 @@ static bool send_server_hello(struct engine_hs *hs, const struct shares *shares,
 	if (!engine_random(hs->random, sizeof(hs->random))) {
 		return hs_fail_internal(hs, "random numbers");
 	}
-	if (!crypto_kex_answer(hs->group->group, shares->key_exchange.p, shares->key_exchange.left, share,
-			       shared, shared_len)) {
+	if (!crypto_kex_answer(hs->group->group, choices->shares.key_exchange.p,
+			       choices->shares.key_exchange.left, share, shared, shared_len)) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the client's key share is no valid point");
 	}
 	out = begin_server_hello(hs, hs->random);
@@ -332,6 +321,11 @@ static bool send_server_hello(struct engine_hs *hs, const struct shares *shares,
 	wr_bytes(out, share, crypto_group_share_len(hs->group->group));
 	wr_close16(out, mark);
 	ext_end(out, ext);
+	if (hs->resumed) {
+		ext = ext_begin(out, EXT_PRE_SHARED_KEY, NULL);
+		wr_u16(out, choices->identity);
+		ext_end(out, ext);
+	}
 	wr_close16(out, extensions);
 	return hs_end(hs) && hs_flush(hs) && send_ccs_if_asked(hs);
 }
@@ -359,6 +353,14 @@ static bool send_encrypted_extensions(struct engine_hs *hs)
 	return hs_end(hs);
 }
 
+static bool send_authentication(struct engine_hs *hs)
+{
+	if (hs->config->client_auth != ENGINE_CLIENT_AUTH_NONE && !cert_send_request(hs)) {
+		return false;
+	}
+	return cert_send_certificate(hs) && cert_send_verify(hs);
+}
+
 /* From EncryptedExtensions to Finished; then we send under the application key. */
 static bool send_protected_flight(struct engine_hs *hs)
 {
@@ -367,11 +369,10 @@ static bool send_protected_flight(struct engine_hs *hs)
 	if (!send_encrypted_extensions(hs)) {
 		return false;
 	}
-	if (hs->config->client_auth != ENGINE_CLIENT_AUTH_NONE && !cert_send_request(hs)) {
+	if (!hs->resumed && !send_authentication(hs)) {
 		return false;
 	}
-	if (!cert_send_certificate(hs) || !cert_send_verify(hs) || !hs_send_finished(hs) || !hs_flush(hs) ||
-	    !hs_transcript_hash(hs, hash)) {
+	if (!hs_send_finished(hs) || !hs_flush(hs) || !hs_transcript_hash(hs, hash)) {
 		return false;
 	}
 	if (!keysched13_derive_application(&hs->ks, hash)) {
@@ -383,29 +384,44 @@ static bool send_protected_flight(struct engine_hs *hs)
 /* ---- handlers ---- */
 
 /* All choices that a ClientHello leads to. */
-static bool negotiate(struct engine_hs *hs, const struct client_hello *hello, const struct ext_block *block,
-		      struct shares *shares)
+static bool negotiate(struct engine_hs *hs, const struct hs_message *msg, const struct client_hello *hello,
+		      const struct ext_block *block, struct choices *choices)
 {
 	const struct suite *retried_with = hs->suite;
 
 	if (!judge_form(hs, hello, block) || !judge_repetition(hs, hello, block) ||
-	    !choose_suite(hs, hello) || !choose_group(hs, block, shares) || !choose_credential(hs, block)) {
+	    !choose_suite(hs, hello) || !choose_group(hs, block, &choices->shares) ||
+	    !psk13_choose(hs, msg, block, &choices->identity) || !choose_credential(hs, block)) {
 		return false;
 	}
 	return retried_with == NULL || retried_with == hs->suite || hs_fail_internal(hs, "cipher suite");
+}
+
+/* ServerHello and all that follows it. */
+static bool answer(struct engine_hs *hs, const struct choices *choices)
+{
+	uint8_t shared[CRYPTO_MAX_SHARED_LEN];
+	size_t shared_len = 0;
+	bool ok;
+
+	if (hs->session != NULL) {
+		session_resume(hs);
+	}
+	ok = send_server_hello(hs, choices, shared, &shared_len) &&
+	     hs_enter_handshake_keys(hs, shared, shared_len) && send_protected_flight(hs);
+	secret_wipe(shared, sizeof(shared));
+	return ok;
 }
 
 bool server13_on_client_hello(struct engine_hs *hs, const struct hs_message *msg,
 			      const struct client_hello *hello, const struct ext_block *block,
 			      enum hs_state *next)
 {
-	uint8_t shared[CRYPTO_MAX_SHARED_LEN];
+	struct choices choices = {.identity = 0};
 	struct rd session_id = hello->legacy_session_id;
-	size_t shared_len = 0;
-	struct shares shares;
 	bool ok;
 
-	if (!negotiate(hs, hello, block, &shares)) {
+	if (!negotiate(hs, msg, hello, block, &choices)) {
 		return false;
 	}
 	hs->session_id_len = session_id.left;
@@ -414,13 +430,11 @@ bool server13_on_client_hello(struct engine_hs *hs, const struct hs_message *msg
 	    !hs_transcript_add(hs, msg->whole)) {
 		return hs_fail_internal(hs, "ClientHello");
 	}
-	if (shares.key_exchange.left == 0) {
+	if (choices.shares.key_exchange.left == 0) {
 		*next = HS_WAIT_CLIENT_HELLO_AGAIN;
 		return send_hello_retry_request(hs);
 	}
-	ok = send_server_hello(hs, &shares, shared, &shared_len) &&
-	     hs_enter_handshake_keys(hs, shared, shared_len) && send_protected_flight(hs);
-	secret_wipe(shared, sizeof(shared));
+	ok = answer(hs, &choices);
 	*next = hs->certificate_wanted ? HS_WAIT_CLIENT_CERTIFICATE : HS_WAIT_CLIENT_FINISHED;
 	return ok;
 }
@@ -449,7 +463,7 @@ static bool on_certificate_verify(struct engine_hs *hs, const struct hs_message 
 
 static bool on_finished(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next)
 {
-	if (!hs_check_finished(hs, msg) ||
+	if (!hs_check_finished(hs, msg) || !psk13_send_tickets(hs) ||
 	    !hs_set_recv_secret(hs, &hs->ks.client_application_traffic_secret)) {
 		return false;
 	}

@@ -188,6 +188,18 @@ bool session_begin(const struct engine_hs *hs, struct session *session)
 	return true;
 }
 
+void session_resume(struct engine_hs *hs)
+{
+	const struct session *session = hs->session;
+
+	hs->resumed = true;
+	hs->established = session->established;
+	hs->peer_is_authenticated = session->peer_is_authenticated;
+	memcpy(hs->peer_subject, session->peer_subject, sizeof(hs->peer_subject));
+}
+_Static_assert(sizeof(((struct engine_hs *)NULL)->peer_subject) == SESSION_SUBJECT_MAX + 1,
+	       "a session holds a handshake's peer_subject");
+
 /* ---- the store ---- */
 
 /* Digest of a configuration's id, a kind of session, and two fields, each with its length. */
@@ -242,11 +254,11 @@ bool session_server_name(const struct engine_config *config, struct rd session_i
 	       make_name(config, "server", session_id, rd_of(NULL, 0), name);
 }
 
-static bool is_no_name(const uint8_t name[static ENGINE_SESSION_ID_LEN])
+bool session_is_kept(const uint8_t name[static ENGINE_SESSION_ID_LEN])
 {
 	static const uint8_t zeros[ENGINE_SESSION_ID_LEN];
 
-	return memcmp(name, zeros, sizeof(zeros)) == 0;
+	return memcmp(name, zeros, sizeof(zeros)) != 0;
 }
 
 void session_put(const uint8_t name[static ENGINE_SESSION_ID_LEN], const struct session *session)
@@ -255,7 +267,7 @@ void session_put(const uint8_t name[static ENGINE_SESSION_ID_LEN], const struct 
 	uint8_t room[ENGINE_SESSION_MAX];
 	struct wr out;
 
-	if (store == NULL || is_no_name(name)) {
+	if (store == NULL || !session_is_kept(name)) {
 		return;
 	}
 	wr_init(&out, room, sizeof(room));
@@ -272,7 +284,7 @@ bool session_get(const uint8_t name[static ENGINE_SESSION_ID_LEN], bool take, st
 	size_t len = 0;
 	bool ok = false;
 
-	if (store != NULL && !is_no_name(name)) {
+	if (store != NULL && session_is_kept(name)) {
 		len = store->get(name, take, room);
 	}
 	if (len != 0 && len <= sizeof(room)) {
@@ -289,7 +301,7 @@ void session_drop(const uint8_t name[static ENGINE_SESSION_ID_LEN])
 {
 	const struct engine_session_store *store = engine_sessions();
 
-	if (store != NULL && !is_no_name(name)) {
+	if (store != NULL && session_is_kept(name)) {
 		store->drop(name);
 	}
 }

@@ -57,6 +57,9 @@ must_check bool session_is_fresh(const struct session *session, int64_t now);
  */
 must_check bool session_begin(const struct engine_hs *hs, struct session *session);
 
+/* The handshake goes on from hs->session: it is resumed, and the peer is who it was then. */
+void session_resume(struct engine_hs *hs);
+
 /* ---- the store of the environment ---- */
 
 /*
@@ -70,6 +73,8 @@ must_check bool session_client_name(const struct engine_config *config, const ch
 /* The name of a server's session of TLS 1.2 or older with this session id. False if none is to be kept. */
 must_check bool session_server_name(const struct engine_config *config, struct rd session_id,
 				    uint8_t name[static ENGINE_SESSION_ID_LEN]);
+/* Is it a name, not zeros? */
+bool session_is_kept(const uint8_t name[static ENGINE_SESSION_ID_LEN]);
 /* Keep a session; nothing happens if that cannot be, or if name is zeros. */
 void session_put(const uint8_t name[static ENGINE_SESSION_ID_LEN], const struct session *session);
 /* Get the newest one that is fresh; take: nobody else gets it. False if there is none. */

@@ -124,7 +124,8 @@ static void test_bodies(void **unused)
 {
 	struct rd view;
 	uint16_t value;
-	size_t n, m;
+	struct offered_psks offer;
+	uint32_t age;
 
 	(void)unused;
 	assert_true(ext_parse_server_name(R("\0\x04\0\0\x01x"), &view) && view.left == 1);
@@ -146,10 +147,11 @@ static void test_bodies(void **unused)
 	assert_true(ext_parse_key_shares(R("\0\0"), &view) && view.left == 0);
 	assert_true(ext_parse_offered_psks(R("\0\x0e\0\x01x\0\0\0\0\0\x01y\0\0\0\0\0\x21\x20"
 					     "0123456789abcdef0123456789abcdef"),
-					   &n, &m));
-	assert_int_equal(n, 2);
-	assert_int_equal(m, 1);
-	assert_false(ext_parse_offered_psks(R("\0\x06\0\0\0\0\0\0\0\0"), &n, &m));
+					   &offer));
+	assert_int_equal(offer.n_identities, 2);
+	assert_int_equal(offer.n_binders, 1);
+	assert_true(ext_next_psk_identity(&offer.identities, &view, &age) && view.left == 1 && view.p[0] == 'x');
+	assert_false(ext_parse_offered_psks(R("\0\x06\0\0\0\0\0\0\0\0"), &offer));
 }
 
 int main(void)

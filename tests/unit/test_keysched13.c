@@ -15,12 +15,12 @@
 
 static void test_labels_have_bounds(void **unused)
 {
-	uint8_t secret[32] = {1}, context[65] = {0}, out[16];
+	uint8_t secret[32] = {1}, context[256] = {0}, out[16];
 
 	(void)unused;
-	assert_true(keysched13_expand_label(CRYPTO_SHA256, secret, 32, "key", context, 64, out, 16));
+	assert_true(keysched13_expand_label(CRYPTO_SHA256, secret, 32, "key", context, 255, out, 16));
 	assert_false(
-		keysched13_expand_label(CRYPTO_SHA256, secret, 32, "c hs traffic", context, 65, out, 16));
+		keysched13_expand_label(CRYPTO_SHA256, secret, 32, "c hs traffic", context, 256, out, 16));
 }
 
 static void test_both_directions_differ_and_updates_go_on(void **unused)
