@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * `tlshim explain`: which rule wins for a connection, why the earlier ones do not, and what the winner
- * asks for.
+ * `tlshim explain`: which rule wins for a connection, and why the earlier ones do not; explain_rule.c tells what the
+ * winner asks for.
  *
  * Implementation notes: nothing is looked up on the network, and the program and user are not known, so
  * besides yes and no there is "it depends". Such rules are told as what would win if; the winner is the
@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "explain.h"
 #include "load.h"
 #include "match.h"
 
@@ -32,11 +33,6 @@ static bool read_target(const char *text, enum policy_direction direction, struc
 static bool read_target_host(enum policy_direction direction, struct target *target, char *why);
 static enum answer explain_rule(const struct policy_rule *rule, const struct target *target, FILE *out);
 static void explain_clauses(const struct policy_rule *rule, FILE *out);
-static void explain_winner(const struct policy_rule *rule, const struct target *target, FILE *out);
-static void explain_connect(const struct policy_rule *rule, const struct target *target, FILE *out);
-static void explain_accept(const struct policy_rule *rule, FILE *out);
-static void explain_common(const struct policy_rule *rule, FILE *out);
-static void print_values(const struct policy_rule *rule, enum option_id id, const char *title, FILE *out);
 static void refuse(char *why, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 bool policy_explain(const struct policy *policy, enum policy_direction direction, const char *text, FILE *out,
@@ -117,7 +113,7 @@ static enum answer explain_rule(const struct policy_rule *rule, const struct tar
 		return DEPENDS;
 	}
 	(void)fprintf(out, "    wins, by pattern %s\n", which->text);
-	explain_winner(rule, target, out);
+	explain_outcome(rule, target->name, target->host, out);
 	return YES;
 }
 
@@ -134,146 +130,6 @@ static void explain_clauses(const struct policy_rule *rule, FILE *out)
 		diag_escape(shown, sizeof(shown), rule->user);
 		(void)fprintf(out, "    only for user %s (uid %u)\n", shown, rule->uid);
 	}
-}
-
-static void explain_winner(const struct policy_rule *rule, const struct target *target, FILE *out)
-{
-	(void)fprintf(out, "\nResult: %s%s%s", rule_action_name(rule->action), rule->protocol ? " " : "",
-		      rule->protocol ? rule->protocol : "");
-	if (rule->action == POLICY_DENY) {
-		(void)fprintf(out, ": %s\n",
-			      rule->direction == POLICY_CONNECT
-				      ? "connect() fails with EACCES"
-				      : "the connection is closed before the program sees a byte");
-		return;
-	}
-	if (rule->action == POLICY_PLAIN) {
-		(void)fprintf(out, ": tlshim does not touch the connection\n");
-		return;
-	}
-	(void)fputc('\n', out);
-	if (rule_unavailable(rule)) {
-		(void)fprintf(out, "    ERROR: %s\n", rule_unavailable(rule));
-	}
-	if (rule->direction == POLICY_CONNECT) {
-		explain_connect(rule, target, out);
-	} else {
-		explain_accept(rule, out);
-	}
-	explain_common(rule, out);
-}
-
-/* Who the server must prove to be. */
-static void explain_connect(const struct policy_rule *rule, const struct target *target, FILE *out)
-{
-	const char *server_name = policy_rule_server_name(rule);
-	const char *name = server_name ? server_name : target->name;
-	enum engine_verify verify = policy_rule_verify(rule);
-
-	if (verify == ENGINE_VERIFY_FULL && name) {
-		(void)fprintf(out,
-			      "    verify         full: the server's certificate must be valid, lead to the "
-			      "trust below\n"
-			      "                   and carry the name %s (%s)\n",
-			      name,
-			      server_name ? "server-name of the rule"
-					  : "the name that the program looked up");
-	} else if (verify == ENGINE_VERIFY_FULL) {
-		(void)fprintf(out,
-			      "    verify         full: the server's certificate must be valid, lead to the "
-			      "trust below\n"
-			      "                   and carry the name that the program looked up; when none "
-			      "is known (an\n"
-			      "                   address literal), the address %s itself, else the "
-			      "connection fails\n",
-			      target->host);
-	} else if (verify == ENGINE_VERIFY_CHAIN) {
-		(void)fprintf(out, "    verify         chain: the server's certificate must be valid and "
-				   "lead to the trust\n"
-				   "                   below; its name is NOT verified\n");
-	} else {
-		(void)fprintf(out, "    verify         none: the server may be ANYONE\n");
-	}
-	if (verify != ENGINE_VERIFY_NONE) {
-		print_values(rule, OPTION_TRUST, "trust", out);
-	}
-	if (rule_option(rule, OPTION_CERTIFICATE)) {
-		print_values(rule, OPTION_CERTIFICATE, "certificate", out);
-		print_values(rule, OPTION_KEY, "key", out);
-	}
-}
-
-/* Who we prove to be, and what clients must show. */
-static void explain_accept(const struct policy_rule *rule, FILE *out)
-{
-	static const char *const modes[] = {
-		[ENGINE_CLIENT_AUTH_NONE] = "none: clients are not asked for a certificate",
-		[ENGINE_CLIENT_AUTH_REQUEST] =
-			"request: a certificate that a client shows must be valid; none is fine too",
-		[ENGINE_CLIENT_AUTH_REQUIRE] = "require: clients without a valid certificate are refused",
-	};
-	long mode = rule_number(rule, OPTION_CLIENT_AUTH, ENGINE_CLIENT_AUTH_NONE);
-
-	print_values(rule, OPTION_CERTIFICATE, "certificate", out);
-	print_values(rule, OPTION_KEY, "key", out);
-	(void)fprintf(out, "    client-auth    %s\n", modes[mode]);
-	if (mode == ENGINE_CLIENT_AUTH_NONE) {
-		return;
-	}
-	if (policy_rule_verify(rule) == ENGINE_VERIFY_NONE) {
-		(void)fprintf(out, "    verify         none: ANY client certificate is accepted\n");
-	} else {
-		print_values(rule, OPTION_TRUST, "trust", out);
-		print_values(rule, OPTION_ALLOW_PEER, "allow-peer", out);
-	}
-}
-
-static void explain_common(const struct policy_rule *rule, FILE *out)
-{
-	int timeout_ms = policy_rule_handshake_timeout_ms(rule);
-
-	print_values(rule, OPTION_VERSIONS, "versions", out);
-	print_values(rule, OPTION_ALPN, "alpn", out);
-	if (timeout_ms > 0) {
-		(void)fprintf(out, "    handshake      within %d seconds\n", timeout_ms / 1000);
-	} else {
-		(void)fprintf(out, "    handshake      without time limit\n");
-	}
-	(void)fprintf(out, "    truncation     %s\n",
-		      policy_rule_truncation_is_error(rule)
-			      ? "error: an end without close_notify fails the read"
-			      : "ignore: an end without close_notify is an end of file");
-}
-
-/* "    trust          /etc/x.pem, /etc/y.pem (default block, line 2)" */
-static void print_values(const struct policy_rule *rule, enum option_id id, const char *title, FILE *out)
-{
-	static const struct option_value system_value = {.text = "system"};
-	const struct option *option = rule_option(rule, id);
-	const struct option_value *value = option ? option->values : NULL;
-	const char *separator = "", *store = rule_system_trust();
-
-	if (!option && id == OPTION_TRUST) {
-		value = &system_value;
-	}
-	if (!value) {
-		return;
-	}
-	(void)fprintf(out, "    %-14s ", title);
-	for (; value; value = value->next) {
-		char shown[512];
-
-		diag_escape(shown, sizeof(shown), value->path ? value->path : value->text);
-		(void)fprintf(out, "%s%s", separator, shown);
-		if (id == OPTION_TRUST && !value->path) {
-			(void)fprintf(out, " (%s)", store ? store : "NOT FOUND");
-		}
-		separator = ", ";
-	}
-	if (option == &rule->policy->defaults[id]) {
-		(void)fprintf(out, " (default block, line %u)", option->at.line);
-	}
-	(void)fputc('\n', out);
 }
 
 /* ---- HOST:PORT ---- */

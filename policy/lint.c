@@ -8,8 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lint.h"
 #include "load.h"
-#include "rule.h"
 
 #define DAY            86400
 #define EXPIRY_WARNING (14 * DAY)
@@ -17,32 +17,17 @@
 /* Comparing every pattern with every other must end: so many comparisons and no more. */
 #define MAX_COMPARISONS 20000000
 
-struct lint {
-	const struct policy *policy;
-	const struct diag *diag;
-	int64_t now;
-	enum policy_lint_depth depth;
-	unsigned long n_comparisons;
-	/* What has been told: an option of the default block comes back with every rule that uses it. */
-	uint64_t *told;
-	size_t n_told, told_room;
-};
-
 static void lint_rule(struct lint *lint, const struct policy_rule *rule);
 static bool may_become(const struct policy_rule *rule);
 static void lint_files(struct lint *lint, const struct policy_rule *rule);
+static void lint_secrets(struct lint *lint, const struct policy_rule *rule, enum option_id id, const char *what);
 static void lint_credential(struct lint *lint, const struct policy_rule *rule, size_t i,
 			    const struct engine_credential_info *info);
-static void lint_weaknesses(struct lint *lint, const struct policy_rule *rule);
-static void lint_clients(struct lint *lint, const struct policy_rule *rule);
 static void lint_chain(struct lint *lint, const struct policy_rule *rule);
 static void lint_reach(struct lint *lint, size_t index);
 static void lint_order(struct lint *lint, size_t index);
 static const struct policy_rule *find_cover(struct lint *lint, size_t index, const struct pattern *pattern);
 static bool clauses_cover(const struct policy_rule *a, const struct policy_rule *b);
-static bool trusts_system(const struct policy_rule *rule);
-static void tell(struct lint *lint, enum policy_severity severity, struct place at, const char *format, ...)
-	__attribute__((format(printf, 4, 5)));
 
 bool policy_lint(struct policy *policy, int64_t now, enum policy_lint_depth depth, struct policy_diag *out)
 {
@@ -83,12 +68,9 @@ static void lint_rule(struct lint *lint, const struct policy_rule *rule)
 		return;
 	}
 	if (rule_unavailable(rule)) {
-		tell(lint, POLICY_ERROR, rule->at, "%s", rule_unavailable(rule));
+		lint_tell(lint, POLICY_ERROR, rule->at, "%s", rule_unavailable(rule));
 	}
-	lint_weaknesses(lint, rule);
-	if (rule->direction == POLICY_ACCEPT && lint->depth == POLICY_LINT_ALL) {
-		lint_clients(lint, rule);
-	}
+	lint_options(lint, rule);
 	if (!rule_unavailable(rule) && (lint->depth == POLICY_LINT_ALL || may_become(rule))) {
 		lint_files(lint, rule);
 	}
@@ -106,25 +88,37 @@ static bool may_become(const struct policy_rule *rule)
 /* Load all that the rule names, as the program would. */
 static void lint_files(struct lint *lint, const struct policy_rule *rule)
 {
-	const struct option *key = rule_option(rule, OPTION_KEY);
 	struct engine_credential_info info;
 	struct rule_complaints complaints;
 	const struct engine_config *config = rule_load_config(rule, &complaints);
+	char why[ENGINE_REASON_MAX] = "";
 
 	for (size_t i = 0; i < complaints.n; i++) {
-		tell(lint, POLICY_ERROR, complaints.list[i].at, "%s", complaints.list[i].text);
+		lint_tell(lint, POLICY_ERROR, complaints.list[i].at, "%s", complaints.list[i].text);
 	}
 	for (size_t i = 0; config && engine_config_describe_credential(config, i, &info); i++) {
 		lint_credential(lint, rule, i, &info);
 	}
-	if (key && lint->depth == POLICY_LINT_ALL) {
-		const char *path = key->values->path;
-		unsigned mode;
+	if (lint->depth != POLICY_LINT_ALL) {
+		return;
+	}
+	if (config && engine_config_check(config, why) == ENGINE_OK && why[0]) {
+		lint_tell(lint, POLICY_WARNING, rule_place_of_algorithms(rule), "%s", why);
+	}
+	lint_secrets(lint, rule, OPTION_KEY, "key");
+	lint_secrets(lint, rule, OPTION_TICKET_KEYS, "ticket key");
+}
 
-		if (load_mode(path, &mode) && (mode & 026)) {
-			tell(lint, POLICY_WARNING, key->values->at,
-			     "key %s can be %s by others (mode %04o): make it 0600", path,
-			     mode & 022 ? "changed" : "read", mode);
+/* Files that nobody else may read. */
+static void lint_secrets(struct lint *lint, const struct policy_rule *rule, enum option_id id, const char *what)
+{
+	const struct option *option = rule_option(rule, id);
+	unsigned mode;
+
+	for (const struct option_value *file = option ? option->values : NULL; file; file = file->next) {
+		if (load_mode(file->path, &mode) && (mode & 026)) {
+			lint_tell(lint, POLICY_WARNING, file->at, "%s %s can be %s by others (mode %04o): make it 0600",
+				  what, file->path, mode & 022 ? "changed" : "read", mode);
 		}
 	}
 }
@@ -140,77 +134,22 @@ static void lint_credential(struct lint *lint, const struct policy_rule *rule, s
 	if (info->not_after < lint->now) {
 		long long days = (long long)(lint->now - info->not_after) / DAY;
 
-		tell(lint, POLICY_ERROR, file->at, "certificate %s (%s) expired %lld day%s ago", file->path,
+		lint_tell(lint, POLICY_ERROR, file->at, "certificate %s (%s) expired %lld day%s ago", file->path,
 		     info->subject, days, days == 1 ? "" : "s");
 	} else if (info->not_before > lint->now) {
-		tell(lint, POLICY_ERROR, file->at,
+		lint_tell(lint, POLICY_ERROR, file->at,
 		     "certificate %s (%s) is not valid yet: it begins %lld seconds from now", file->path,
 		     info->subject, (long long)(info->not_before - lint->now));
 	} else if (info->not_after - lint->now < EXPIRY_WARNING) {
 		long long days = (long long)(info->not_after - lint->now) / DAY;
 
-		tell(lint, POLICY_WARNING, file->at, "certificate %s (%s) expires in %lld day%s", file->path,
+		lint_tell(lint, POLICY_WARNING, file->at, "certificate %s (%s) expires in %lld day%s", file->path,
 		     info->subject, days, days == 1 ? "" : "s");
 	}
 	if (rule->direction == POLICY_ACCEPT && !info->has_server_name) {
-		tell(lint, POLICY_WARNING, file->at,
+		lint_tell(lint, POLICY_WARNING, file->at,
 		     "certificate %s (%s) has no subjectAltName: clients that verify names will refuse it",
 		     file->path, info->subject);
-	}
-}
-
-static void lint_weaknesses(struct lint *lint, const struct policy_rule *rule)
-{
-	const struct option *verify = rule_option(rule, OPTION_VERIFY);
-	const struct option *truncation = rule_option(rule, OPTION_TRUNCATION);
-	const struct option *own_trust = &rule->own[OPTION_TRUST];
-	bool is_connect = rule->direction == POLICY_CONNECT;
-	bool asks = is_connect ||
-		    rule_number(rule, OPTION_CLIENT_AUTH, ENGINE_CLIENT_AUTH_NONE) != ENGINE_CLIENT_AUTH_NONE;
-
-	if (verify && asks && verify->number == ENGINE_VERIFY_NONE) {
-		tell(lint, POLICY_WARNING, verify->at,
-		     "verify none: the peer may be anyone, so this protects against listeners only");
-		if (own_trust->at.line) {
-			tell(lint, POLICY_WARNING, own_trust->at,
-			     "'trust' has no effect with 'verify none' in line %u", verify->at.line);
-		}
-	}
-	if (verify && is_connect && verify->number == ENGINE_VERIFY_CHAIN && trusts_system(rule)) {
-		tell(lint, POLICY_WARNING, verify->at,
-		     "verify chain with the system's authorities: whoever has a certificate of any name is "
-		     "accepted");
-	}
-	if (truncation && truncation->number == 0) {
-		tell(lint, POLICY_NOTE, truncation->at,
-		     "truncation ignore: an attacker can cut off the end of what the peer sends");
-	}
-}
-
-static void lint_clients(struct lint *lint, const struct policy_rule *rule)
-{
-	long mode = rule_number(rule, OPTION_CLIENT_AUTH, ENGINE_CLIENT_AUTH_NONE);
-	const struct option *peers = rule_option(rule, OPTION_ALLOW_PEER);
-	static const enum option_id idle[] = {OPTION_TRUST, OPTION_VERIFY};
-
-	if (mode == ENGINE_CLIENT_AUTH_NONE) {
-		for (size_t i = 0; i < sizeof(idle) / sizeof(idle[0]); i++) {
-			if (rule->own[idle[i]].at.line) {
-				tell(lint, POLICY_WARNING, rule->own[idle[i]].at,
-				     "'%s' has no effect: without 'client-auth' no client is asked for a "
-				     "certificate",
-				     options_keyword(options_at(idle[i])));
-			}
-		}
-	} else if (mode == ENGINE_CLIENT_AUTH_REQUEST && peers) {
-		tell(lint, POLICY_WARNING, peers->at,
-		     "'allow-peer' with 'client-auth request': clients without a certificate are let in");
-	} else if (mode == ENGINE_CLIENT_AUTH_REQUIRE && !peers && trusts_system(rule) &&
-		   policy_rule_verify(rule) != ENGINE_VERIFY_NONE) {
-		tell(lint, POLICY_WARNING, rule_option(rule, OPTION_TRUST)->at,
-		     "client certificates of any public authority are accepted: name the clients with "
-		     "'allow-peer', "
-		     "or trust an authority of your own");
 	}
 }
 
@@ -235,7 +174,7 @@ static void lint_chain(struct lint *lint, const struct policy_rule *rule)
 	    rule_issuer_is_known(rule)) {
 		return;
 	}
-	tell(lint, POLICY_NOTE, certificate->values->at,
+	lint_tell(lint, POLICY_NOTE, certificate->values->at,
 	     "the chain in %s may be incomplete: its issuer '%s' is not in the file; unless peers trust that "
 	     "issuer "
 	     "itself, append the intermediate certificate",
@@ -259,11 +198,11 @@ static void lint_reach(struct lint *lint, size_t index)
 		}
 	}
 	if (cover && all) {
-		tell(lint, POLICY_WARNING, rule->at,
+		lint_tell(lint, POLICY_WARNING, rule->at,
 		     "this rule can never win: the rule in line %u comes first and covers %s", cover->at.line,
 		     rule->patterns->next ? "its patterns, alone or with others" : covered->text);
 	} else if (cover) {
-		tell(lint, POLICY_WARNING, covered->at,
+		lint_tell(lint, POLICY_WARNING, covered->at,
 		     "%s can never win: the rule in line %u comes first and covers it", covered->text,
 		     cover->at.line);
 	}
@@ -293,7 +232,7 @@ static void lint_order(struct lint *lint, size_t index)
 				}
 				if ((q->kind == PATTERN_NAME || q->kind == PATTERN_SUFFIX) &&
 				    pattern_ports_meet(p, q)) {
-					tell(lint, POLICY_WARNING, p->at,
+					lint_tell(lint, POLICY_WARNING, p->at,
 					     "connections to %s whose name is not known are refused by the "
 					     "rule by name "
 					     "in line %u; to decide them here, put this rule first",
@@ -338,21 +277,8 @@ static bool clauses_cover(const struct policy_rule *a, const struct policy_rule 
 	return !a->user || (b->user && a->uid == b->uid);
 }
 
-/* Does the rule verify against the system's authorities? */
-static bool trusts_system(const struct policy_rule *rule)
-{
-	const struct option *trust = rule_option(rule, OPTION_TRUST);
-
-	for (const struct option_value *value = trust ? trust->values : NULL; value; value = value->next) {
-		if (!value->path) {
-			return true;
-		}
-	}
-	return !trust && rule->direction == POLICY_CONNECT;
-}
-
 /* Report, unless the same has been said of the same place. */
-static void tell(struct lint *lint, enum policy_severity severity, struct place at, const char *format, ...)
+void lint_tell(struct lint *lint, enum policy_severity severity, struct place at, const char *format, ...)
 {
 	uint64_t hash = 14695981039346656037u ^ ((uint64_t)at.line << 32 | at.column); /* FNV-1a */
 	char text[1024];

@@ -13,12 +13,16 @@ enum option_id {
 	OPTION_ALPN,
 	OPTION_CERTIFICATE,
 	OPTION_CLIENT_AUTH,
+	OPTION_COMMON_NAME,
 	OPTION_CRL,
 	OPTION_GROUPS,
 	OPTION_HANDSHAKE_TIMEOUT,
 	OPTION_KEY,
+	OPTION_OCSP_RESPONSE,
+	OPTION_PADDING,
 	OPTION_PIN,
 	OPTION_PROFILE,
+	OPTION_REQUIRE_OCSP,
 	OPTION_SERVER_NAME,
 	OPTION_SESSION_CACHE,
 	OPTION_SESSION_LIFETIME,
@@ -40,6 +44,10 @@ enum option_id {
 
 #define OPTION_MAX_VALUES           32
 #define OPTION_DEFAULT_HANDSHAKE_MS 30000
+#define OPTION_DEFAULT_LIFETIME     7200
+#define OPTION_MAX_CERTIFICATES     8
+#define OPTION_MAX_PINS             16
+#define OPTION_CACHE_ON             (-1)
 
 struct option_value {
 	struct option_value *next;
@@ -54,8 +62,9 @@ struct option {
 	struct option_value *values;
 	size_t n_values;
 	/*
-	 * verify, client-auth: the engine's enum; versions: lowest << 16 | highest, as on the wire;
-	 * handshake-timeout: milliseconds; truncation: 1 error, 0 ignore
+	 * verify, client-auth, profile: the engine's enum; versions: lowest << 16 | highest, as on the wire;
+	 * handshake-timeout: milliseconds; session-lifetime: seconds; padding: bytes; session-cache: OPTION_CACHE_ON,
+	 * 0 for off, or how many sessions; truncation: 1 error, 0 ignore; common-name, require-ocsp: 1 yes, 0 no
 	 */
 	long number;
 };
@@ -72,7 +81,6 @@ const char *options_keyword(const struct option_spec *spec);
 /* What values it takes, "FILE"; and a line of help. */
 const char *options_syntax(const struct option_spec *spec);
 const char *options_help(const struct option_spec *spec);
-bool options_is_supported(const struct option_spec *spec);
 /* May option id stand in any of these kinds of block? */
 bool options_may_stand(enum option_id id, unsigned where);
 
@@ -91,9 +99,14 @@ void options_give(const struct option_block *block, const struct option_spec *sp
 		  struct option_value *values, size_t n_values);
 
 /*
- * Report what is missing in, or contradicts itself in, the options in force for a rule. After all is
- * parsed.
+ * Report what is missing in, or contradicts itself in, the options in force for a rule, and in the default block by
+ * itself. After all is parsed.
  */
 void options_check_rule(const struct policy_rule *rule, const struct diag *diag);
+void options_check_defaults(const struct policy *policy, const struct diag *diag);
+/*
+ * The number, from 0, of the certificate that an ocsp-response is for: the last one before it, else the first.
+ */
+size_t options_certificate_before(const struct option *certificate, struct place at);
 
 #endif

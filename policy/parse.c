@@ -567,9 +567,12 @@ static void unknown_statement(struct parser *parser)
 	}
 }
 
-/* Judge each rule as a whole, unless its mistakes would only show up a second time. */
+/* Judge the default block and each rule as a whole, unless mistakes would only show up a second time. */
 static void check_rules(struct parser *parser)
 {
+	if (!parser->defaults_broken) {
+		options_check_defaults(parser->policy, parser->diag);
+	}
 	for (size_t i = 0; i < parser->policy->n_rules && !parser->defaults_broken; i++) {
 		if (!parser->policy->rules[i]->is_broken) {
 			options_check_rule(parser->policy->rules[i], parser->diag);

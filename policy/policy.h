@@ -95,6 +95,14 @@ struct policy_verdict {
 /* Find the first rule that matches. Async-signal-safe. */
 void policy_match(const struct policy *policy, const struct policy_query *query, struct policy_verdict *verdict);
 
+/*
+ * For how many sessions the cache that all processes of a start share wants room: `session-cache SIZE` of the default
+ * block; 0 if no rule resumes connections.
+ */
+#define POLICY_DEFAULT_SESSIONS 1024
+#define POLICY_MAX_SESSIONS	65536
+size_t policy_session_cache_size(const struct policy *policy);
+
 /* How many rules there are. */
 size_t policy_n_rules(const struct policy *policy);
 

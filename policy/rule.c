@@ -156,11 +156,29 @@ struct policy_rule *rule_add(struct policy *policy)
 	return rule;
 }
 
+/* Does the rule's own say about `with` leave nothing of the default block's about id? */
+static bool goes_with(enum option_id id, enum option_id with)
+{
+	switch (id) {
+	case OPTION_CERTIFICATE:
+	case OPTION_KEY:
+	case OPTION_OCSP_RESPONSE:
+		return with == OPTION_CERTIFICATE || with == OPTION_KEY;
+	case OPTION_VERSIONS:
+	case OPTION_SUITES:
+	case OPTION_GROUPS:
+	case OPTION_SIGNATURE_ALGORITHMS:
+		return with == OPTION_PROFILE;
+	default:
+		return false;
+	}
+}
+
 const struct option *rule_option(const struct policy_rule *rule, enum option_id id)
 {
+	static const enum option_id leaders[] = {OPTION_CERTIFICATE, OPTION_KEY, OPTION_PROFILE};
 	const struct option *inherited = &rule->policy->defaults[id];
 	unsigned where = rule->direction == POLICY_ACCEPT ? OPTION_IN_ACCEPT : OPTION_IN_CONNECT;
-	bool is_pair = id == OPTION_CERTIFICATE || id == OPTION_KEY;
 
 	if (rule->own[id].at.line) {
 		return &rule->own[id];
@@ -168,8 +186,10 @@ const struct option *rule_option(const struct policy_rule *rule, enum option_id 
 	if (!inherited->at.line || !rule_is_wrapped(rule) || !options_may_stand(id, where)) {
 		return NULL;
 	}
-	if (is_pair && (rule->own[OPTION_CERTIFICATE].at.line || rule->own[OPTION_KEY].at.line)) {
-		return NULL;
+	for (size_t i = 0; i < sizeof(leaders) / sizeof(leaders[0]); i++) {
+		if (rule->own[leaders[i]].at.line && goes_with(id, leaders[i])) {
+			return NULL;
+		}
 	}
 	return inherited;
 }
@@ -250,6 +270,30 @@ int policy_rule_handshake_timeout_ms(const struct policy_rule *rule)
 bool policy_rule_truncation_is_error(const struct policy_rule *rule)
 {
 	return rule_number(rule, OPTION_TRUNCATION, 1) != 0;
+}
+
+size_t policy_session_cache_size(const struct policy *policy)
+{
+	long size = policy->defaults[OPTION_SESSION_CACHE].number;
+
+	for (size_t i = 0; i < policy->n_rules; i++) {
+		const struct policy_rule *rule = policy->rules[i];
+
+		if (rule_is_wrapped(rule) && !rule_unavailable(rule) && rule_keeps_sessions(rule)) {
+			return size > 0 ? (size_t)size : POLICY_DEFAULT_SESSIONS;
+		}
+	}
+	return 0;
+}
+
+enum engine_profile rule_profile(const struct policy_rule *rule)
+{
+	return (enum engine_profile)rule_number(rule, OPTION_PROFILE, ENGINE_PROFILE_DEFAULT);
+}
+
+bool rule_keeps_sessions(const struct policy_rule *rule)
+{
+	return rule_number(rule, OPTION_SESSION_CACHE, OPTION_CACHE_ON) != 0;
 }
 
 bool rule_write_text(struct policy_rule *rule)

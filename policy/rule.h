@@ -39,11 +39,18 @@ struct policy_rule {
 	struct rule_cache *cache;
 };
 
+/* What the files that decide who the peer may be hold: sessions must not outlive a change of them. */
+struct rule_digest {
+	uint8_t sum[32];
+	bool failed; /* it is not known */
+};
+
 /* A trust set that several rules share: key is the list of its sources. */
 struct rule_trust {
 	struct rule_trust *next;
 	char *key;
 	struct engine_trust *trust;
+	struct rule_digest digest;
 };
 
 struct rule_block;
@@ -74,12 +81,17 @@ bool rule_write_text(struct policy_rule *rule);
 
 /*
  * The option in force for rule: its own, else the default block's where it may stand in this kind of rule,
- * else NULL. A rule with a certificate or key of its own inherits neither.
+ * else NULL. A rule with a certificate or key of its own inherits neither, nor an OCSP response; one with a profile of
+ * its own no versions, suites, groups and signature algorithms.
  */
 const struct option *rule_option(const struct policy_rule *rule, enum option_id id);
 /* Its number (see options.c), or fallback if the option is not in force. */
 long rule_number(const struct policy_rule *rule, enum option_id id, long fallback);
 
+/* May connections of this rule be resumed? */
+bool rule_keeps_sessions(const struct policy_rule *rule);
+/* The profile in force. */
+enum engine_profile rule_profile(const struct policy_rule *rule);
 /* True for the actions that put TLS on a connection. */
 bool rule_is_wrapped(const struct policy_rule *rule);
 /* "tls", "starttls smtp", … */
@@ -98,6 +110,15 @@ struct rule_complaints {
 };
 /* As policy_rule_config(), with the places. The caller does not hold policy->lock. */
 struct engine_config *rule_load_config(const struct policy_rule *rule, struct rule_complaints *complaints);
+/*
+ * A configuration with the rule's profile, versions and algorithms alone, to ask for what can be negotiated; the caller
+ * releases it. NULL with complaints if they do not go together.
+ */
+struct engine_config *rule_algorithms(const struct policy_rule *rule, struct rule_complaints *complaints);
+/* Where that is to be mended. */
+struct place rule_place_of_algorithms(const struct policy_rule *rule);
+/* Does the rule verify certificates of peers? */
+bool rule_verifies(const struct policy_rule *rule);
 /*
  * Is the rule's certificate issued by an authority of the system's, or one that a rule loaded so far
  * trusts? For lint.

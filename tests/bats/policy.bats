@@ -130,21 +130,93 @@ explain() { run --separate-stderr "$TLSHIM" explain --policy "$POLICY" "$@"; }
 	says "$POLICY:2:1: error: permissive is not available in this version"
 }
 
-@test "an option that is not honoured is refused, not ignored" {
-	local option
-	for option in 'crl x.pem' 'suites TLS_AES_128_GCM_SHA256' 'pin sha256/AAAA' 'profile modern'; do
-		echo "connect *:443 tls { trust ca.pem; $option }" | policy
-		check
-		assert_equal "$status" 1
-		says "'${option%% *}' is not supported by this version"
-	done
-}
-
-@test "a range of versions without 1.3 is refused" {
-	echo 'connect *:443 tls { trust ca.pem; versions 1.0-1.1 }' | policy
+@test "TLS 1.0 and 1.1 need profile legacy in the same rule, and are told loudly even then" {
+	printf 'connect *:443 tls {\n    trust ca.pem\n    versions 1.0-1.3\n}\n' | policy
 	check
 	assert_equal "$status" 1
-	says "$POLICY:1:44: error: 'versions 1.0-1.1' holds no version"
+	says "$POLICY:3:14: error: TLS 1.0 and 1.1 need 'profile legacy' in the same rule"
+	echo 'default { profile legacy }' | policy
+	check
+	assert_equal "$status" 1
+	says "'profile legacy' is for single rules"
+	echo 'connect *:443 tls { trust ca.pem; profile legacy; versions 1.0-1.3 }' | policy
+	check
+	assert_success
+	assert_output --partial "OK, 1 rule, 2 warnings"
+	says "$POLICY:1:35: warning: profile legacy: allows key exchange without forward secrecy"
+	says "$POLICY:1:51: warning: versions 1.0-1.3: TLS 1.0 and 1.1 rest on MD5 and SHA-1"
+}
+
+@test "a cipher suite that is misspelt, unknown to the profile or without its version is refused at its place" {
+	echo 'connect *:443 tls { trust ca.pem; suites TLS_AES_128_GCM_SHA265 }' | policy
+	check
+	assert_equal "$status" 1
+	says "$POLICY:1:42: error: found 'TLS_AES_128_GCM_SHA265', expected the name of a cipher suite"
+	says "(did you mean 'TLS_AES_128_GCM_SHA256'?)"
+	echo 'connect *:443 tls { trust ca.pem; versions 1.2; suites AES128-SHA }' | policy
+	check
+	assert_equal "$status" 1
+	says "$POLICY:1:56: error: TLS_RSA_WITH_AES_128_CBC_SHA needs profile legacy"
+	echo 'connect *:443 tls { trust ca.pem; suites ECDHE-RSA-AES128-GCM-SHA256 }' | policy
+	check
+	assert_equal "$status" 1
+	says "$POLICY:1:35: error: no cipher suite is left for TLS 1.3: name one of that version, or leave the version out"
+	echo 'accept *:443 tls { certificate server.pem; key server.key; versions 1.2; suites ECDHE-RSA-AES128-GCM-SHA256 }' | policy
+	check
+	assert_equal "$status" 1
+	says "the certificate of CN=server (EC P-256) can never be used"
+}
+
+@test "a program is not started with suites that cannot work" {
+	echo 'connect *:443 tls { trust ca.pem; versions 1.3; suites ECDHE-RSA-AES128-GCM-SHA256 }' | policy
+	run --separate-stderr "$TLSHIM" run --policy "$POLICY" -- echo started
+	assert_equal "$status" 1
+	refute_output --partial started
+	says "no cipher suite is left for TLS 1.3"
+}
+
+@test "ticket keys are 48 random bytes, or as many in hexadecimal, that nobody else may read" {
+	head -c 48 /dev/urandom >ticket.key
+	head -c 48 /dev/urandom | od -An -v -tx1 | tr -d ' \n' >old.key
+	chmod 600 ticket.key old.key
+	echo 'accept *:443 tls { certificate chain-under-inter.pem; key under-inter.key; ticket-keys ticket.key old.key }' | policy
+	check
+	assert_success
+	silent
+	chmod 644 old.key
+	check
+	assert_success
+	says "warning: ticket key $PWD/old.key can be read by others"
+	echo 'short' >old.key
+	check
+	assert_equal "$status" 1
+	says "found 6 bytes in ticket key $PWD/old.key, expected 48 random bytes or 96 hexadecimal digits"
+	says "head -c 48 /dev/urandom"
+}
+
+@test "as many keys as certificates, each with its own" {
+	cp "$PKI"/server-rsa2048.{pem,key} "$PKI"/ca-rsa.pem .
+	chmod 600 ./*.key
+	cat >pair <<-'END'
+		connect *:1 tls { trust ca.pem ca-rsa.pem }
+		accept *:443 tls {
+		    certificate server.pem; key server.key
+		    certificate server-rsa2048.pem; key server-rsa2048.key
+		}
+	END
+	policy <pair
+	check
+	assert_success
+	silent
+	sed '3s/server.key/server-rsa2048.key/; 4s/server-rsa2048.key/server.key/' pair | policy
+	check
+	assert_equal "$status" 1
+	says "$POLICY:3:17: error: cannot use certificate $PWD/server.pem with key $PWD/server-rsa2048.key"
+	says "$POLICY:4:17: error: cannot use certificate $PWD/server-rsa2048.pem with key $PWD/server.key"
+	sed 's/; key server-rsa2048.key//' pair | policy
+	check
+	assert_equal "$status" 1
+	says "$POLICY:3:5: error: found 2 certificates and 1 key, expected a key for each certificate, in the same order"
 }
 
 @test "control characters in a policy reach the terminal escaped" {
@@ -225,6 +297,24 @@ explain() { run --separate-stderr "$TLSHIM" explain --policy "$POLICY" "$@"; }
 	assert_output --partial "certificate    $PWD/server.pem"
 	explain accept 10.0.0.1:8443
 	assert_output --partial "No rule matches"
+}
+
+@test "explain shows versions, suites and resumption" {
+	policy <<-'END'
+		default { profile modern; session-lifetime 600 }
+		connect *:443 tls
+		connect *:444 tls { profile legacy; versions 1.0-1.2; session-cache off }
+	END
+	explain connect example.org:443
+	assert_success
+	assert_output --partial "profile        modern: TLS 1.3 alone"
+	assert_output --partial "versions       1.3"
+	assert_output --regexp 'suites +3, TLS_[A-Z0-9_]+ first'
+	assert_output --partial "sessions       resumed for 600 seconds"
+	explain connect example.org:444
+	assert_output --partial "profile        legacy: OLD algorithms too"
+	assert_output --partial "versions       1.0-1.2"
+	assert_output --partial "sessions       never resumed"
 }
 
 @test "explain refuses a malformed target" {

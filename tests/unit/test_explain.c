@@ -150,6 +150,63 @@ static void tells_what_servers_ask_of_clients(void **state)
 	says("versions       1.3");
 }
 
+static void tells_what_can_be_negotiated(void **state)
+{
+	(void)state;
+	explain("connect *:443 tls", POLICY_CONNECT, "a:443");
+	says("profile        default: forward secrecy and authenticated encryption alone\n");
+	says("versions       1.2-1.3\n");
+	says("suites         9, TLS_");
+	says_not("groups");
+	explain("connect *:443 tls { profile modern; suites TLS_AES_256_GCM_SHA384; groups P-384 x25519;\n"
+		"  signature-algorithms ed25519; padding 512 }",
+		POLICY_CONNECT, "a:443");
+	says("profile        modern: TLS 1.3 alone\n");
+	says("versions       1.3\n");
+	says("suites         1: TLS_AES_256_GCM_SHA384\n");
+	says("groups         secp384r1, x25519\n");
+	says("signatures     ed25519\n");
+	says("padding        512\n");
+	explain("connect *:443 tls { profile legacy; versions 1.0-1.1 }", POLICY_CONNECT, "a:443");
+	says("profile        legacy: OLD algorithms too: RSA key exchange, DHE, CBC, renegotiation\n");
+	says("versions       1.0-1.1\n");
+	explain("connect *:443 tls { suites AES128-SHA ECDHE-RSA-AES128-GCM-SHA256 }", POLICY_CONNECT, "a:443");
+	says("ERROR: TLS_RSA_WITH_AES_128_CBC_SHA needs profile legacy\n");
+	explain("connect *:443 tls { suites ECDHE-RSA-AES128-GCM-SHA256 }", POLICY_CONNECT, "a:443");
+	says("ERROR: no cipher suite is left for TLS 1.3");
+}
+
+static void tells_of_resumption(void **state)
+{
+	(void)state;
+	explain("connect *:443 tls", POLICY_CONNECT, "a:443");
+	says("sessions       resumed for 7200 seconds\n");
+	explain("connect *:443 tls { session-cache off }", POLICY_CONNECT, "a:443");
+	says("sessions       never resumed\n");
+	explain(SERVER "session-lifetime 60; ticket-keys new old }", POLICY_ACCEPT, "localhost:443");
+	says("sessions       resumed for 60 seconds\n");
+	says("ticket-keys    /p/new, /p/old\n");
+}
+
+static void tells_of_pins_and_revocation(void **state)
+{
+#define PIN "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+	(void)state;
+	explain("connect *:443 tls { pin " PIN "; crl c.pem; require-ocsp yes; common-name allow }", POLICY_CONNECT, "a:443");
+	says("pin            " PIN "\n");
+	says("crl            /p/c.pem\n");
+	says("require-ocsp   yes\n");
+	says("common-name    allow\n");
+	explain("connect *:443 tls { pin " PIN "; verify none }", POLICY_CONNECT, "a:443");
+	says("verify         none: the server may be ANYONE with the key below\n");
+	explain("default { trust t; crl c }\n"
+		"accept *:443 tls { certificate a; key a; ocsp-response o; certificate b; key b; client-auth require }",
+		POLICY_ACCEPT, "*:443");
+	says("certificate    /p/a, /p/b\n");
+	says("ocsp-response  /p/o\n");
+	says("crl            /p/c (default block, line 1)\n");
+}
+
 static void tells_that_starttls_is_not_there(void **state)
 {
 	(void)state;
@@ -188,6 +245,9 @@ int main(void)
 		cmocka_unit_test(tells_what_is_verified_for_an_address),
 		cmocka_unit_test(tells_whose_rule_it_is),
 		cmocka_unit_test(tells_what_servers_ask_of_clients),
+		cmocka_unit_test(tells_what_can_be_negotiated),
+		cmocka_unit_test(tells_of_resumption),
+		cmocka_unit_test(tells_of_pins_and_revocation),
 		cmocka_unit_test(tells_that_starttls_is_not_there),
 		cmocka_unit_test(refuses_what_is_no_target),
 	};

@@ -223,7 +223,135 @@ static void what_is_not_available_is_an_error(void **state)
 	fails("connect *:25 starttls smtp\n", 1, "t.policy:1:1: error: starttls is not available in this version");
 	fails("accept *:443 permissive { certificate server.pem; key server.key }\n", 1,
 	      "permissive is not available in this version");
-	fails("connect *:443 tls { trust ca.pem; versions 1.0-1.1 }\n", 1, "holds no version that this tlshim speaks");
+}
+
+#define CA "connect *:443 tls { trust ca.pem; "
+#define ONE_KEY(name, more) "accept *:443 tls { certificate " name ".pem; key " name ".key; " more " }\n" TRUST
+
+static void old_algorithms_are_told_loudly(void **state)
+{
+	(void)state;
+	warns(CA "profile legacy }", 1,
+	      "t.policy:1:35: warning: profile legacy: allows key exchange without forward secrecy (RSA), DHE, CBC suites and "
+	      "renegotiation");
+	warns(CA "profile legacy; versions 1.0-1.3 }", 2,
+	      "t.policy:1:51: warning: versions 1.0-1.3: TLS 1.0 and 1.1 rest on MD5 and SHA-1 and MUST NOT be used (RFC 8996)");
+	warns(CA "profile legacy; versions 1.1 }", 2, "versions 1.1: TLS 1.0 and 1.1");
+	clean(CA "profile modern }");
+	clean(CA "profile default; versions 1.2 }");
+}
+
+static void algorithms_must_go_together(void **state)
+{
+	(void)state;
+	fails(CA "versions 1.3\n suites TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 }", 1,
+	      "t.policy:2:2: error: no cipher suite is left for TLS 1.3: name one of that version, or leave the version out");
+	fails(CA "suites ECDHE-RSA-AES128-GCM-SHA256 }", 1, "no cipher suite is left for TLS 1.3");
+	fails(CA "suites TLS_AES_128_GCM_SHA256\n suites AES128-SHA }", 1,
+	      "t.policy:2:9: error: TLS_RSA_WITH_AES_128_CBC_SHA needs profile legacy");
+	fails(CA "profile modern; suites ECDHE-RSA-AES128-GCM-SHA256 }", 1,
+	      "is not in profile modern, which is TLS 1.3 alone: it needs profile default or legacy");
+	fails(CA "groups ffdhe2048 }", 1, "ffdhe2048 needs profile legacy");
+	fails(CA "groups x25519 X25519 }", 1, "t.policy:1:35: error: x25519 is named twice");
+	fails(CA "signature-algorithms rsa_pkcs1_sha256 }", 1, "no signature scheme is left for the cipher suites of TLS 1.3");
+	clean(CA "versions 1.2; suites ECDHE-RSA-AES128-GCM-SHA256; groups P-256; signature-algorithms rsa_pkcs1_sha256 }");
+}
+
+static void keys_must_fit_the_algorithms(void **state)
+{
+	(void)state;
+	fails(ONE_KEY("server", "versions 1.2; suites ECDHE-RSA-AES128-GCM-SHA256"), 1,
+	      "error: the certificate of CN=server (EC P-256) can never be used");
+	warns(ONE_KEY("server", "suites TLS_AES_128_GCM_SHA256 ECDHE-RSA-AES128-GCM-SHA256"), 1,
+	      "warning: TLS 1.2 will never be spoken");
+	warns("accept *:443 tls { certificate server.pem; key server.key; certificate server-rsa2048.pem\n"
+	      " key server-rsa2048.key; profile modern; signature-algorithms ecdsa_secp256r1_sha256 }\n" TRUST, 1,
+	      "t.policy:2:42: warning: the certificate of CN=server-rsa2048 (RSA 2048) can never be used");
+	clean("accept *:443 tls { certificate server.pem; key server.key; certificate server-rsa2048.pem; key server-rsa2048.key }\n"
+	      "connect *:1 tls { trust ca.pem ca-rsa.pem }\n");
+}
+
+static void each_of_several_certificates_is_looked_at(void **state)
+{
+	(void)state;
+	fails("accept *:443 tls { certificate server.pem; key server.key\n certificate expired.pem; key expired.key }\n" TRUST, 1,
+	      "t.policy:2:14: error: certificate ");
+	found(1, 0, "expired 10 days ago");
+	fails("accept *:443 tls { certificate server.pem; key server.key\n certificate client.pem; key under-inter.key }\n", 1,
+	      "t.policy:2:14: error: cannot use certificate");
+	fails("accept *:443 tls { certificate server.pem nowhere.pem; key server.key server.key }\n", 1,
+	      "t.policy:1:43: error: cannot read certificate");
+}
+
+static const char *write_file(const char *name, const void *bytes, size_t len)
+{
+	static char path[PATH_MAX];
+	FILE *file;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", scratch, name);
+	file = fopen(path, "wb");
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, len, file), len);
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(chmod(path, 0600), 0);
+	return path;
+}
+
+/* A server with these files of the scratch folder as ticket keys; b may be "". */
+static const char *tickets(const char *a, const char *b)
+{
+	static char text[3 * PATH_MAX];
+
+	(void)snprintf(text, sizeof(text), SERVER("ticket-keys %s/%s %s%s%s"), scratch, a, b[0] ? scratch : "",
+		       b[0] ? "/" : "", b);
+	return text;
+}
+
+static void ticket_keys_are_random_and_have_48_bytes(void **state)
+{
+	static const char hex[] = "000102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F202122232425262728292a2b2c2d2e2f\n";
+	char key[48];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(key); i++) {
+		key[i] = (char)(i * 7);
+	}
+	(void)write_file("raw", key, 48);
+	(void)write_file("short", key, 47);
+	(void)write_file("zeros", "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 48);
+	(void)write_file("hex", hex, strlen(hex));
+	(void)write_file("nohex", "zz0102030405060708090a0b0c0d0e0f101112131415161718191A1B1C1D1E1F202122232425262728292a2b2c2d2e2f", 96);
+	(void)write_file("empty", "", 0);
+	clean(tickets("raw", "hex"));
+	clean(tickets("hex", ""));
+	fails(tickets("raw", "raw"), 1, "two of these ticket keys have the same name: each must be made anew");
+	fails(tickets("short", ""), 1, "found 47 bytes in ticket key ");
+	found(1, 0, "expected 48 random bytes or 96 hexadecimal digits; make one with `head -c 48 /dev/urandom`");
+	fails(tickets("nohex", ""), 1, "found 96 bytes in ticket key ");
+	fails(tickets("empty", ""), 1, "found 0 bytes in ticket key ");
+	fails(tickets("zeros", ""), 1, "all bytes of ticket key ");
+	fails(tickets("none", ""), 1, "cannot read ticket key ");
+	assert_int_equal(chmod(write_file("raw", key, 48), 0644), 0);
+	warns(tickets("raw", ""), 1, "/raw can be read by others (mode 0644): make it 0600");
+}
+
+static void options_of_resumption_without_effect_are_told(void **state)
+{
+	char text[PATH_MAX + 300];
+
+	(void)state;
+	warns(CA "session-cache off; session-lifetime 60 }", 1, "'session-lifetime' has no effect with 'session-cache off' in line 1");
+	warns("default { session-cache off }\n" CA "session-lifetime 60 }", 1, "has no effect with 'session-cache off' in line 1");
+	clean("default { session-lifetime 60 }\n" CA "session-cache off }");
+	(void)snprintf(text, sizeof(text), SERVER("session-cache off; ticket-keys %s/hex"), scratch);
+	warns(text, 1, "'ticket-keys' has no effect");
+}
+
+static void padding_needs_tls_1_3(void **state)
+{
+	(void)state;
+	clean(CA "padding 512 }");
+	warns(CA "padding 512; versions 1.2 }", 1, "'padding' has no effect without TLS 1.3");
 }
 
 static void rules_that_never_win_are_told(void **state)
@@ -300,6 +428,13 @@ int main(void)
 		cmocka_unit_test(weak_settings_are_told),
 		cmocka_unit_test(mistakes_in_defaults_are_told_once),
 		cmocka_unit_test(what_is_not_available_is_an_error),
+		cmocka_unit_test(old_algorithms_are_told_loudly),
+		cmocka_unit_test(algorithms_must_go_together),
+		cmocka_unit_test(keys_must_fit_the_algorithms),
+		cmocka_unit_test(each_of_several_certificates_is_looked_at),
+		cmocka_unit_test(ticket_keys_are_random_and_have_48_bytes),
+		cmocka_unit_test(options_of_resumption_without_effect_are_told),
+		cmocka_unit_test(padding_needs_tls_1_3),
 		cmocka_unit_test(rules_that_never_win_are_told),
 		cmocka_unit_test(address_rules_behind_name_rules_are_told),
 		cmocka_unit_test(directories_of_certificates_are_trusted),

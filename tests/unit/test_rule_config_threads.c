@@ -83,6 +83,188 @@ static void the_engine_gets_what_the_rule_says(void **state)
 	policy_unref(policy);
 }
 
+static void the_engine_gets_the_algorithms(void **state)
+{
+	struct policy *policy = parse("default { trust ca.pem; padding 256 }\n"
+				      "connect *:1 tls { profile legacy; versions 1.0-1.2; suites AES128-SHA;\n"
+				      "  groups secp384r1 x25519; signature-algorithms rsa_pss_rsae_sha256; padding none }\n"
+				      "connect *:2 tls { profile modern }\n"
+				      "connect *:3 tls { session-cache off }\n"
+				      "connect *:4 tls { session-lifetime 60 }\n");
+	const struct engine_config *config;
+	char why[512];
+
+	(void)state;
+	config = policy_rule_config(policy->rules[0], why);
+	assert_non_null(config);
+	assert_int_equal(config->profile, ENGINE_PROFILE_LEGACY);
+	assert_int_equal(config->min_version, ENGINE_TLS10);
+	assert_int_equal(config->max_version, ENGINE_TLS12);
+	assert_int_equal(config->algorithms.n_suites, 1);
+	assert_int_equal(config->algorithms.suites[0], 0x002f);
+	assert_true(config->algorithms.suites_are_ordered);
+	assert_int_equal(config->algorithms.n_groups, 2);
+	assert_int_equal(config->algorithms.groups[0], 0x0018);
+	assert_int_equal(config->algorithms.n_schemes, 1);
+	assert_int_equal(config->padding, 0);
+	assert_int_equal(config->session_lifetime, 7200);
+	config = policy_rule_config(policy->rules[1], why);
+	assert_non_null(config);
+	assert_int_equal(config->min_version, ENGINE_TLS13);
+	assert_int_equal(config->padding, 256);
+	assert_false(config->algorithms.suites_are_ordered);
+	config = policy_rule_config(policy->rules[2], why);
+	assert_non_null(config);
+	assert_int_equal(config->session_lifetime, 0);
+	assert_int_equal(config->min_version, ENGINE_TLS12);
+	config = policy_rule_config(policy->rules[3], why);
+	assert_non_null(config);
+	assert_int_equal(config->session_lifetime, 60);
+	policy_unref(policy);
+}
+
+static void a_server_gets_all_its_certificates_and_ticket_keys(void **state)
+{
+	char text[3 * PATH_MAX], command[2 * PATH_MAX], why[512];
+	const struct engine_config *config;
+	struct policy *policy;
+	uint8_t name[16];
+
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	(void)snprintf(command, sizeof(command),
+		       "printf 'nnnnnnnnnnnnnnnn0123456789abcdef0123456789ABCDEF' >%s/t1; "
+		       "printf '%%096d' 5 | tr 0 f >%s/t2",
+		       scratch, scratch);
+	assert_int_equal(system(command), 0);
+	(void)snprintf(text, sizeof(text),
+		       "accept *:1 tls { certificate server.pem chain-under-inter-rsa.pem; key server.key under-inter-rsa.key\n"
+		       "certificate server-ed25519.pem; key server-ed25519.key; ticket-keys %s/t1 %s/t2 }",
+		       scratch, scratch);
+	policy = parse(text);
+	config = policy_rule_config(policy->rules[0], why);
+	if (!config) {
+		fail_msg("%s", why);
+	}
+	assert_int_equal(config->n_credentials, 3);
+	assert_int_equal(config->credentials[1].n_chain, 2);
+	assert_int_equal(config->n_ticket_keys, 2);
+	assert_memory_equal(config->ticket_keys[0].name, name, 16);
+	assert_int_equal(config->ticket_keys[0].key[0], '0');
+	assert_int_equal(config->ticket_keys[1].name[0], 0xff);
+	assert_int_equal(config->ticket_keys[1].key[31], 0xf5);
+	policy_unref(policy);
+}
+
+/* The session id that rule 0 of text gets. */
+static void session_id(const char *text, uint8_t id[static ENGINE_SESSION_ID_LEN])
+{
+	struct policy *policy = parse(text);
+	char why[512];
+	const struct engine_config *config = policy_rule_config(policy->rules[0], why);
+
+	if (!config) {
+		fail_msg("%s: %s", text, why);
+	}
+	memcpy(id, config->session_id, ENGINE_SESSION_ID_LEN);
+	policy_unref(policy);
+}
+
+static void sessions_belong_to_what_the_rule_says(void **state)
+{
+	static const char *const same[] = {
+		"# the same in other words\n\nconnect *:1 tls {\n\ttrust \"./ca.pem\"\n}",
+		"default { trust ./ca.pem }\nconnect *:1 tls",
+		"connect *:1 tls { trust ./ca.pem }\nconnect *:2 tls { trust other-ca.pem }",
+	};
+	static const char *const other[] = {
+		"connect *:2 tls { trust ./ca.pem }",
+		"connect *:1, *:2 tls { trust ./ca.pem }",
+		"connect *:1 program x tls { trust ./ca.pem }",
+		"connect *:1 user 0 tls { trust ./ca.pem }",
+		"connect *:1 tls { trust other-ca.pem }",
+		"connect *:1 tls { trust ./ca.pem other-ca.pem }",
+		"connect *:1 tls { trust ./ca.pem; verify chain }",
+		"connect *:1 tls { trust ./ca.pem; verify none }",
+		"connect *:1 tls { trust ./ca.pem; server-name a }",
+		"connect *:1 tls { trust ./ca.pem; server-name b }",
+		"connect *:1 tls { trust ./ca.pem; alpn h2 }",
+		"connect *:1 tls { trust ./ca.pem; alpn h2 http/1.1 }",
+		"connect *:1 tls { trust ./ca.pem; profile modern }",
+		"connect *:1 tls { trust ./ca.pem; versions 1.2 }",
+		"connect *:1 tls { trust ./ca.pem; suites TLS_AES_128_GCM_SHA256 ECDHE-RSA-AES128-GCM-SHA256 }",
+		"connect *:1 tls { trust ./ca.pem; certificate client.pem; key client.key }",
+		"default { truncation ignore }\nconnect *:1 tls { trust ./ca.pem }",
+		"accept *:1 tls { certificate server.pem; key server.key }",
+		"accept *:1 tls { certificate server.pem; key server.key; client-auth require; trust ./ca.pem }",
+		"accept *:1 tls { certificate server.pem; key server.key; client-auth request; trust ./ca.pem }",
+		"accept *:1 tls { certificate server.pem; key server.key; client-auth require; trust ./ca.pem; allow-peer a }",
+	};
+	uint8_t ids[1 + sizeof(other) / sizeof(other[0])][ENGINE_SESSION_ID_LEN], id[ENGINE_SESSION_ID_LEN];
+
+	(void)state;
+	session_id("connect *:1 tls { trust ./ca.pem }", ids[0]);
+	for (size_t i = 0; i < sizeof(same) / sizeof(same[0]); i++) {
+		session_id(same[i], id);
+		assert_memory_equal(id, ids[0], sizeof(id));
+	}
+	for (size_t i = 0; i < sizeof(other) / sizeof(other[0]); i++) {
+		session_id(other[i], ids[i + 1]);
+		for (size_t k = 0; k <= i; k++) {
+			if (memcmp(ids[k], ids[i + 1], sizeof(id)) == 0) {
+				fail_msg("%s: has the id of %zu", other[i], k);
+			}
+		}
+	}
+}
+
+static void sessions_end_when_trust_changes(void **state)
+{
+	char text[PATH_MAX + 100], command[4 * PATH_MAX];
+	uint8_t before[ENGINE_SESSION_ID_LEN], after[ENGINE_SESSION_ID_LEN];
+
+	(void)state;
+	(void)snprintf(text, sizeof(text), "connect *:1 tls { trust %s/cas }", scratch);
+	(void)snprintf(command, sizeof(command), "mkdir %s/cas && cp %s/ca.pem %s/other-ca.pem %s/cas", scratch, dir, dir,
+		       scratch);
+	assert_int_equal(system(command), 0);
+	session_id(text, before);
+	session_id(text, after);
+	assert_memory_equal(before, after, sizeof(before));
+	(void)snprintf(command, sizeof(command), "rm %s/cas/other-ca.pem", scratch);
+	assert_int_equal(system(command), 0);
+	session_id(text, after);
+	assert_memory_not_equal(before, after, sizeof(before));
+}
+
+static void sessions_go_with_what_files_hold_not_with_their_place(void **state)
+{
+	char text[3 * PATH_MAX], command[5 * PATH_MAX];
+	uint8_t before[ENGINE_SESSION_ID_LEN], after[ENGINE_SESSION_ID_LEN];
+	static const char same[] = "connect *:1 tls { trust ca.pem; certificate client.pem; key client.key }";
+	struct messages *m = messages_reset();
+	struct policy *policy;
+	char why[512];
+
+	(void)state;
+	session_id(same, before);
+	(void)snprintf(command, sizeof(command), "cp %s/ca.pem %s/client.pem %s/client.key %s", dir, dir, dir, scratch);
+	assert_int_equal(system(command), 0);
+	(void)snprintf(text, sizeof(text), "%s/t.policy", scratch);
+	for (int i = 0; i < 2; i++) {
+		policy = policy_parse(same, strlen(same), text, &m->diag);
+		assert_non_null(policy);
+		assert_non_null(policy_rule_config(policy->rules[0], why));
+		memcpy(after, policy_rule_config(policy->rules[0], why)->session_id, sizeof(after));
+		policy_unref(policy);
+		assert_int_equal(memcmp(before, after, sizeof(before)) == 0, i == 0);
+		/* another client */
+		(void)snprintf(command, sizeof(command), "cp %s/client-plain.pem %s/client.pem; cp %s/client-plain.key %s/client.key",
+			       dir, scratch, dir, scratch);
+		assert_int_equal(system(command), 0);
+	}
+}
+
 static void a_configuration_may_outlive_its_policy(void **state)
 {
 	struct policy *policy = parse("connect *:1 tls { trust ca.pem }");
@@ -192,6 +374,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_engine_gets_what_the_rule_says),
+		cmocka_unit_test(the_engine_gets_the_algorithms),
+		cmocka_unit_test(a_server_gets_all_its_certificates_and_ticket_keys),
+		cmocka_unit_test(sessions_belong_to_what_the_rule_says),
+		cmocka_unit_test(sessions_end_when_trust_changes),
+		cmocka_unit_test(sessions_go_with_what_files_hold_not_with_their_place),
 		cmocka_unit_test(a_configuration_may_outlive_its_policy),
 		cmocka_unit_test(a_failure_names_the_file_and_may_be_mended),
 		cmocka_unit_test(rules_without_tls_have_no_configuration),
