@@ -183,6 +183,10 @@ static bool agree(struct engine_hs *hs, const struct ext_block *block, const str
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the server chose a group without a share");
 	}
 	hs->group = share->group;
+	/* what was sent is not needed any more, and a KEM wants much memory for a moment */
+	for (size_t i = 0; i < HS_MAX_SHARES; i++) {
+		wr_free(&hs->shares[i].bytes);
+	}
 	if (!crypto_kex_finish(share->kex, key_exchange.p, key_exchange.left, shared, &shared_len)) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the server's key share is no valid point");
 	}

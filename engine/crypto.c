@@ -5,11 +5,11 @@
  * Implementation notes
  *
  *   The environment is the one global of the engine: written once by engine_init() and only read after.
- *   The primitives are in crypto_*.c, which with x509*.c are all that knows wolfCrypt. Every return code of
- *   wolfCrypt is checked. Its random source is our own (no DRBG state to survive a fork), and its memory comes
- *   from the environment. engine_env.alloc must align like malloc, to 16 bytes.
- *   wolfCrypt frees some of its working memory with secrets in it (a Diffie-Hellman secret, for one): what it
- *   gives back is wiped first, for which each of its blocks begins with its size.
+ *   The primitives are in crypto_*.c, which with x509*.c are all that knows wolfCrypt. Every return code
+ *   of wolfCrypt is checked. Its random source is our own (no DRBG state to survive a fork), and its
+ *   memory comes from the environment. engine_env.alloc must align like malloc, to 16 bytes.
+ *   wolfCrypt frees some of its working memory with secrets in it (a Diffie-Hellman secret, for one): what
+ *   it gives back is wiped first, for which each of its blocks begins with its size.
  *   Constant time: AES, ChaCha20-Poly1305, X25519, the curves, ML-KEM and modular powers run in wolfCrypt's
  *   timing-resistant code (AES-NI, SP assembly); nothing in crypto*.c branches on or indexes by a secret.
  */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The primitives and the environment: everything the engine takes from wolfCrypt and from engine_init()'s caller.
+ * The primitives and the environment: everything the engine takes from wolfCrypt and from engine_init()'s
+ * caller.
  *
- * Outside this file's .c nobody knows how an AEAD, a hash or a key agreement is computed (X.509 has its own corner).
- * All functions return false when a primitive failed; outputs are then wiped or untouched, never half made.
+ * Outside this file's .c nobody knows how an AEAD, a hash or a key agreement is computed (X.509 has its
+ * own corner). All functions return false when a primitive failed; outputs are then wiped or untouched,
+ * never half made.
  */
 #ifndef ENGINE_CRYPTO_H
 #define ENGINE_CRYPTO_H
@@ -24,14 +26,14 @@ int64_t engine_now(void);
 const struct engine_session_store *engine_sessions(void);
 /* The environment's ticket keys, the one that seals first; returns how many. The caller wipes them. */
 size_t engine_ticket_keys(struct engine_ticket_key keys[static ENGINE_TICKET_KEYS]);
-/* The random source of wolfCrypt (CUSTOM_RAND_GENERATE_BLOCK): engine_random() under wolfCrypt's convention, 0 or -1. */
+/* The random source of wolfCrypt (CUSTOM_RAND_GENERATE_BLOCK): engine_random() by wolfCrypt's rules, 0 or -1. */
 int tlshim_wolfcrypt_random(unsigned char *out, unsigned int len);
 
 /* ---- hashes ---- */
 
 /*
- * MD5 and SHA-1 serve TLS 1.0 and 1.1 and the MAC of CBC suites, nothing else; CRYPTO_MD5_SHA1 is both digests, one
- * behind the other: the transcript hash of TLS 1.0 and 1.1. It has no HMAC.
+ * MD5 and SHA-1 serve TLS 1.0 and 1.1 and the MAC of CBC suites, nothing else; CRYPTO_MD5_SHA1 is both
+ * digests, one behind the other: the transcript hash of TLS 1.0 and 1.1. It has no HMAC.
  */
 enum crypto_hash { CRYPTO_SHA256, CRYPTO_SHA384, CRYPTO_SHA1, CRYPTO_MD5, CRYPTO_MD5_SHA1 };
 
@@ -96,8 +98,8 @@ must_check bool crypto_aead_seal(struct crypto_aead_ctx *ctx,
 				 const uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN], const uint8_t *aad,
 				 size_t aad_len, const uint8_t *in, size_t len, uint8_t *out);
 /*
- * in has len bytes of ciphertext and a tag behind them; out gets len bytes, same place or no overlap. False if the
- * tag is wrong: out[0..len) is then wiped.
+ * in has len bytes of ciphertext and a tag behind them; out gets len bytes, same place or no overlap.
+ * False if the tag is wrong: out[0..len) is then wiped.
  */
 must_check bool crypto_aead_open(struct crypto_aead_ctx *ctx,
 				 const uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN], const uint8_t *aad,
@@ -116,7 +118,8 @@ bool crypto_has_aes_hardware(void);
 struct crypto_cbc_ctx;
 struct crypto_cbc_ctx *crypto_cbc_new(void);
 /* key_len: 16 or 32. */
-must_check bool crypto_cbc_set_key(struct crypto_cbc_ctx *ctx, bool encrypt, const uint8_t *key, size_t key_len);
+must_check bool crypto_cbc_set_key(struct crypto_cbc_ctx *ctx, bool encrypt, const uint8_t *key,
+				   size_t key_len);
 /* len is a multiple of the block; in and out are the same or do not overlap. */
 must_check bool crypto_cbc_encrypt(struct crypto_cbc_ctx *ctx, const uint8_t iv[static CRYPTO_CBC_BLOCK_LEN],
 				   const uint8_t *in, size_t len, uint8_t *out);
@@ -126,8 +129,9 @@ void crypto_cbc_wipe(struct crypto_cbc_ctx *ctx);
 void crypto_cbc_free(struct crypto_cbc_ctx *ctx);
 
 /*
- * ct: HMAC over head[0..head_len) and data[0..len) where len is secret: time and memory access depend on head_len and
- * max_len alone. data has max_len readable bytes, len <= max_len. hash: SHA1, SHA256 or SHA384.
+ * ct: HMAC over head[0..head_len) and data[0..len) where len is secret: time and memory access depend on
+ * head_len and max_len alone. data has max_len readable bytes, len <= max_len. hash: SHA1, SHA256 or
+ * SHA384.
  */
 must_check bool crypto_hmac_ct(enum crypto_hash hash, const uint8_t *key, size_t key_len, const uint8_t *head,
 			       size_t head_len, const uint8_t *data, size_t len, size_t max_len,
@@ -164,10 +168,11 @@ size_t crypto_group_answer_len(enum crypto_group group);
  */
 struct crypto_kex *crypto_kex_begin(enum crypto_group group, uint8_t share[static CRYPTO_MAX_SHARE_LEN]);
 /*
- * Second half (server): answer the peer's share with our own and compute the secret. False if the peer's share is no
- * point of the curve, has the wrong length or gives an all-zero secret (RFC 8446 7.4.2), or on failure. FFDHE: the
- * share is checked against RFC 8446 4.2.8.1; in TLS 1.3 the secret keeps its leading zeros (7.4.1), which TLS 1.2
- * strips itself (RFC 5246 8.1.2).
+ * Second half (server): answer the peer's share with our own and compute the secret. False if the peer's
+ * share is no point of the curve, has the wrong length or gives an all-zero secret (RFC 8446 7.4.2), or
+ * on failure. FFDHE: the share is checked against RFC 8446 4.2.8.1; in TLS 1.3 the secret keeps its
+ * leading zeros (7.4.1), which TLS 1.2 strips itself (RFC 5246 8.1.2), as it puts those in front of a short
+ * share. The hybrid: also false if the encapsulation key is none (FIPS 203 7.2).
  */
 must_check bool crypto_kex_answer(enum crypto_group group, const uint8_t *peer, size_t peer_len,
 				  uint8_t share[static CRYPTO_MAX_SHARE_LEN],
@@ -180,15 +185,18 @@ void crypto_kex_free(struct crypto_kex *kex);
 /* The prime of an FFDHE group, big-endian: crypto_group_share_len() bytes; its generator is 2.  RFC 7919 A */
 const uint8_t *crypto_ffdhe_prime(enum crypto_group group);
 /*
- * DHE of TLS 1.2 with the server's own parameters (client): checks that p is odd and 2048 to 4096 bits long, g and the
- * peer's share in 2..p-2; makes a key pair; share gets p_len bytes, shared *shared_len bytes without leading zeros.
+ * DHE of TLS 1.2 with the server's own parameters (client): checks that p is odd and 2048 to 4096 bits
+ * long, g and the peer's share in 2..p-2; makes a key pair; share gets p_len bytes, shared *shared_len
+ * bytes without leading zeros.
  */
-must_check bool crypto_dh_answer(const uint8_t *p, size_t p_len, const uint8_t *g, size_t g_len, const uint8_t *peer,
-				 size_t peer_len, uint8_t share[static CRYPTO_MAX_DH_LEN],
+must_check bool crypto_dh_answer(const uint8_t *p, size_t p_len, const uint8_t *g, size_t g_len,
+				 const uint8_t *peer, size_t peer_len,
+				 uint8_t share[static CRYPTO_MAX_DH_LEN],
 				 uint8_t shared[static CRYPTO_MAX_SHARED_LEN], size_t *shared_len);
 /*
- * For tests with published vectors: a key pair from its private key, big-endian for the curves, as in RFC 7748 for
- * x25519. share as for crypto_kex_begin(). NULL on failure.
+ * For tests with published vectors: a key pair from its private key, big-endian for curves (as long as a
+ * coordinate) and FFDHE, as in RFC 7748 for x25519, seeds d || z (FIPS 203 7.1) and x25519's for the hybrid.
+ * share as for crypto_kex_begin(). NULL on failure.
  */
 struct crypto_kex *crypto_kex_import(enum crypto_group group, const uint8_t *private_key, size_t len,
 				     uint8_t share[static CRYPTO_MAX_SHARE_LEN]);

@@ -4,9 +4,10 @@
  *
  * Implementation notes
  *
- *   Both directions must be async-signal-safe, but with AES-NI wolfCrypt encrypts directly only what is aligned
- *   and takes memory for the rest. Hence the aligned buffer through which all goes that is encrypted. The copying
- *   costs next to nothing, as CBC encryption cannot begin a block before the last one is done.
+ *   Both directions must be async-signal-safe, but with AES-NI wolfCrypt encrypts directly only what is
+ *   aligned and takes memory for the rest. Hence the aligned buffer through which all goes that is
+ *   encrypted. The copying costs next to nothing, as CBC encryption cannot begin a block before the last
+ *   one is done.
  */
 #include "crypto.h"
 

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * HMAC in constant time over data whose length is secret: the time that the MAC of a CBC record takes must not tell
- * how long its padding was (the attack is known as Lucky Thirteen).
+ * HMAC in constant time over data whose length is secret: the time that the MAC of a CBC record takes
+ * must not tell how long its padding was (the attack is known as Lucky Thirteen).
  *
  * Implementation notes
  *
- *   ct: The inner hash runs over as many blocks as the longest data would take. Block by block, the message is
- *   laid out with masks: head, data as far as it goes, the one bit, zeros, and the length in whichever block is the
- *   last. The digest behind each block is kept under a mask too, which lets only the right one through. head_len
- *   and max_len alone decide how often anything happens and which addresses are touched.
+ *   ct: The inner hash runs over as many blocks as the longest data would take. Block by block, the
+ *   message is laid out with masks: head, data as far as it goes, the one bit, zeros, and the length in
+ *   whichever block is the last. The digest behind each block is kept under a mask too, which lets only
+ *   the right one through. head_len and max_len alone decide how often anything happens and which
+ *   addresses are touched.
  */
 #include "crypto.h"
 

@@ -1,225 +1,106 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Key agreement: x25519 and the curves over wolfCrypt.
+ * Key agreement: the table of groups, and x25519. The other kinds are in crypto_ecc.c, crypto_dh.c and
+ * crypto_mlkem.c.
  */
-#include "crypto.h"
-
 #include <wolfssl/options.h>
+
+#include "crypto_kex.h"
 
 #include <wolfssl/wolfcrypt/curve25519.h>
 #include <wolfssl/wolfcrypt/ecc.h>
-#include <wolfssl/wolfcrypt/random.h>
 
 #include <string.h>
 
 #include "secret.h"
 
-/*
- * x25519 keeps its 32 bytes here; a curve's key is a wolfCrypt object. Both halves of an agreement on a curve need
- * one, which are 4 KiB each: they live on the heap and only while needed.
- */
-struct crypto_kex {
-	enum crypto_group group;
-	uint8_t x25519[CURVE25519_KEYSIZE];
-	ecc_key *ecc;
+static const struct kex_group groups[] = {
+	[CRYPTO_X25519] = {&kex_x25519, X25519_LEN, X25519_LEN, X25519_LEN, 0},
+	/* RFC 8446 4.2.8.2: an uncompressed point; 7.4.2: a coordinate */
+	[CRYPTO_SECP256R1] = {&kex_ecc, 1 + 2 * 32, 1 + 2 * 32, 32, ECC_SECP256R1},
+	[CRYPTO_SECP384R1] = {&kex_ecc, 1 + 2 * 48, 1 + 2 * 48, 48, ECC_SECP384R1},
+	[CRYPTO_SECP521R1] = {&kex_ecc, 1 + 2 * 66, 1 + 2 * 66, 66, ECC_SECP521R1},
+	/* draft-ietf-tls-ecdhe-mlkem 4.1 to 4.3 */
+	[CRYPTO_X25519MLKEM768] = {&kex_x25519mlkem768, 1184 + 32, 1088 + 32, 32 + 32, 0},
+	/* RFC 8446 4.2.8.1, 7.4.1: as long as the prime */
+	[CRYPTO_FFDHE2048] = {&kex_ffdhe, 256, 256, 256, 0},
+	[CRYPTO_FFDHE3072] = {&kex_ffdhe, 384, 384, 384, 0},
+	[CRYPTO_FFDHE4096] = {&kex_ffdhe, 512, 512, 512, 0},
 };
-
-struct curve {
-	int id;
-	int len; /* of a coordinate */
-};
-
-static struct curve curve_of(enum crypto_group group)
-{
-	return group == CRYPTO_SECP256R1 ? (struct curve){ECC_SECP256R1, 32}
-					 : (struct curve){ECC_SECP384R1, 48};
-}
 
 bool crypto_has_mlkem(void)
 {
-	return false;
+	return kex_x25519mlkem768.make != NULL;
 }
 
 size_t crypto_group_share_len(enum crypto_group group)
 {
-	return group == CRYPTO_X25519 ? CURVE25519_KEYSIZE : 1 + 2 * (size_t)curve_of(group).len;
+	return groups[group].share_len;
 }
 
-static ecc_key *ecc_new(void)
+size_t crypto_group_answer_len(enum crypto_group group)
 {
-	ecc_key *key = engine_alloc(sizeof(*key));
-
-	if (key != NULL && wc_ecc_init(key) != 0) {
-		engine_release(key);
-		key = NULL;
-	}
-	return key;
+	return groups[group].answer_len;
 }
 
-static void ecc_release(ecc_key *key)
+static struct crypto_kex *kex_make(enum crypto_group group, const uint8_t *private_key, size_t len,
+				   uint8_t *share)
 {
-	if (key != NULL) {
-		wc_ecc_free(key);
-		secret_wipe(key, sizeof(*key));
-		engine_release(key);
-	}
-}
-
-/*
- * Clear the upper halves of the vector registers, which wolfSSL's SP code leaves dirty. Two things stumble over that:
- * curve25519_base_avx2() of 5.9.2 takes them for zero in fe_invert_nct_avx2(), so that every second key share made
- * behind a P-384 operation is wrong; and SHA-256 by SHA instructions becomes many times slower.
- */
-static void settle_vectors(void)
-{
-#if defined(__x86_64__)
-	if (__builtin_cpu_supports("avx")) {
-		__asm__ volatile("vzeroupper" ::: "memory");
-	}
-#endif
-}
-
-static struct crypto_kex *kex_new(enum crypto_group group)
-{
-	struct crypto_kex *kex = engine_alloc(sizeof(*kex));
+	const struct kex_kind *kind = groups[group].kind;
+	struct crypto_kex *kex = kind->make != NULL ? engine_alloc(sizeof(*kex)) : NULL;
 
 	if (kex == NULL) {
 		return NULL;
 	}
 	memset(kex, 0, sizeof(*kex));
-	kex->group = group;
-	if (group != CRYPTO_X25519) {
-		kex->ecc = ecc_new();
-		if (kex->ecc == NULL) {
-			engine_release(kex);
-			return NULL;
-		}
+	kex->group = &groups[group];
+	if (!kind->make(kex, private_key, len, share)) {
+		crypto_kex_free(kex);
+		return NULL;
 	}
 	return kex;
-}
-
-void crypto_kex_free(struct crypto_kex *kex)
-{
-	if (kex != NULL) {
-		ecc_release(kex->ecc);
-		secret_wipe(kex, sizeof(*kex));
-		engine_release(kex);
-	}
-}
-
-/* Write the public half to share. */
-static bool kex_export(struct crypto_kex *kex, uint8_t share[static CRYPTO_MAX_SHARE_LEN])
-{
-	word32 len = CRYPTO_MAX_SHARE_LEN;
-
-	if (kex->group == CRYPTO_X25519) {
-		settle_vectors();
-		return wc_curve25519_make_pub(CURVE25519_KEYSIZE, share, CURVE25519_KEYSIZE, kex->x25519) ==
-		       0;
-	}
-	return wc_ecc_export_x963(kex->ecc, share, &len) == 0 && len == crypto_group_share_len(kex->group);
 }
 
 struct crypto_kex *crypto_kex_begin(enum crypto_group group, uint8_t share[static CRYPTO_MAX_SHARE_LEN])
 {
-	struct crypto_kex *kex = kex_new(group);
-	WC_RNG rng;
-	bool ok;
-
-	if (kex == NULL || wc_InitRng(&rng) != 0) {
-		crypto_kex_free(kex);
-		return NULL;
-	}
-	if (group == CRYPTO_X25519) {
-		ok = wc_curve25519_make_priv(&rng, CURVE25519_KEYSIZE, kex->x25519) == 0;
-	} else {
-		ok = wc_ecc_make_key_ex(&rng, curve_of(group).len, kex->ecc, curve_of(group).id) == 0;
-		settle_vectors();
-	}
-	ok = ok && kex_export(kex, share);
-	ok = wc_FreeRng(&rng) == 0 && ok;
-	if (!ok) {
-		crypto_kex_free(kex);
-		return NULL;
-	}
-	return kex;
+	return kex_make(group, NULL, 0, share);
 }
 
 struct crypto_kex *crypto_kex_import(enum crypto_group group, const uint8_t *private_key, size_t len,
 				     uint8_t share[static CRYPTO_MAX_SHARE_LEN])
 {
-	struct crypto_kex *kex = kex_new(group);
-	bool ok = kex != NULL &&
-		  len == (group == CRYPTO_X25519 ? CURVE25519_KEYSIZE : (size_t)curve_of(group).len);
-
-	if (ok && group == CRYPTO_X25519) {
-		memcpy(kex->x25519, private_key, len);
-		/* RFC 7748 5: decodeScalar25519 */
-		kex->x25519[0] &= 248;
-		kex->x25519[31] &= 127;
-		kex->x25519[31] |= 64;
-	} else if (ok) {
-		ok = wc_ecc_import_private_key_ex(private_key, (word32)len, NULL, 0, kex->ecc,
-						  curve_of(group).id) == 0 &&
-		     wc_ecc_make_pub(kex->ecc, NULL) == 0;
-	}
-	if (!ok || !kex_export(kex, share)) {
-		crypto_kex_free(kex);
-		return NULL;
-	}
-	return kex;
+	return kex_make(group, private_key, len, share);
 }
 
-/* RFC 7748 6.1, RFC 8446 7.4.2 */
-static bool x25519_shared(const struct crypto_kex *kex, const uint8_t *peer, uint8_t *shared)
+void crypto_kex_free(struct crypto_kex *kex)
 {
-	uint8_t point[CURVE25519_KEYSIZE];
-
-	memcpy(point, peer, sizeof(point));
-	/* RFC 7748 5: the top bit is ignored */
-	point[CURVE25519_KEYSIZE - 1] &= 0x7f;
-	return wc_curve25519_generic(CURVE25519_KEYSIZE, shared, CURVE25519_KEYSIZE, kex->x25519,
-				     CURVE25519_KEYSIZE, point) == 0 &&
-	       !secret_is_zero(shared, CURVE25519_KEYSIZE);
-}
-
-/* RFC 8446 7.4.2: the shared secret is the x-coordinate; 4.2.8.2: only uncompressed points, on the curve. */
-static bool ecc_shared(struct crypto_kex *kex, const uint8_t *peer, size_t peer_len, uint8_t *shared)
-{
-	const struct curve curve = curve_of(kex->group);
-	ecc_key *peer_key = ecc_new();
-	word32 len = CRYPTO_MAX_SHARED_LEN;
-	WC_RNG rng;
-	bool ok;
-
-	if (peer_key == NULL || wc_InitRng(&rng) != 0) {
-		ecc_release(peer_key);
-		return false;
+	if (kex != NULL) {
+		if (kex->group->kind->free_key != NULL) {
+			kex->group->kind->free_key(kex->key);
+		}
+		secret_wipe(kex, sizeof(*kex));
+		engine_release(kex);
 	}
-	ok = peer[0] == 4 && wc_ecc_import_x963_ex2(peer, (word32)peer_len, peer_key, curve.id, 1) == 0 &&
-	     wc_ecc_set_rng(kex->ecc, &rng) == 0 &&
-	     wc_ecc_shared_secret(kex->ecc, peer_key, shared, &len) == 0 && len == (word32)curve.len;
-	settle_vectors();
-	ok = wc_FreeRng(&rng) == 0 && ok;
-	ecc_release(peer_key);
-	return ok;
 }
 
 bool crypto_kex_finish(struct crypto_kex *kex, const uint8_t *peer, size_t peer_len,
 		       uint8_t shared[static CRYPTO_MAX_SHARED_LEN], size_t *shared_len)
 {
-	bool ok = peer_len == crypto_group_share_len(kex->group);
-
-	if (ok && kex->group == CRYPTO_X25519) {
-		ok = x25519_shared(kex, peer, shared);
-		*shared_len = CURVE25519_KEYSIZE;
-	} else if (ok) {
-		ok = ecc_shared(kex, peer, peer_len, shared);
-		*shared_len = (size_t)curve_of(kex->group).len;
-	}
-	if (!ok) {
+	if (peer_len != kex->group->answer_len || !kex->group->kind->finish(kex, peer, shared)) {
 		secret_wipe(shared, CRYPTO_MAX_SHARED_LEN);
+		return false;
 	}
+	*shared_len = kex->group->shared_len;
+	return true;
+}
+
+/* Groups whose two shares are alike. */
+static bool make_and_finish(enum crypto_group group, const uint8_t *peer, uint8_t *share, uint8_t *shared)
+{
+	struct crypto_kex *kex = kex_make(group, NULL, 0, share);
+	bool ok = kex != NULL && kex->group->kind->finish(kex, peer, shared);
+
+	crypto_kex_free(kex);
 	return ok;
 }
 
@@ -227,14 +108,59 @@ bool crypto_kex_answer(enum crypto_group group, const uint8_t *peer, size_t peer
 		       uint8_t share[static CRYPTO_MAX_SHARE_LEN],
 		       uint8_t shared[static CRYPTO_MAX_SHARED_LEN], size_t *shared_len)
 {
-	struct crypto_kex *kex;
-	bool ok;
+	const struct kex_kind *kind = groups[group].kind;
+	bool ok = kind->make != NULL && peer_len == groups[group].share_len;
 
-	if (peer_len != crypto_group_share_len(group)) {
+	if (ok) {
+		ok = kind->answer != NULL ? kind->answer(peer, share, shared)
+					  : make_and_finish(group, peer, share, shared);
+	}
+	if (!ok) {
+		secret_wipe(shared, CRYPTO_MAX_SHARED_LEN);
 		return false;
 	}
-	kex = crypto_kex_begin(group, share);
-	ok = kex != NULL && crypto_kex_finish(kex, peer, peer_len, shared, shared_len);
-	crypto_kex_free(kex);
-	return ok;
+	*shared_len = groups[group].shared_len;
+	return true;
 }
+
+/* ---- x25519: RFC 7748 5, 6.1 ---- */
+
+bool x25519_make(uint8_t private_key[static X25519_LEN], const uint8_t *given, uint8_t *share)
+{
+	if (given != NULL) {
+		memcpy(private_key, given, X25519_LEN);
+	} else if (!engine_random(private_key, X25519_LEN)) {
+		return false;
+	}
+	/* decodeScalar25519 */
+	private_key[0] &= 248;
+	private_key[31] &= 127;
+	private_key[31] |= 64;
+	settle_vectors();
+	return wc_curve25519_make_pub(X25519_LEN, share, X25519_LEN, private_key) == 0;
+}
+
+bool x25519_finish(const uint8_t private_key[static X25519_LEN], const uint8_t *peer, uint8_t *shared)
+{
+	uint8_t point[X25519_LEN];
+
+	memcpy(point, peer, sizeof(point));
+	/* the top bit is ignored */
+	point[X25519_LEN - 1] &= 0x7f;
+	settle_vectors();
+	/* RFC 8446 7.4.2: a secret of zeros is refused */
+	return wc_curve25519_generic(X25519_LEN, shared, X25519_LEN, private_key, X25519_LEN, point) == 0 &&
+	       !secret_is_zero(shared, X25519_LEN);
+}
+
+static bool make(struct crypto_kex *kex, const uint8_t *private_key, size_t len, uint8_t *share)
+{
+	return (private_key == NULL || len == X25519_LEN) && x25519_make(kex->x25519, private_key, share);
+}
+
+static bool finish(struct crypto_kex *kex, const uint8_t *peer, uint8_t *shared)
+{
+	return x25519_finish(kex->x25519, peer, shared);
+}
+
+const struct kex_kind kex_x25519 = {.make = make, .finish = finish};

@@ -318,7 +318,7 @@ static bool send_server_hello(struct engine_hs *hs, const struct choices *choice
 	ext = ext_begin(out, EXT_KEY_SHARE, NULL);
 	wr_u16(out, hs->group->id);
 	mark = wr_open16(out);
-	wr_bytes(out, share, crypto_group_share_len(hs->group->group));
+	wr_bytes(out, share, crypto_group_answer_len(hs->group->group));
 	wr_close16(out, mark);
 	ext_end(out, ext);
 	if (hs->resumed) {

@@ -87,6 +87,7 @@ static const struct group groups[] = {
 	{ 0x001d, CRYPTO_X25519,	 false,	false, "x25519" },
 	{ 0x0017, CRYPTO_SECP256R1,	 false,	false, "secp256r1" },
 	{ 0x0018, CRYPTO_SECP384R1,	 false,	false, "secp384r1" },
+	{ 0x0019, CRYPTO_SECP521R1,	 false,	false, "secp521r1" },
 	{ 0x0100, CRYPTO_FFDHE2048,	 false,	true,  "ffdhe2048" },
 	{ 0x0101, CRYPTO_FFDHE3072,	 false,	true,  "ffdhe3072" },
 	{ 0x0102, CRYPTO_FFDHE4096,	 false,	true,  "ffdhe4096" },

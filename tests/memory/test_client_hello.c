@@ -281,7 +281,7 @@ static void test_groups_and_shares(void **unused)
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(51, "\0\0\0")));
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(10, "\0\x03\0\x1d\0")));
 	REFUSE(ALERT_DECODE_ERROR, CHANGE(E(10, "\0\0")));
-	REFUSE(ALERT_HANDSHAKE_FAILURE, CHANGE(E(10, "\0\x02\0\x19"), E(51, "\0\0")));
+	REFUSE(ALERT_HANDSHAKE_FAILURE, CHANGE(E(10, "\0\x02\0\x1e"), E(51, "\0\0")));
 }
 
 static void test_signature_schemes(void **unused)

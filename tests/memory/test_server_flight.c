@@ -196,7 +196,7 @@ static void test_hello_retry_requests(void **unused)
 		{"both", F_EXTENSIONS, B(SV "\0\x2c\0\x05\0\x03yum\0\x33\0\x02\0\x17"), 0},
 		{"nothing", F_EXTENSIONS, B(SV), ALERT_ILLEGAL_PARAMETER},
 		{"what we sent", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x1d"), ALERT_ILLEGAL_PARAMETER},
-		{"what we do not have", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x19"), ALERT_ILLEGAL_PARAMETER},
+		{"what we do not have", F_EXTENSIONS, B(SV "\0\x33\0\x02\0\x1e"), ALERT_ILLEGAL_PARAMETER},
 		{"a whole share", F_EXTENSIONS, B(SV SHARE), ALERT_DECODE_ERROR},
 		{"an empty cookie", F_EXTENSIONS, B(SV "\0\x2c\0\x02\0\0"), ALERT_DECODE_ERROR},
 		{"no version", F_EXTENSIONS, B("\0\x33\0\x02\0\x17"), ALERT_MISSING_EXTENSION},

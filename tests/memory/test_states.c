@@ -319,7 +319,7 @@ static void test_a_message_behind_a_key_change_is_refused(void **unused)
 	static struct steps steps;
 	struct pair pair;
 	struct engine_hs *hs;
-	uint8_t record[1024];
+	uint8_t record[2048];
 	size_t len;
 
 	(void)unused;

@@ -85,115 +85,6 @@ static void test_aeads(void **unused)
 	crypto_aead_free(NULL);
 }
 
-/* RFC 7748 5.2 */
-static void test_x25519_of_rfc7748(void **unused)
-{
-	uint8_t scalar[32], point[32], share[CRYPTO_MAX_SHARE_LEN], shared[CRYPTO_MAX_SHARED_LEN];
-	struct crypto_kex *kex;
-	size_t len;
-
-	(void)unused;
-	hex_read(scalar, sizeof(scalar), "a546e36bf0527c9d3b16154b82465edd62144c0ac1fc5a18506a2244ba449ac4");
-	hex_read(point, sizeof(point), "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c");
-	kex = crypto_kex_import(CRYPTO_X25519, scalar, 32, share);
-	assert_non_null(kex);
-	assert_true(crypto_kex_finish(kex, point, 32, shared, &len));
-	assert_int_equal(len, 32);
-	hex_check(shared, "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
-	/* the top bit of a point is ignored */
-	point[31] |= 0x80;
-	assert_true(crypto_kex_finish(kex, point, 32, shared, &len));
-	hex_check(shared, "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552");
-	crypto_kex_free(kex);
-	memset(scalar, 0, sizeof(scalar));
-	scalar[0] = 9;
-	kex = crypto_kex_import(CRYPTO_X25519, scalar, 32, share);
-	assert_true(crypto_kex_finish(kex, scalar, 32, shared, &len));
-	hex_check(shared, "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079");
-	crypto_kex_free(kex);
-}
-
-/* RFC 8446 7.4.2: points of small order give a secret of zeros. */
-static void test_x25519_refuses_small_orders(void **unused)
-{
-	static const char *const points[] = {
-		"0000000000000000000000000000000000000000000000000000000000000000",
-		"0100000000000000000000000000000000000000000000000000000000000000",
-		"e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
-		"5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
-		"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-		"edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-		"eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-	};
-	uint8_t share[CRYPTO_MAX_SHARE_LEN], shared[CRYPTO_MAX_SHARED_LEN], point[32];
-	size_t len;
-
-	(void)unused;
-	for (size_t i = 0; i < sizeof(points) / sizeof(points[0]); i++) {
-		hex_read(point, sizeof(point), points[i]);
-		assert_false(crypto_kex_answer(CRYPTO_X25519, point, 32, share, shared, &len));
-	}
-}
-
-static void test_groups_agree_and_check_points(void **unused)
-{
-	static const enum crypto_group groups[] = {CRYPTO_X25519, CRYPTO_SECP256R1, CRYPTO_SECP384R1};
-
-	(void)unused;
-	for (size_t i = 0; i < 3; i++) {
-		uint8_t mine[CRYPTO_MAX_SHARE_LEN], theirs[CRYPTO_MAX_SHARE_LEN];
-		uint8_t a[CRYPTO_MAX_SHARED_LEN], b[CRYPTO_MAX_SHARED_LEN];
-		const size_t len = crypto_group_share_len(groups[i]);
-		struct crypto_kex *kex = crypto_kex_begin(groups[i], mine);
-		size_t a_len, b_len;
-
-		assert_non_null(kex);
-		assert_true(crypto_kex_answer(groups[i], mine, len, theirs, a, &a_len));
-		assert_true(crypto_kex_finish(kex, theirs, len, b, &b_len));
-		assert_int_equal(a_len, b_len);
-		assert_memory_equal(a, b, a_len);
-		assert_false(crypto_kex_finish(kex, theirs, len - 1, b, &b_len));
-		assert_false(crypto_kex_finish(kex, theirs, 0, b, &b_len));
-		if (groups[i] != CRYPTO_X25519) {
-			assert_int_equal(mine[0], 4);
-			/* off the curve, compressed, at infinity */
-			theirs[len - 1] ^= 1;
-			assert_false(crypto_kex_finish(kex, theirs, len, b, &b_len));
-			theirs[len - 1] ^= 1;
-			theirs[0] = 2;
-			assert_false(crypto_kex_finish(kex, theirs, len, b, &b_len));
-			memset(theirs, 0, len);
-			assert_false(crypto_kex_finish(kex, theirs, len, b, &b_len));
-			theirs[0] = 4;
-			assert_false(crypto_kex_finish(kex, theirs, len, b, &b_len));
-			memset(theirs + 1, 0xff, len - 1);
-			assert_false(crypto_kex_finish(kex, theirs, len, b, &b_len));
-		}
-		crypto_kex_free(kex);
-	}
-	crypto_kex_free(NULL);
-}
-
-/* P-384 leaves the vector registers in a state that wolfSSL 5.9.2's x25519 key generation does not expect. */
-static void test_x25519_behind_p384(void **unused)
-{
-	(void)unused;
-	for (int i = 0; i < 32; i++) {
-		uint8_t mine[CRYPTO_MAX_SHARE_LEN], theirs[CRYPTO_MAX_SHARE_LEN], other[CRYPTO_MAX_SHARE_LEN];
-		uint8_t a[CRYPTO_MAX_SHARED_LEN], b[CRYPTO_MAX_SHARED_LEN];
-		struct crypto_kex *kex;
-		size_t len;
-
-		crypto_kex_free(crypto_kex_begin(CRYPTO_SECP384R1, other));
-		kex = crypto_kex_begin(CRYPTO_X25519, mine);
-		crypto_kex_free(crypto_kex_begin(CRYPTO_SECP384R1, other));
-		assert_true(crypto_kex_answer(CRYPTO_X25519, mine, 32, theirs, a, &len));
-		assert_true(crypto_kex_finish(kex, theirs, 32, b, &len));
-		assert_memory_equal(a, b, 32);
-		crypto_kex_free(kex);
-	}
-}
-
 static void test_an_environment_without_randomness_is_refused(void **unused)
 {
 	const struct engine_env nothing = {.random = NULL};
@@ -233,10 +124,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_aeads),
-		cmocka_unit_test(test_x25519_of_rfc7748),
-		cmocka_unit_test(test_x25519_refuses_small_orders),
-		cmocka_unit_test(test_groups_agree_and_check_points),
-		cmocka_unit_test(test_x25519_behind_p384),
 		cmocka_unit_test(test_an_environment_without_randomness_is_refused),
 		cmocka_unit_test(test_secrets_compare_and_wipe),
 	};
