@@ -170,9 +170,10 @@ static void finished(const struct ref *ref)
 		const char *subject = engine_hs_peer_subject(ref->local->hs);
 		char peer[80];
 		format_peer(rec, peer);
-		log_info("%s: peer %s%s%s%s: %s, %s, %s%s%s", rec->rule, peer, *name ? " (" : "", name,
+		log_info("%s: peer %s%s%s%s: %s, %s, %s%s%s%s", rec->rule, peer, *name ? " (" : "", name,
 			 *name ? ")" : "", engine_version_name(rec->conn.version), engine_suite_name(rec->conn.suite),
-			 engine_group_name(rec->conn.group), *subject ? ", certificate " : "", subject);
+			 engine_group_name(rec->conn.group), rec->conn.resumed ? ", resumed" : "",
+			 *subject ? ", certificate " : "", subject);
 	}
 	handshake_drop(ref->local);
 	atomic_store(&rec->phase, PHASE_OPEN);
