@@ -170,6 +170,10 @@ bool cert_judge_chain(struct engine_hs *hs, const struct cert_chain *chain)
 		.n_certs = chain->n,
 		.name = is_client && hs->server_name[0] != '\0' ? hs->server_name : NULL,
 		.now = engine_now(),
+		.for_encipherment = is_client && hs->suite->kx == KX_RSA,
+		.ocsp = chain->ocsp.p,
+		.ocsp_len = chain->ocsp.left,
+		.ocsp_asked = is_client && (hs->offered & EXT_BIT(EXT_STATUS_REQUEST)) != 0,
 	};
 	struct verify_result result;
 	enum engine_err err;
@@ -180,6 +184,8 @@ bool cert_judge_chain(struct engine_hs *hs, const struct cert_chain *chain)
 	hs->peer_subject[sizeof(hs->peer_subject) - 1] = '\0';
 	if (err == ENGINE_OK && result.key != NULL) {
 		hs->peer_key = result.key;
+		/* a peer that does not hold the key comes to no end, and leaves no session behind */
+		hs->peer_is_authenticated = true;
 		return true;
 	}
 	public_key_free(result.key);
