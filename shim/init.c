@@ -157,7 +157,7 @@ static enum shim_state load_policy(void)
 			  policy_path);
 		return SHIM_BROKEN;
 	}
-	arena_set_store_len(session_store_len(SESSION_STORE_DEFAULT));
+	arena_set_store_len(session_store_len(policy_session_cache_size(policy)));
 	return SHIM_ARMED;
 }
 
