@@ -63,14 +63,77 @@ static bool offers_old(const struct engine_hs *hs)
 	return min_version(hs) < ENGINE_TLS13;
 }
 
-static void build_supported_groups(struct engine_hs *hs, struct wr *out)
+/* ECDHE needs a group of ours; for DHE, a server's own group will do. */
+static bool has_group_for(const struct engine_hs *hs, enum suite_kx kx)
 {
 	const struct group *groups[GROUPS_MAX];
-	const size_t n = groups_preferred(&hs->config->algorithms, max_version(hs), groups);
-	const size_t ext = ext_begin(out, EXT_SUPPORTED_GROUPS, &hs->offered);
-	const size_t list = wr_open16(out);
+	const size_t n = groups_preferred(&hs->config->algorithms, ENGINE_TLS12, groups);
 
 	for (size_t i = 0; i < n; i++) {
+		if (!groups[i]->is_ffdhe) {
+			return true;
+		}
+	}
+	return kx != KX_ECDHE;
+}
+
+bool client_offers_suite(const struct engine_hs *hs, const struct suite *suite)
+{
+	return offers_old(hs) && suite->version != ENGINE_TLS13 && suite->min_version <= max_old_version(hs) &&
+	       suite_is_allowed(&hs->config->algorithms, suite->id) && has_group_for(hs, suite->kx);
+}
+
+/* Is there a suite of TLS 1.2 or older in our offer with this key exchange? */
+static bool offers_kx(const struct engine_hs *hs, enum suite_kx kx)
+{
+	const struct algorithms *algorithms = &hs->config->algorithms;
+
+	for (size_t i = 0; i < algorithms->n_suites; i++) {
+		const struct suite *suite = suite_find(algorithms->suites[i]);
+
+		if (suite->kx == kx && client_offers_suite(hs, suite)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool offers_cbc(const struct engine_hs *hs)
+{
+	const struct algorithms *algorithms = &hs->config->algorithms;
+
+	for (size_t i = 0; i < algorithms->n_suites; i++) {
+		const struct suite *suite = suite_find(algorithms->suites[i]);
+
+		if (suite->is_cbc && client_offers_suite(hs, suite)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Groups of the key exchanges that we offer; in TLS 1.3 any goes. RFC 8422 5.1, RFC 7919 3 */
+static void build_supported_groups(struct engine_hs *hs, struct wr *out)
+{
+	const bool with_curves = offers_tls13(hs) || offers_kx(hs, KX_ECDHE);
+	const bool with_ffdhe = offers_tls13(hs) || offers_kx(hs, KX_DHE);
+	const struct group *groups[GROUPS_MAX];
+	const size_t n = groups_preferred(&hs->config->algorithms, max_version(hs), groups);
+	size_t ext;
+	size_t list;
+	size_t n_used = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (groups[i]->is_ffdhe ? with_ffdhe : with_curves) {
+			groups[n_used++] = groups[i];
+		}
+	}
+	if (n_used == 0) {
+		return;
+	}
+	ext = ext_begin(out, EXT_SUPPORTED_GROUPS, &hs->offered);
+	list = wr_open16(out);
+	for (size_t i = 0; i < n_used; i++) {
 		wr_u16(out, groups[i]->id);
 	}
 	wr_close16(out, list);
@@ -180,10 +243,12 @@ static void build_record_size_limit(struct engine_hs *hs, struct wr *out)
 /* What only TLS 1.2 and older look at. */
 static void build_old_extensions(struct engine_hs *hs, struct wr *out)
 {
-	build_ec_point_formats(hs, out);
+	if (offers_kx(hs, KX_ECDHE)) {
+		build_ec_point_formats(hs, out);
+	}
 	build_empty(hs, out, EXT_EXTENDED_MASTER_SECRET);
 	build_renegotiation_info(hs, out);
-	if (hs->config->profile == ENGINE_PROFILE_LEGACY) {
+	if (offers_cbc(hs)) {
 		build_empty(hs, out, EXT_ENCRYPT_THEN_MAC);
 	}
 }
@@ -220,7 +285,9 @@ static void build_cipher_suites(struct engine_hs *hs, struct wr *out)
 			suites_preferred(&hs->config->algorithms, max_old_version(hs), false, suites);
 
 		for (size_t i = 0; i < n; i++) {
-			wr_u16(out, suites[i]->id);
+			if (client_offers_suite(hs, suites[i])) {
+				wr_u16(out, suites[i]->id);
+			}
 		}
 	}
 	wr_close16(out, mark);

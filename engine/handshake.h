@@ -57,6 +57,7 @@ enum hs_state {
 	HS_WAIT_CLIENT_CERTIFICATE_VERIFY,
 	HS_WAIT_CLIENT_FINISHED,
 	/* client of TLS 1.2 and older */
+	HS12_WAIT_HELLO_REQUEST, /* on an established connection: a renegotiation begins with it */
 	HS12_WAIT_SERVER_CERTIFICATE,
 	HS12_WAIT_CERTIFICATE_STATUS, /* or what comes behind it */
 	HS12_WAIT_SERVER_KEY_EXCHANGE,
@@ -93,6 +94,11 @@ enum hs_state {
 #define HS_MAX_CERTIFICATE          102400
 #define HS_MAX_CERTIFICATE_VERIFY   65539
 #define HS_MAX_FINISHED             CRYPTO_MAX_HASH_LEN
+/* TLS 1.2 and older; key exchanges and OCSP responses have bounds of our own, far above what is of use. */
+#define HS_MAX_CERTIFICATE_REQUEST12 131329
+#define HS_MAX_CERTIFICATE_STATUS    65540
+#define HS_MAX_SERVER_KEY_EXCHANGE   16384
+#define HS_MAX_NEW_SESSION_TICKET12  65541
 
 struct hs_message {
 	uint16_t type; /* enum handshake_type */
@@ -143,6 +149,10 @@ struct hs12 {
 	bool status_expected;	     /* CertificateStatus may come, RFC 6066 8 */
 	uint8_t client_verify_data[HS12_VERIFY_DATA_LEN];
 	uint8_t server_verify_data[HS12_VERIFY_DATA_LEN];
+	/* client: between ServerKeyExchange and ClientKeyExchange */
+	uint8_t premaster[CRYPTO_MAX_SHARED_LEN];
+	size_t premaster_len;
+	uint32_t ticket_lifetime; /* client: of NewSessionTicket, seconds; 0: not said */
 	/* what the next ChangeCipherSpec of each direction switches to */
 	struct record_cipher_spec next_spec;
 	struct engine_keys next_recv, next_send;
@@ -204,6 +214,7 @@ struct engine_hs {
 	struct engine_cipher *send_cipher; /* NULL: not protected yet */
 	uint16_t send_limit;               /* most plaintext in a record that the peer wants; 0: the usual */
 	bool sent_ccs;
+	bool got_early_ccs; /* a ChangeCipherSpec came before the version was known: TLS 1.3 passes it over */
 
 	/* transcript: messages are held until the hash is known */
 	struct crypto_hash_ctx transcript;
@@ -246,6 +257,8 @@ struct engine_hs {
 	struct hs12 hs12;
 	bool keep_messages;   /* hs->held keeps all messages, for a CertificateVerify with a hash of its own */
 	struct wr app_data;   /* came during a renegotiation */
+	struct wr certificate; /* client: the server's, while the status behind it may come */
+	struct wr ticket;      /* client: of NewSessionTicket */
 
 	/* server */
 	uint8_t hello_digest[CRYPTO_MAX_HASH_LEN]; /* of what may not change in the second ClientHello */
@@ -314,6 +327,8 @@ must_check bool client_new_shares(struct engine_hs *hs, const struct group *grou
 void hs_shares_free(struct engine_hs *hs);
 /* Build a ClientHello from what hs holds: the second one after a HelloRetryRequest too. */
 must_check bool client_send_hello(struct engine_hs *hs);
+/* Did our ClientHello offer this suite of TLS 1.2 or older? */
+must_check bool client_offers_suite(const struct engine_hs *hs, const struct suite *suite);
 /* The handler of ServerHello in the state HS_WAIT_SERVER_HELLO: chooses the version and its table. */
 bool client_on_server_hello(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
 /* The peer's ALPN answer, in EncryptedExtensions or ServerHello.  RFC 7301 3.1, 3.2 */
