@@ -155,6 +155,7 @@ static const struct reason_row reasons[REASON_COUNT] = {
 	[REASON_KEY_UPDATE_VALUE] = { ALERT_ILLEGAL_PARAMETER, "a KeyUpdate that asks for something unknown" },
 	[REASON_KEY_UPDATE_BOUNDARY] = { ALERT_UNEXPECTED_MESSAGE,
 		"a KeyUpdate that does not end its record" },
+	[REASON_RENEGOTIATION] = { ALERT_HANDSHAKE_FAILURE, "a renegotiation of the connection failed" },
 	[REASON_WIPED] = { ALERT_INTERNAL_ERROR, "the keys of this connection have been wiped" },
 };
 /* clang-format on */

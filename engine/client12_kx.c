@@ -14,23 +14,6 @@
 #define DH_MIN_BITS 2048
 #define DH_MAX_BITS 4096
 
-/* Stand in until crypto_kex.c has FFDHE. */
-__attribute__((weak)) const uint8_t *crypto_ffdhe_prime(enum crypto_group group)
-{
-	(void)group;
-	return NULL;
-}
-
-__attribute__((weak)) bool crypto_dh_answer(const uint8_t *p, size_t p_len, const uint8_t *g, size_t g_len,
-					    const uint8_t *peer, size_t peer_len,
-					    uint8_t share[static CRYPTO_MAX_DH_LEN],
-					    uint8_t shared[static CRYPTO_MAX_SHARED_LEN], size_t *shared_len)
-{
-	(void)p, (void)p_len, (void)g, (void)g_len, (void)peer, (void)peer_len, (void)share, (void)shared;
-	*shared_len = 0;
-	return false;
-}
-
 /* ---- ServerKeyExchange ---- */
 
 /* The parameters of either kind, as views. */

@@ -181,11 +181,21 @@ static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
 	return true;
 }
 
+/*
+ * The longest plaintext of a record: the peer's wish counts for protected ones. In TLS 1.2, it goes with the keys, so
+ * that in a renegotiation the old one counts until they change. RFC 8449 4
+ */
+static size_t flush_limit(const struct engine_hs *hs)
+{
+	const bool is_13 = hs->version == ENGINE_TLS13;
+	const uint16_t limit = is_13 ? hs->send_limit : hs->send_cipher != NULL ? hs->send_spec.limit : 0;
+
+	return limit != 0 ? limit : ENGINE_MAX_PLAINTEXT;
+}
+
 bool hs_flush(struct engine_hs *hs)
 {
-	/* RFC 8449 4: what is not protected is not subject to the peer's limit */
-	const size_t max =
-		hs->send_limit != 0 && hs->send_cipher != NULL ? hs->send_limit : ENGINE_MAX_PLAINTEXT;
+	const size_t max = flush_limit(hs);
 	struct rd left = rd_of(hs->flight.data, hs->flight.len);
 	struct rd piece;
 
@@ -311,8 +321,10 @@ void hs_complete(struct engine_hs *hs)
 	conn->group = hs->group != NULL ? hs->group->id : 0;
 	conn->scheme = hs->peer_scheme;
 	conn->role = (uint8_t)hs->role;
-	conn->alpn_len = hs->alpn_len;
-	memcpy(conn->alpn, hs->alpn, sizeof(conn->alpn));
+	if (!hs->renegotiating) {
+		conn->alpn_len = hs->alpn_len;
+		memcpy(conn->alpn, hs->alpn, sizeof(conn->alpn));
+	}
 	conn->recv = hs->recv;
 	conn->send = hs->send;
 	conn->resumed = hs->resumed;
@@ -328,11 +340,16 @@ void hs_complete(struct engine_hs *hs)
 		const struct hs12 *hs12 = &hs->hs12;
 
 		conn->encrypt_then_mac = hs12->encrypt_then_mac;
-		conn->may_renegotiate =
-			hs12->secure_renegotiation && hs->config->profile == ENGINE_PROFILE_LEGACY;
+		/* a session without it, resumed, proves nothing about the connection: RFC 7627 5.4 */
+		conn->may_renegotiate = hs12->secure_renegotiation &&
+					hs->config->profile == ENGINE_PROFILE_LEGACY &&
+					(!hs->resumed || hs12->extended_master_secret);
 		conn->verify_data_len = HS12_VERIFY_DATA_LEN;
 		memcpy(conn->client_verify_data, hs12->client_verify_data, HS12_VERIFY_DATA_LEN);
 		memcpy(conn->server_verify_data, hs12->server_verify_data, HS12_VERIFY_DATA_LEN);
 	}
 	conn->version = hs->version;
+	if (hs->renegotiating) {
+		conn->send_closed = 0; /* its keys were lent */
+	}
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The handshake's outer half: bytes to records, records to messages, messages to the role's table.
+ * What comes in: bytes to records, records to messages, messages to the role's table.
  *
  * Implementation notes
  *
@@ -30,6 +30,17 @@ static bool fail_reason(struct engine_hs *hs, enum reason reason)
 	return hs_fail(hs, reason_alert(reason), reason_text(reason));
 }
 
+static bool count_flood(struct engine_hs *hs, uint32_t weight)
+{
+	hs->flood += weight;
+	return hs->flood <= FLOOD_LIMIT || fail_reason(hs, REASON_FLOOD);
+}
+
+static bool is_old(const struct engine_hs *hs)
+{
+	return hs->version != 0 && hs->version < ENGINE_TLS13;
+}
+
 /* ---- dispatch ---- */
 
 static const struct hs_row *row_find(const struct engine_hs *hs, uint16_t type)
@@ -42,11 +53,32 @@ static const struct hs_row *row_find(const struct engine_hs *hs, uint16_t type)
 	return NULL;
 }
 
+/* A notice that the client has no use for while it negotiates: not part of the transcript. RFC 5246 7.4.1.1 */
+static bool ignore_hello_request(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next)
+{
+	(void)msg;
+	*next = hs->state;
+	return count_flood(hs, FLOOD_RECORD);
+}
+
+static const struct hs_row hello_request_row = {
+	.type = HS_HELLO_REQUEST, .max_len = 0, .on = ignore_hello_request, .next = UINT64_MAX};
+
+/* In TLS 1.2 and older it may come at any time, and the version may still be open. */
+static bool may_ignore_hello_request(const struct engine_hs *hs)
+{
+	return hs->role == ENGINE_CLIENT &&
+	       (is_old(hs) || (hs->version == 0 && hs->config->min_version < ENGINE_TLS13 && !hs->retried));
+}
+
 /* What can be said when a message's four bytes of header are there. */
 static const struct hs_row *judge_message(struct engine_hs *hs, uint8_t type, size_t len)
 {
 	const struct hs_row *row = row_find(hs, type);
 
+	if (row == NULL && type == HS_HELLO_REQUEST && may_ignore_hello_request(hs)) {
+		row = &hello_request_row;
+	}
 	if (row == NULL) {
 		hs_fail(hs, ALERT_UNEXPECTED_MESSAGE, "a handshake message out of order");
 		return NULL;
@@ -69,8 +101,10 @@ static bool handle(struct engine_hs *hs, const struct hs_row *row, const struct 
 	if ((row->next & TO(next)) == 0) {
 		return hs_fail_internal(hs, "state");
 	}
+	if (next != hs->state) {
+		hs->flood = 0;
+	}
 	hs->state = next;
-	hs->flood = 0;
 	return true;
 }
 
@@ -139,7 +173,7 @@ static bool on_split_message(struct engine_hs *hs, struct rd *in)
 }
 
 /* The content of a handshake record. RFC 8446 5.1 */
-static bool on_handshake(struct engine_hs *hs, struct rd in)
+bool hs_take_messages(struct engine_hs *hs, struct rd in)
 {
 	if (rd_end(&in)) {
 		return fail_reason(hs, REASON_EMPTY_FRAGMENT);
@@ -171,17 +205,6 @@ static bool on_handshake(struct engine_hs *hs, struct rd in)
 
 /* ---- records ---- */
 
-static bool count_flood(struct engine_hs *hs, uint32_t weight)
-{
-	hs->flood += weight;
-	return hs->flood <= FLOOD_LIMIT || fail_reason(hs, REASON_FLOOD);
-}
-
-static bool is_old(const struct engine_hs *hs)
-{
-	return hs->version != 0 && hs->version < ENGINE_TLS13;
-}
-
 /*
  * Is this alert a mere warning? In TLS 1.3 the level says nothing. While the version is open, a server may send
  * unrecognized_name as a warning in front of its ServerHello (RFC 6066 3).
@@ -209,8 +232,14 @@ static bool on_alert(struct engine_hs *hs, struct rd in)
 	if (is_old(hs) && level != ALERT_LEVEL_WARNING && level != ALERT_LEVEL_FATAL) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "an alert of a level that does not exist");
 	}
+	if (hs_is_unanswered(hs) && level == ALERT_LEVEL_WARNING &&
+	    (code == ALERT_NO_RENEGOTIATION || code == ALERT_CLOSE_NOTIFY)) {
+		hs_give_back(hs);
+		hs->conn->recv_closed = code == ALERT_CLOSE_NOTIFY;
+		return true;
+	}
 	/* before the version is known, and up to 1.2, a warning is one; in 1.3 the code alone decides */
-	if (code == ALERT_USER_CANCELED || (is_warning(hs, level) && code != ALERT_CLOSE_NOTIFY)) {
+	if (is_warning(hs, level) ? code != ALERT_CLOSE_NOTIFY : code == ALERT_USER_CANCELED && !is_old(hs)) {
 		return count_flood(hs, FLOOD_USER_CANCELED);
 	}
 	(void)hs_fail(hs, code, alert_from_peer_text(code));
@@ -241,8 +270,13 @@ static bool on_change_cipher_spec12(struct engine_hs *hs, struct rd in)
 /* RFC 8446 5, D.4 */
 static bool on_change_cipher_spec(struct engine_hs *hs, struct rd in)
 {
+	const bool is_early = hs->version == 0;
 	uint8_t value;
 
+	if (is_early && hs->config->max_version < ENGINE_TLS13) {
+		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE, "a ChangeCipherSpec out of order");
+	}
+	hs->got_early_ccs = hs->got_early_ccs || is_early;
 	if (hs->state == HS_WAIT_CLIENT_HELLO || !rd_u8(&in, &value) || !rd_end(&in) || value != 1) {
 		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE,
 			       "a ChangeCipherSpec that TLS 1.3 does not allow");
@@ -288,7 +322,7 @@ static bool on_protected_record(struct engine_hs *hs)
 	}
 	switch (in.type) {
 	case CONTENT_HANDSHAKE:
-		return on_handshake(hs, rd_of(in.data, in.len));
+		return hs_take_messages(hs, rd_of(in.data, in.len));
 	case CONTENT_ALERT:
 		return on_alert(hs, rd_of(in.data, in.len));
 	default:
@@ -298,20 +332,31 @@ static bool on_protected_record(struct engine_hs *hs)
 
 /*
  * Application data is legal only while an established connection renegotiates, and until the peer has changed its
- * cipher.
+ * cipher. A client that goes on sending instead of answering a HelloRequest does not want to renegotiate.
  */
 static bool on_application_data(struct engine_hs *hs, struct rd in)
 {
-	const bool is_between = hs->state == HS12_WAIT_CLIENT_FINISHED || hs->state == HS12_WAIT_SERVER_FINISHED;
+	const bool is_behind_ccs =
+		hs->state == HS12_WAIT_CLIENT_FINISHED || hs->state == HS12_WAIT_SERVER_FINISHED;
 
-	if (!hs->renegotiating || is_between || hs->app_data.len > APP_DATA_MAX) {
+	if (!hs->renegotiating || is_behind_ccs) {
 		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE, "application data in the middle of a handshake");
 	}
 	if (rd_end(&in)) {
 		return count_flood(hs, FLOOD_RECORD);
 	}
+	hs->flood = 0;
 	wr_bytes(&hs->app_data, in.p, in.left);
-	return !hs->app_data.failed || hs_fail_internal(hs, "application data");
+	hs->app_data_total += in.left;
+	if (hs->app_data.failed) {
+		return hs_fail_internal(hs, "application data");
+	}
+	if (hs->role == ENGINE_SERVER && hs_is_unanswered(hs) && hs->app_data_total > APP_DATA_MAX) {
+		hs_give_back(hs);
+		return true;
+	}
+	return hs->app_data.len <= APP_DATA_MAX ||
+	       hs_fail(hs, ALERT_UNEXPECTED_MESSAGE, "too much application data in the middle of a handshake");
 }
 
 /* A record of TLS 1.2 or older, plain or protected: its type stands in its header. RFC 5246 6.2 */
@@ -331,12 +376,13 @@ static bool on_record12(struct engine_hs *hs)
 		}
 		in = rd_of(opened.data, opened.len);
 	}
-	if (hs->message.len != 0 && type != CONTENT_HANDSHAKE) {
+	/* what stands between the pieces of a message may be data or an alert: RFC 5246 6.2.1 forbids neither */
+	if (hs->message.len != 0 && type == CONTENT_CHANGE_CIPHER_SPEC) {
 		return fail_reason(hs, REASON_INTERLEAVED);
 	}
 	switch (type) {
 	case CONTENT_HANDSHAKE:
-		return on_handshake(hs, in);
+		return hs_take_messages(hs, in);
 	case CONTENT_CHANGE_CIPHER_SPEC:
 		return on_change_cipher_spec12(hs, in);
 	case CONTENT_ALERT:
@@ -370,7 +416,7 @@ static bool on_record(struct engine_hs *hs)
 		}
 		return fail_reason(hs, REASON_RECORD_TYPE);
 	default:
-		return hs->recv_cipher == NULL ? on_handshake(hs, in) : fail_reason(hs, REASON_RECORD_TYPE);
+		return hs->recv_cipher == NULL ? hs_take_messages(hs, in) : fail_reason(hs, REASON_RECORD_TYPE);
 	}
 }
 
@@ -406,7 +452,7 @@ static bool judge_record_header(struct engine_hs *hs)
 	return true;
 }
 
-static void record_release(struct engine_hs *hs)
+void hs_release_record(struct engine_hs *hs)
 {
 	if (hs->record != NULL) {
 		secret_wipe(hs->record, hs->record_len);
@@ -518,7 +564,7 @@ static bool take(struct engine_hs *hs, struct rd *in)
 	}
 	hs->got_record = true;
 	ok = on_record(hs);
-	record_release(hs);
+	hs_release_record(hs);
 	return ok;
 }
 
@@ -544,40 +590,17 @@ static void send_alert(struct engine_hs *hs)
 	wr_bytes(&hs->out, record, len);
 }
 
-/* Nothing but the sealed bytes and the error outlives a failure or the end. */
-static void wipe_secrets(struct engine_hs *hs)
-{
-	record_release(hs);
-	wr_free(&hs->message);
-	wr_free(&hs->flight);
-	wr_free(&hs->held);
-	wr_free(&hs->cookie);
-	crypto_hash_wipe(&hs->transcript);
-	keysched13_wipe(&hs->ks);
-	secret_wipe(&hs->recv, sizeof(hs->recv));
-	secret_wipe(&hs->send, sizeof(hs->send));
-	engine_cipher_free(hs->recv_cipher);
-	engine_cipher_free(hs->send_cipher);
-	hs->recv_cipher = NULL;
-	hs->send_cipher = NULL;
-	crypto_kex_free(hs->kex);
-	hs->kex = NULL;
-	hs_shares_free(hs);
-	secret_wipe(&hs->hs12, sizeof(hs->hs12));
-	public_key_free(hs->peer_key);
-	hs->peer_key = NULL;
-	session_free(hs->session);
-	hs->session = NULL;
-}
-
-static enum engine_err fail_finally(struct engine_hs *hs)
+enum engine_err hs_fail_finally(struct engine_hs *hs)
 {
 	hs->state = HS_FAILED;
 	hs->out.failed = false; /* an alert may still find room where a message did not */
 	if (hs->err != ENGINE_ERR_PEER_ALERT && hs->err != ENGINE_ERR_NOT_TLS) {
 		send_alert(hs);
 	}
-	wipe_secrets(hs);
+	if (hs->renegotiating) {
+		hs_end_connection(hs);
+	}
+	hs_wipe_secrets(hs);
 	return hs->err;
 }
 
@@ -597,156 +620,11 @@ enum engine_err engine_hs_recv(struct engine_hs *hs, const uint8_t *wire, size_t
 
 		*used = len - in.left;
 		if (!ok) {
-			return fail_finally(hs);
+			return hs_fail_finally(hs);
 		}
 	}
 	if (hs->state == HS_DONE) {
-		wipe_secrets(hs);
+		hs_wipe_secrets(hs);
 	}
 	return ENGINE_OK;
-}
-
-const uint8_t *engine_hs_pending(const struct engine_hs *hs, size_t *len)
-{
-	*len = hs->out.len - hs->out_sent;
-	return *len != 0 ? hs->out.data + hs->out_sent : NULL;
-}
-
-void engine_hs_sent(struct engine_hs *hs, size_t n)
-{
-	size_t pending = hs->out.len - hs->out_sent;
-
-	hs->out_sent += n < pending ? n : pending;
-	if (hs->out_sent == hs->out.len) {
-		wr_free(&hs->out);
-		hs->out_sent = 0;
-	}
-}
-
-bool engine_hs_is_done(const struct engine_hs *hs)
-{
-	return hs->state == HS_DONE;
-}
-
-bool engine_hs_is_fresh(const struct engine_hs *hs)
-{
-	return !hs->got_any;
-}
-
-enum engine_err engine_hs_error(const struct engine_hs *hs)
-{
-	return hs->err;
-}
-
-uint8_t engine_hs_alert(const struct engine_hs *hs)
-{
-	return hs->alert;
-}
-
-const char *engine_hs_reason(const struct engine_hs *hs)
-{
-	return hs->reason;
-}
-
-const char *engine_hs_server_name(const struct engine_hs *hs)
-{
-	return hs->server_name;
-}
-
-const char *engine_hs_peer_subject(const struct engine_hs *hs)
-{
-	return hs->peer_subject;
-}
-
-/* Can a handshake with these parameters come to a good end? NULL, or why not. */
-static const char *judge_params(const struct engine_hs_params *params, const struct engine_conn *conn)
-{
-	const struct engine_config *config = params->config;
-	const char *name = params->server_name;
-
-	if (conn->id == 0) {
-		return "the connection has no identity";
-	}
-	if (config->role == ENGINE_SERVER) {
-		if (config->n_credentials == 0) {
-			return "a server needs a certificate and its key";
-		}
-		if (name != NULL) {
-			return "only clients ask for a server name";
-		}
-		if (config->client_auth != ENGINE_CLIENT_AUTH_NONE && config->verify != ENGINE_VERIFY_NONE &&
-		    config->trust == NULL) {
-			return "client certificates are asked for, but nothing is trusted";
-		}
-		return NULL;
-	}
-	if (config->verify == ENGINE_VERIFY_FULL && (name == NULL || name[0] == '\0')) {
-		return "the server's name must be known to verify its certificate";
-	}
-	if (name != NULL && strlen(name) > HS_SERVER_NAME_MAX) {
-		return "the server's name is too long";
-	}
-	return NULL;
-}
-
-struct engine_hs *engine_hs_new(const struct engine_hs_params *params, struct engine_conn *conn,
-				char why[static ENGINE_REASON_MAX])
-{
-	const char *wrong = judge_params(params, conn);
-	const struct group *groups[GROUPS_MAX] = {NULL};
-	struct engine_hs *hs = wrong == NULL ? engine_alloc(sizeof(*hs)) : NULL;
-
-	if (hs == NULL) {
-		wrong = wrong != NULL ? wrong : "out of memory";
-		memcpy(why, wrong, strlen(wrong) + 1);
-		return NULL;
-	}
-	memset(hs, 0, sizeof(*hs));
-	hs->config = params->config;
-	engine_config_ref(hs->config);
-	hs->conn = conn;
-	hs->role = hs->config->role;
-	wr_init_heap(&hs->message);
-	wr_init_heap(&hs->flight);
-	wr_init_heap(&hs->out);
-	wr_init_heap(&hs->held);
-	wr_init_heap(&hs->cookie);
-	wr_init_heap(&hs->app_data);
-	for (size_t i = 0; i < HS_MAX_SHARES; i++) {
-		wr_init_heap(&hs->shares[i].bytes);
-	}
-	if (hs->role == ENGINE_SERVER) {
-		hs->state = HS_WAIT_CLIENT_HELLO;
-		hs->rows = server13_rows;
-		hs->n_rows = server13_n_rows;
-		return hs;
-	}
-	if (params->server_name != NULL) {
-		memcpy(hs->server_name, params->server_name, strlen(params->server_name) + 1);
-	}
-	(void)!session_client_name(hs->config, params->server_name, params->peer, false, hs->session_name12);
-	(void)!session_client_name(hs->config, params->server_name, params->peer, true, hs->session_name13);
-	hs->state = HS_WAIT_SERVER_HELLO;
-	hs->rows = client13_rows;
-	hs->n_rows = client13_n_rows;
-	(void)groups_preferred(&hs->config->algorithms, ENGINE_TLS13, groups);
-	if (!client_start(hs, groups[0])) {
-		memcpy(why, hs->reason, sizeof(hs->reason));
-		engine_hs_free(hs);
-		return NULL;
-	}
-	return hs;
-}
-
-void engine_hs_free(struct engine_hs *hs)
-{
-	if (hs == NULL) {
-		return;
-	}
-	wipe_secrets(hs);
-	wr_free(&hs->out);
-	wr_free(&hs->app_data);
-	engine_config_unref(hs->config);
-	secret_wipe(hs, sizeof(*hs));
-	engine_release(hs);
 }

@@ -2,7 +2,9 @@
 /*
  * A handshake in flight: its state, the tables that drive it, and what the roles' handlers build on.  RFC 8446 4
  *
- *   handshake.c              records in and out, reassembly, dispatch, the engine_hs_*() surface
+ *   hs.c                     beginning and ending, the engine_hs_*() surface
+ *   handshake.c              records in, reassembly, dispatch
+ *   renegotiate.c            handshakes on top of an established connection
  *   flight.c                 transcript, sending, changing keys of TLS 1.3
  *   client.c, server.c       ClientHello and the choice of version, which all versions share
  *   client13.c, server13.c   the tables and handlers of TLS 1.3
@@ -257,6 +259,7 @@ struct engine_hs {
 	struct hs12 hs12;
 	bool keep_messages;   /* hs->held keeps all messages, for a CertificateVerify with a hash of its own */
 	struct wr app_data;   /* came during a renegotiation */
+	size_t app_data_total; /* how much of it there was, with what has been taken */
 	struct wr certificate; /* client: the server's, while the status behind it may come */
 	struct wr ticket;      /* client: of NewSessionTicket */
 
@@ -275,6 +278,29 @@ bool hs_fail_internal(struct engine_hs *hs, const char *what);
 
 /* Write "TLS 1.2 to TLS 1.3" for the log. */
 void hs_describe_versions(const struct engine_hs *hs, struct wr *out);
+
+/* ---- the frame: hs.c, handshake.c, renegotiate.c ---- */
+
+/* A handshake with these parameters that has not begun; as engine_hs_new(). */
+must_check struct engine_hs *hs_new(const struct engine_hs_params *params, struct engine_conn *conn,
+				    char why[static ENGINE_REASON_MAX]);
+/* Nothing but the sealed bytes, the application data and the error outlives a failure or the end. */
+void hs_wipe_secrets(struct engine_hs *hs);
+/* Wipe and give back the record that is being taken. */
+void hs_release_record(struct engine_hs *hs);
+/* The content of a handshake record: messages, whole or in pieces.  RFC 8446 5.1 */
+must_check bool hs_take_messages(struct engine_hs *hs, struct rd in);
+/* Behind hs_fail(): send the alert, wipe. Returns the error. */
+enum engine_err hs_fail_finally(struct engine_hs *hs);
+
+/* Renegotiating: has the peer sent no message of the handshake yet, and no piece of one? */
+bool hs_is_unanswered(const struct engine_hs *hs);
+/* The connection goes on as it was, and the handshake is done. */
+void hs_give_back(struct engine_hs *hs);
+/* The renegotiation has failed, and with it the connection. */
+void hs_end_connection(struct engine_hs *hs);
+/* The caller gives up in the middle. */
+void hs_leave_renegotiation(struct engine_hs *hs);
 
 /* ---- transcript, RFC 8446 4.4.1 ---- */
 

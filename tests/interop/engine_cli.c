@@ -5,11 +5,15 @@
  *   engine_cli client [options] HOST:PORT     stdin to the peer, the peer to stdout
  *   engine_cli server [options] PORT          one connection at a time, echoes what comes
  *
- *   -C FILE  trust anchors         -c FILE  own chain       -k FILE  own key
+ *   -C FILE  trust anchors         -c FILE  own chain       -k FILE  own key; both may be given again
  *   -n NAME  name to ask for       -a NAME  ALPN, may be given again
  *   -v       verify nothing        -q       request a client certificate     -Q  require one
+ *   -p NAME  profile: default, modern, legacy               -V MIN-MAX  versions, "1.2-1.3" or "1.2"
+ *   -s LIST  cipher suites         -g LIST  groups          -S LIST  signature schemes, with commas between
  *   -K       send a KeyUpdate before each piece of data
- *   -N COUNT serve so many connections (default 1)
+ *   -R       renegotiate before each piece of data
+ *   -N COUNT serve so many connections (default 1); a client makes as many, one after the other, with a greeting in
+ *            place of stdin, and resumes where it can
  *   -w       wait for the peer's close_notify after the end of stdin
  */
 #include <errno.h>
@@ -26,15 +30,18 @@
 #include "engine/engine.h"
 
 static struct {
-	const char *trust, *chain, *key, *name, *alpn[8];
-	size_t n_alpn;
-	bool verify_nothing, key_updates, wait;
+	const char *trust, *chain[8], *key[8], *name, *alpn[8];
+	const char *profile, *versions, *suites, *groups, *schemes;
+	size_t n_chains, n_keys, n_alpn;
+	bool verify_nothing, key_updates, renegotiate, wait;
 	enum engine_client_auth client_auth;
 	int connections;
 } opt = {.connections = 1};
 
 struct link {
 	int fd;
+	struct engine_config *config;
+	const char *peer;
 	struct engine_conn conn;
 	struct engine_cipher *in, *out;
 };
@@ -68,6 +75,111 @@ static uint8_t *read_file(const char *path, size_t *len)
 	return data;
 }
 
+/* ---- sessions: a few, the newest first ---- */
+
+static struct {
+	uint8_t id[ENGINE_SESSION_ID_LEN], data[ENGINE_SESSION_MAX];
+	size_t len;
+} sessions[32];
+
+static void session_put(const uint8_t id[static ENGINE_SESSION_ID_LEN], const uint8_t *data, size_t len,
+			int64_t expires)
+{
+	(void)expires;
+	memmove(&sessions[1], &sessions[0], sizeof(sessions) - sizeof(sessions[0]));
+	memcpy(sessions[0].id, id, ENGINE_SESSION_ID_LEN);
+	memcpy(sessions[0].data, data, len);
+	sessions[0].len = len;
+}
+
+static size_t session_get(const uint8_t id[static ENGINE_SESSION_ID_LEN], bool take, uint8_t *out)
+{
+	for (size_t i = 0; i < sizeof(sessions) / sizeof(sessions[0]); i++) {
+		if (sessions[i].len != 0 && memcmp(sessions[i].id, id, ENGINE_SESSION_ID_LEN) == 0) {
+			const size_t len = sessions[i].len;
+
+			memcpy(out, sessions[i].data, len);
+			if (take) {
+				sessions[i].len = 0;
+			}
+			return len;
+		}
+	}
+	return 0;
+}
+
+static void session_drop(const uint8_t id[static ENGINE_SESSION_ID_LEN])
+{
+	uint8_t out[ENGINE_SESSION_MAX];
+
+	while (session_get(id, true, out) != 0) {
+	}
+}
+
+static size_t ticket_keys(struct engine_ticket_key *keys, size_t room)
+{
+	static struct engine_ticket_key key;
+
+	if (key.name[0] == 0) {
+		(void)random_bytes((uint8_t *)&key, sizeof(key));
+		key.name[0] = 1;
+	}
+	if (room != 0) {
+		keys[0] = key;
+	}
+	return room != 0;
+}
+
+/* ---- configuration ---- */
+
+static uint16_t parse_version(const char *text)
+{
+	if (text[0] != '1' || text[1] != '.' || text[2] < '0' || text[2] > '3') {
+		die("version", text);
+	}
+	return (uint16_t)(ENGINE_TLS10 + (text[2] - '0'));
+}
+
+static void set_list(struct engine_config *config, const char *list,
+		     enum engine_err (*set)(struct engine_config *config, const char *const *names, size_t n,
+					    char why[static ENGINE_REASON_MAX]))
+{
+	char copy[2048], why[ENGINE_REASON_MAX];
+	const char *names[64];
+	size_t n = 0;
+
+	if (list == NULL) {
+		return;
+	}
+	(void)snprintf(copy, sizeof(copy), "%s", list);
+	for (char *name = strtok(copy, ","); name != NULL && n < 64; name = strtok(NULL, ",")) {
+		names[n++] = name;
+	}
+	if (set(config, names, n, why) != ENGINE_OK) {
+		die(list, why);
+	}
+}
+
+static void set_algorithms(struct engine_config *config)
+{
+	if (opt.profile != NULL) {
+		engine_config_set_profile(config, strcmp(opt.profile, "legacy") == 0   ? ENGINE_PROFILE_LEGACY
+						  : strcmp(opt.profile, "modern") == 0 ? ENGINE_PROFILE_MODERN
+										       : ENGINE_PROFILE_DEFAULT);
+	}
+	if (opt.versions != NULL) {
+		const char *dash = strchr(opt.versions, '-');
+
+		if (!engine_config_set_versions(config, parse_version(opt.versions),
+						parse_version(dash != NULL ? dash + 1 : opt.versions))) {
+			die(opt.versions, "not in this profile");
+		}
+	}
+	set_list(config, opt.suites, engine_config_set_suites);
+	set_list(config, opt.groups, engine_config_set_groups);
+	set_list(config, opt.schemes, engine_config_set_schemes);
+}
+
 static struct engine_config *make_config(enum engine_role role)
 {
 	struct engine_config *config = engine_config_new(role);
@@ -85,12 +197,13 @@ static struct engine_config *make_config(enum engine_role role)
 		engine_trust_unref(trust);
 		free(pem);
 	}
-	if (opt.chain != NULL) {
-		uint8_t *chain = read_file(opt.chain, &chain_len);
-		uint8_t *key = read_file(opt.key != NULL ? opt.key : opt.chain, &key_len);
+	set_algorithms(config);
+	for (size_t i = 0; i < opt.n_chains; i++) {
+		uint8_t *chain = read_file(opt.chain[i], &chain_len);
+		uint8_t *key = read_file(i < opt.n_keys ? opt.key[i] : opt.chain[i], &key_len);
 
 		if (engine_config_add_credential(config, chain, chain_len, key, key_len, why) != ENGINE_OK) {
-			die(opt.chain, why);
+			die(opt.chain[i], why);
 		}
 		free(chain);
 		free(key);
@@ -129,35 +242,45 @@ static void flush(struct link *link, struct engine_hs *hs)
 	}
 }
 
-/* Reads with MSG_PEEK, so that nothing behind the handshake is taken. */
-static bool handshake(struct link *link, struct engine_config *config)
+/* What came while a connection renegotiated. */
+static void take_data(struct link *link, struct engine_hs *hs)
 {
-	const struct engine_hs_params params = {.config = config, .server_name = opt.name};
-	char why[ENGINE_REASON_MAX] = "";
-	struct engine_hs *hs = engine_hs_new(&params, &link->conn, why);
+	size_t len;
+	const uint8_t *data = engine_hs_data(hs, &len);
+
+	if (len != 0) {
+		write_all(1, data, len);
+		engine_hs_data_taken(hs);
+	}
+	(void)link;
+}
+
+/* Reads with MSG_PEEK, so that nothing behind the handshake is taken. */
+static bool drive(struct link *link, struct engine_hs *hs)
+{
 	uint8_t buf[4096];
 	bool ok;
 
-	if (hs == NULL) {
-		die("handshake", why);
-	}
 	while (true) {
 		ssize_t n;
 		size_t used = 0;
-		enum engine_err err;
+		enum engine_err err = engine_hs_error(hs);
 
 		flush(link, hs);
 		if (engine_hs_is_done(hs)) {
 			break;
 		}
-		n = recv(link->fd, buf, sizeof(buf), MSG_PEEK);
-		if (n <= 0) {
-			fprintf(stderr, "engine_cli: the peer closed the connection in the handshake\n");
-			break;
-		}
-		err = engine_hs_recv(hs, buf, (size_t)n, &used);
-		if (recv(link->fd, buf, used, MSG_WAITALL) != (ssize_t)used) {
-			die("recv", strerror(errno));
+		if (err == ENGINE_OK) {
+			n = recv(link->fd, buf, sizeof(buf), MSG_PEEK);
+			if (n <= 0) {
+				fprintf(stderr, "engine_cli: the peer closed the connection in the handshake\n");
+				break;
+			}
+			err = engine_hs_recv(hs, buf, (size_t)n, &used);
+			if (recv(link->fd, buf, used, MSG_WAITALL) != (ssize_t)used) {
+				die("recv", strerror(errno));
+			}
+			take_data(link, hs);
 		}
 		if (err != ENGINE_OK) {
 			flush(link, hs);
@@ -168,14 +291,42 @@ static bool handshake(struct link *link, struct engine_config *config)
 	}
 	ok = engine_hs_is_done(hs);
 	if (ok) {
-		fprintf(stderr, "done: %s %s %s %s alpn=%.*s sni=%s peer=%s\n",
+		fprintf(stderr, "done: %s %s %s %s alpn=%.*s sni=%s peer=%s%s\n",
 			engine_version_name(link->conn.version), engine_suite_name(link->conn.suite),
 			engine_group_name(link->conn.group), engine_scheme_name(link->conn.scheme),
 			(int)link->conn.alpn_len, link->conn.alpn, engine_hs_server_name(hs),
-			engine_hs_peer_subject(hs));
+			engine_hs_peer_subject(hs), link->conn.resumed ? " resumed" : "");
 	}
 	engine_hs_free(hs);
 	return ok;
+}
+
+static bool handshake(struct link *link)
+{
+	const struct engine_hs_params params = {
+		.config = link->config, .server_name = opt.name, .peer = link->peer};
+	char why[ENGINE_REASON_MAX] = "";
+	struct engine_hs *hs = engine_hs_new(&params, &link->conn, why);
+
+	if (hs == NULL) {
+		die("handshake", why);
+	}
+	return drive(link, hs);
+}
+
+static bool renegotiate(struct link *link, const uint8_t *data, size_t len)
+{
+	const struct engine_hs_params params = {
+		.config = link->config, .server_name = opt.name, .peer = link->peer};
+	char why[ENGINE_REASON_MAX] = "";
+	struct engine_hs *hs = engine_hs_renegotiate(&params, &link->conn, data, len, why);
+
+	if (hs == NULL) {
+		fprintf(stderr, "engine_cli: no renegotiation: %s\n", why);
+		return true;
+	}
+	fprintf(stderr, "renegotiating\n");
+	return drive(link, hs);
 }
 
 static void send_control(struct link *link)
@@ -188,7 +339,8 @@ static void send_control(struct link *link)
 			die("control", "failed");
 		}
 		write_all(link->fd, out, len);
-		fprintf(stderr, "sent KeyUpdate\n");
+		fprintf(stderr, link->conn.version == ENGINE_TLS13 ? "sent KeyUpdate\n"
+								   : "sent no_renegotiation\n");
 	}
 }
 
@@ -210,6 +362,9 @@ static void send_data(struct link *link, const uint8_t *data, size_t len)
 
 	if (opt.key_updates) {
 		link->conn.control_due = 1;
+	}
+	if (opt.renegotiate && !renegotiate(link, NULL, 0)) {
+		die("renegotiation", "failed");
 	}
 	send_control(link);
 	if (engine_seal(&link->conn, link->out, &slice, 1, out, sizeof(out), &out_len) != ENGINE_OK) {
@@ -269,6 +424,10 @@ static void talk(struct link *link, bool is_server)
 			if (!recv_record(link, &opened)) {
 				break;
 			}
+			if (opened.event == ENGINE_EVENT_RENEGOTIATE &&
+			    !renegotiate(link, opened.data, opened.data_len)) {
+				return;
+			}
 			send_control(link);
 			if (opened.event == ENGINE_EVENT_DATA && is_server) {
 				send_data(link, opened.data, opened.data_len);
@@ -325,14 +484,39 @@ static int open_socket(enum engine_role role, char *target)
 	return fd;
 }
 
-static bool serve(int fd, uint64_t id, struct engine_config *config, bool is_server)
+/* A greeting and its echo, then the end. */
+static void greet(struct link *link)
 {
-	struct link link = {
-		.fd = fd, .conn = {.id = id}, .in = engine_cipher_new(), .out = engine_cipher_new()};
-	bool ok = handshake(&link, config);
+	static const uint8_t greeting[] = "greetings\n";
+	struct engine_opened opened = {.event = ENGINE_EVENT_NOTHING};
+
+	send_data(link, greeting, sizeof(greeting) - 1);
+	while (recv_record(link, &opened)) {
+		if (opened.event == ENGINE_EVENT_DATA) {
+			write_all(1, opened.data, opened.data_len);
+			break;
+		}
+	}
+	send_alert(link, ENGINE_ALERT_CLOSE_NOTIFY);
+}
+
+static bool serve(int fd, uint64_t id, struct engine_config *config, const char *peer)
+{
+	const bool is_server = peer == NULL;
+	struct link link = {.fd = fd,
+			    .config = config,
+			    .peer = peer,
+			    .conn = {.id = id},
+			    .in = engine_cipher_new(),
+			    .out = engine_cipher_new()};
+	bool ok = handshake(&link);
 
 	if (ok) {
-		talk(&link, is_server);
+		if (!is_server && opt.connections > 1) {
+			greet(&link);
+		} else {
+			talk(&link, is_server);
+		}
 		ok = link.conn.recv_err == ENGINE_OK;
 	}
 	engine_conn_wipe(&link.conn);
@@ -347,16 +531,16 @@ static void parse_options(int argc, char **argv)
 {
 	int c;
 
-	while ((c = getopt(argc, argv, "C:c:k:n:a:vqQKN:w")) != -1) {
+	while ((c = getopt(argc, argv, "C:c:k:n:a:vqQp:V:s:g:S:KRN:w")) != -1) {
 		switch (c) {
 		case 'C':
 			opt.trust = optarg;
 			break;
 		case 'c':
-			opt.chain = optarg;
+			opt.chain[opt.n_chains++ % 8] = optarg;
 			break;
 		case 'k':
-			opt.key = optarg;
+			opt.key[opt.n_keys++ % 8] = optarg;
 			break;
 		case 'n':
 			opt.name = optarg;
@@ -372,6 +556,24 @@ static void parse_options(int argc, char **argv)
 			break;
 		case 'Q':
 			opt.client_auth = ENGINE_CLIENT_AUTH_REQUIRE;
+			break;
+		case 'p':
+			opt.profile = optarg;
+			break;
+		case 'V':
+			opt.versions = optarg;
+			break;
+		case 's':
+			opt.suites = optarg;
+			break;
+		case 'g':
+			opt.groups = optarg;
+			break;
+		case 'S':
+			opt.schemes = optarg;
+			break;
+		case 'R':
+			opt.renegotiate = true;
 			break;
 		case 'K':
 			opt.key_updates = true;
@@ -390,11 +592,13 @@ static void parse_options(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	static const struct engine_env env = {.random = random_bytes, .now = now};
+	static const struct engine_session_store store = {session_put, session_get, session_drop};
+	static const struct engine_env env = {
+		.random = random_bytes, .now = now, .sessions = &store, .ticket_keys = ticket_keys};
 	struct engine_config *config;
 	enum engine_role role;
 	bool ok = true;
-	int fd;
+	int fd = -1;
 
 	if (argc < 3) {
 		die("usage", "engine_cli client|server [options] TARGET");
@@ -405,17 +609,19 @@ int main(int argc, char **argv)
 		die("engine", "start-up check failed");
 	}
 	config = make_config(role);
-	fd = open_socket(role, argv[argc - 1]);
-	if (role == ENGINE_CLIENT) {
-		ok = serve(fd, 1, config, false);
+	if (role == ENGINE_SERVER) {
+		fd = open_socket(role, argv[argc - 1]);
 	}
-	for (int i = 0; role == ENGINE_SERVER && i < opt.connections; i++) {
-		int peer = accept(fd, NULL, NULL);
+	for (int i = 0; i < opt.connections; i++) {
+		char target[300];
+		int peer;
 
+		(void)snprintf(target, sizeof(target), "%s", argv[argc - 1]);
+		peer = role == ENGINE_SERVER ? accept(fd, NULL, NULL) : open_socket(role, target);
 		if (peer < 0) {
 			die("accept", strerror(errno));
 		}
-		ok = serve(peer, (uint64_t)i + 1, config, true) && ok;
+		ok = serve(peer, (uint64_t)i + 1, config, role == ENGINE_SERVER ? NULL : argv[argc - 1]) && ok;
 	}
 	engine_config_unref(config);
 	return ok ? 0 : 1;
