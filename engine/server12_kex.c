@@ -11,13 +11,6 @@
 #define CURVE_TYPE_NAMED 3
 #define FFDHE_GENERATOR  2
 
-/* until the groups are there */
-__attribute__((weak)) const uint8_t *crypto_ffdhe_prime(enum crypto_group group)
-{
-	(void)group;
-	return NULL;
-}
-
 /* ---- ServerKeyExchange ---- */
 
 /* ServerECDHParams, RFC 8422 5.4 */
