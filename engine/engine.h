@@ -283,6 +283,7 @@ struct engine_conn {
 	char alpn[ENGINE_ALPN_MAX];
 	uint8_t resumed;	/* the handshake was an abbreviated one */
 	uint8_t encrypt_then_mac; /* RFC 7366 */
+	uint8_t extended_master_secret; /* RFC 7627 */
 	uint8_t may_renegotiate; /* secure renegotiation was negotiated and the configuration allows it, RFC 5746 */
 	uint8_t verify_data_len; /* of either Finished, TLS 1.2 and older: what renegotiation_info proves */
 	uint8_t client_verify_data[12], server_verify_data[12];

@@ -340,6 +340,7 @@ void hs_complete(struct engine_hs *hs)
 		const struct hs12 *hs12 = &hs->hs12;
 
 		conn->encrypt_then_mac = hs12->encrypt_then_mac;
+		conn->extended_master_secret = hs12->extended_master_secret;
 		/* a session without it, resumed, proves nothing about the connection: RFC 7627 5.4 */
 		conn->may_renegotiate = hs12->secure_renegotiation &&
 					hs->config->profile == ENGINE_PROFILE_LEGACY &&
