@@ -252,17 +252,27 @@ static bool send_last_flight(struct engine_hs *hs)
 
 /* ---- handlers ---- */
 
+/* RFC 7366 3: of use for CBC alone; 3.1: a renegotiation must not take it back. */
+static bool choose_encrypt_then_mac(struct engine_hs *hs, const struct offer12 *offer)
+{
+	const bool is_offered = ext_has(offer->block, EXT_ENCRYPT_THEN_MAC);
+
+	hs->hs12.encrypt_then_mac = is_offered && hs->suite->is_cbc;
+	return is_offered || !hs->suite->is_cbc || !hs->renegotiating || !hs->conn->encrypt_then_mac ||
+	       hs_fail(hs, ALERT_HANDSHAKE_FAILURE, "the client renegotiates encrypt_then_mac away");
+}
+
 /* What both kinds of handshake begin with, once the suite is known. */
 static bool begin_flight(struct engine_hs *hs, const struct hs_message *msg, const struct offer12 *offer)
 {
 	struct rd random = offer->hello->random;
 
-	hs->hs12.encrypt_then_mac = ext_has(offer->block, EXT_ENCRYPT_THEN_MAC) && hs->suite->is_cbc;
 	if (!rd_copy(&random, hs->hs12.client_random, HS_RANDOM_LEN)) {
 		return hs_fail_internal(hs, "ClientHello");
 	}
-	return make_random(hs) && hs_transcript_start(hs, hs12_transcript_kind(hs)) &&
-	       hs_transcript_add(hs, msg->whole) && send_server_hello(hs, offer);
+	return choose_encrypt_then_mac(hs, offer) && make_random(hs) &&
+	       hs_transcript_start(hs, hs12_transcript_kind(hs)) && hs_transcript_add(hs, msg->whole) &&
+	       send_server_hello(hs, offer);
 }
 
 static bool resume(struct engine_hs *hs, const struct hs_message *msg, const struct offer12 *offer,

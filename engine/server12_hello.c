@@ -109,11 +109,16 @@ static bool judge_size_limit(struct engine_hs *hs, const struct ext_block *block
 	return true;
 }
 
-/* RFC 5746 3.6, 3.7 */
+/* RFC 5746 3.6, 3.7; RFC 7627: what proved more than the old verify_data is not taken back. */
 static bool judge_renegotiation(struct engine_hs *hs, const struct offer12 *offer)
 {
 	const struct ext_block *block = offer->block;
 
+	if (hs->renegotiating && hs->conn->extended_master_secret &&
+	    !ext_has(block, EXT_EXTENDED_MASTER_SECRET)) {
+		return hs_fail(hs, ALERT_HANDSHAKE_FAILURE,
+			       "the client renegotiates extended_master_secret away");
+	}
 	if (hs->renegotiating && offer->has_scsv) {
 		return hs_fail(hs, ALERT_HANDSHAKE_FAILURE,
 			       "a ClientHello that renegotiates, with TLS_EMPTY_RENEGOTIATION_INFO_SCSV");

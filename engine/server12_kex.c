@@ -126,7 +126,8 @@ static bool read_dh(struct engine_hs *hs, struct rd in, uint8_t *out, size_t *le
 	struct rd number;
 	size_t zeros = 0;
 
-	if (!rd_vec16(&in, &number, 1, UINT16_MAX) || !rd_end(&in)) {
+	/* no bytes at all are a 0, which is a number out of range rather than a message out of form */
+	if (!rd_vec16(&in, &number, 0, UINT16_MAX) || !rd_end(&in)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed ClientKeyExchange");
 	}
 	number = without_zeros(number);

@@ -16,16 +16,15 @@
 /* ---- looking ---- */
 
 /* The session that the client names by ticket or id; a ticket rules an id out. RFC 5077 3.4 */
-static bool find(const struct engine_hs *hs, const struct offer12 *offer, struct session *session)
+static bool find(struct engine_hs *hs, const struct offer12 *offer, struct session *session)
 {
 	const struct rd ticket = offer->block->body[EXT_SESSION_TICKET];
-	uint8_t name[ENGINE_SESSION_ID_LEN];
 
 	if (ext_has(offer->block, EXT_SESSION_TICKET) && ticket.left != 0) {
 		return ticket_open(hs->config, ticket, session);
 	}
-	return session_server_name(hs->config, offer->hello->legacy_session_id, name) &&
-	       session_get(name, false, session);
+	return session_server_name(hs->config, offer->hello->legacy_session_id, hs->session_name12) &&
+	       session_get(hs->session_name12, false, session);
 }
 
 /* May this handshake take the session up at all? If not, a full one follows. RFC 5246 F.1.4, RFC 6066 3 */
@@ -86,7 +85,7 @@ bool server12_resume(struct engine_hs *hs, const struct offer12 *offer, bool *fo
 	bool ok = true;
 
 	*found = false;
-	if (hs->renegotiating || !find(hs, offer, &session)) {
+	if (!find(hs, offer, &session)) {
 		return true;
 	}
 	if (fits(hs, &session)) {
@@ -104,6 +103,7 @@ bool server12_plan_session(struct engine_hs *hs, const struct offer12 *offer)
 	const struct rd id = rd_of(hs->session_id, sizeof(hs->session_id));
 
 	hs->session_id_len = 0;
+	memset(hs->session_name12, 0, sizeof(hs->session_name12));
 	hs->hs12.ticket_expected = ext_has(offer->block, EXT_SESSION_TICKET) && ticket_may_issue(hs->config);
 	if (hs->hs12.ticket_expected) {
 		return true;
