@@ -23,10 +23,16 @@
 #define LOOK_ALONE_MS 100
 #define LOOK_SHARED_MS 5
 
-void handshake_drop(struct local *local)
+static void drop_engine(struct local *local)
 {
 	engine_hs_free(local->hs);
 	local->hs = NULL;
+	local->hs_deadline_ms = 0;
+}
+
+void handshake_drop(struct local *local)
+{
+	drop_engine(local);
 	engine_config_unref(local->config);
 	local->config = NULL;
 	heap_free(local->name);
@@ -61,7 +67,7 @@ static const char *advice_for(const struct conn_record *rec, enum engine_err err
 		return "the two sides have no version, suite or group in common";
 	case ENGINE_ERR_PEER_ALERT:
 		if (alert == ENGINE_ALERT_PROTOCOL_VERSION) {
-			return "the peer speaks no TLS 1.3, and tlshim nothing older: enable it there";
+			return "the two sides have no version of TLS in common: see the rule's `versions`";
 		}
 		return client ? "the server refused us: see its log; does it want a client certificate?" :
 				"the client refused us: does it trust the rule's certificate?";
@@ -115,9 +121,22 @@ static void start_clock(struct local *local)
 	}
 }
 
-static bool begin(const struct ref *ref, char why[static ENGINE_REASON_MAX])
+/* What the engine wants to know; peer is room for its address. */
+static struct engine_hs_params params_of(const struct ref *ref, char peer[static 80])
 {
 	struct engine_hs_params params = { .config = ref->local->config, .server_name = ref->local->name };
+
+	if (ref->rec->role == ENGINE_CLIENT) {
+		format_peer(ref->rec, peer);
+		params.peer = peer;
+	}
+	return params;
+}
+
+static bool begin(const struct ref *ref, char why[static ENGINE_REASON_MAX])
+{
+	char peer[80];
+	struct engine_hs_params params = params_of(ref, peer);
 
 	ref->local->hs = engine_hs_new(&params, &ref->rec->conn, why);
 	if (!ref->local->hs) {
@@ -129,6 +148,37 @@ static bool begin(const struct ref *ref, char why[static ENGINE_REASON_MAX])
 		start_clock(ref->local);
 	}
 	return true;
+}
+
+int handshake_renew(const struct ref *ref, const uint8_t *data, size_t len)
+{
+	struct conn_record *rec = ref->rec;
+	char why[ENGINE_REASON_MAX] = "another program began this connection", peer[80];
+	struct engine_hs_params params = params_of(ref, peer);
+
+	if (ref->local->config) {
+		ref->local->hs = engine_hs_renegotiate(&params, &rec->conn, data, len, why);
+	}
+	if (!ref->local->hs) {
+		format_peer(rec, peer);
+		log_warn("%s: peer %s: cannot renegotiate: %s", rec->rule, peer, why);
+		return -ECONNRESET;
+	}
+	log_debug("%s: renegotiating", rec->rule);
+	ref->local->hs_steps = ++rec->hs_steps;
+	atomic_store(&rec->hs_pid, sys_getpid());
+	atomic_store(&rec->phase, PHASE_HANDSHAKE);
+	start_clock(ref->local);
+	return 0;
+}
+
+/* Data that came during a renegotiation goes to the program; the byte that receive() left in the kernel makes it readable. */
+static bool keep_data(const struct ref *ref)
+{
+	size_t len;
+	const uint8_t *data = engine_hs_data(ref->local->hs, &len);
+
+	return len == 0 || recv_keep_plain_locked(ref, data, len);
 }
 
 static bool is_late(const struct local *local)
@@ -170,12 +220,21 @@ static void finished(const struct ref *ref)
 		const char *subject = engine_hs_peer_subject(ref->local->hs);
 		char peer[80];
 		format_peer(rec, peer);
-		log_info("%s: peer %s%s%s%s: %s, %s, %s%s%s%s", rec->rule, peer, *name ? " (" : "", name,
+		log_info("%s: peer %s%s%s%s: %s, %s%s%s%s%s%s", rec->rule, peer, *name ? " (" : "", name,
 			 *name ? ")" : "", engine_version_name(rec->conn.version), engine_suite_name(rec->conn.suite),
-			 engine_group_name(rec->conn.group), rec->conn.resumed ? ", resumed" : "",
-			 *subject ? ", certificate " : "", subject);
+			 rec->conn.group ? ", " : "", rec->conn.group ? engine_group_name(rec->conn.group) : "",
+			 rec->conn.resumed ? ", resumed" : "", *subject ? ", certificate " : "", subject);
 	}
-	handshake_drop(ref->local);
+	if (!keep_data(ref)) {
+		log_error("%s: out of memory; closing the connection", rec->rule);
+		fail(ref, ENOMEM);
+		return;
+	}
+	if (rec->conn.may_renegotiate) {
+		drop_engine(ref->local); /* name and configuration are for the next time */
+	} else {
+		handshake_drop(ref->local);
+	}
 	atomic_store(&rec->phase, PHASE_OPEN);
 	send_early_locked(ref);
 }
@@ -208,7 +267,7 @@ static int send_pending(const struct ref *ref)
 static int receive(const struct ref *ref)
 {
 	uint8_t *scratch = scratch_get();
-	size_t used = 0;
+	size_t used = 0, data_len;
 	ssize_t n;
 
 	if (!scratch) {
@@ -221,6 +280,10 @@ static int receive(const struct ref *ref)
 		/* The engine keeps its own verdict: the caller asks for it. */
 		enum engine_err err = engine_hs_recv(ref->local->hs, scratch, (size_t)n, &used);
 		(void)err;
+		if (used > 0 && engine_hs_is_done(ref->local->hs) && engine_hs_data(ref->local->hs, &data_len)) {
+			ref->rec->recv_token = 1;
+			used--;
+		}
 		while (used > 0) {
 			ssize_t taken = sys_recv(ref->fd, NULL, used, MSG_TRUNC | MSG_DONTWAIT);
 			if (taken <= 0 && taken != -EINTR) {
@@ -264,7 +327,9 @@ enum session_phase handshake_step(const struct ref *ref, short *events)
 	}
 	atomic_store(&ref->rec->hs_pid, sys_getpid());
 	for (;;) {
-		rc = send_pending(ref);
+		/* Before a renegotiation, what is left of a record. */
+		rc = ref->rec->send_len > 0 ? send_flush_locked(ref) : 0;
+		rc = rc == 0 ? send_pending(ref) : rc;
 		if (rc == -EAGAIN) {
 			*events = POLLOUT;
 			break;

@@ -71,6 +71,11 @@ int wait_readable(const struct ref *ref);
 int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option);
 /* One step under both locks. *events is 0 if another process does the handshake: look again soon. */
 enum session_phase handshake_step(const struct ref *ref, short *events);
+/*
+ * Begin to renegotiate, under both locks: with what the peer sent, or NULL with 0 by ourselves. The phase goes back to
+ * PHASE_HANDSHAKE. 0, or -errno: the connection has to be given up.
+ */
+int handshake_renew(const struct ref *ref, const uint8_t *data, size_t len);
 /* Drop the process-local part: engine_hs, config, name. */
 void handshake_drop(struct local *local);
 
@@ -88,6 +93,8 @@ void send_drop_locked(const struct ref *ref);
 
 /* ---- receive direction (session_recv.c), under recv_lock ---- */
 void recv_drop_locked(const struct ref *ref);
+/* Keep plaintext for the program; false if there is no room. */
+bool recv_keep_plain_locked(const struct ref *ref, const uint8_t *data, size_t len);
 /* The kernel's error that a look at the socket found, for the first call that asks; 0 if there is none. */
 int recv_error_taken(struct conn_record *rec);
 /* Read and throw away what the peer has sent, so that close() does not turn into a reset. */

@@ -56,6 +56,21 @@ void recv_drop_locked(const struct ref *ref)
 	rec->recv_start = rec->recv_len = 0;
 }
 
+bool recv_keep_plain_locked(const struct ref *ref, const uint8_t *data, size_t len)
+{
+	uint8_t *buffer = recv_buffer(ref->rec);
+
+	if (!buffer || len > ARENA_BUFFER_LEN) {
+		return false;
+	}
+	memcpy(buffer, data, len);
+	ref->rec->recv_kind = RECV_PLAIN;
+	ref->rec->recv_start = 0;
+	ref->rec->recv_len = (uint32_t)len;
+	ref->rec->recv_any = 1;
+	return true;
+}
+
 static void drop_bytes(int fd, size_t n)
 {
 	while (n > 0) {
@@ -153,6 +168,18 @@ static int tcp_ended(const struct ref *ref)
 	return 0;
 }
 
+/* The peer wants to renegotiate: the handshake takes the connection over until it is done. Returns 0 or -errno. */
+static int renegotiate(const struct ref *ref, const struct engine_opened *opened)
+{
+	int rc = lock_send(ref);
+
+	if (rc == 0) {
+		rc = handshake_renew(ref, opened->data, opened->data_len);
+		unlock_send(ref);
+	}
+	return rc == 0 ? 0 : broken(ref, "renegotiation failed");
+}
+
 /* Open one whole record of len bytes. DATA leaves its plaintext in *opened. Returns 0 or -errno. */
 static int open_record(const struct ref *ref, uint8_t *record, size_t len, uint8_t *out, size_t out_len,
 		       struct engine_opened *opened)
@@ -177,6 +204,8 @@ static int open_record(const struct ref *ref, uint8_t *record, size_t len, uint8
 		if (!peer_has_ended(ref->fd)) {
 			sys_shutdown(ref->fd, SHUT_RD); /* else it lasts already, and this would be one edge more */
 		}
+	} else if (opened->event == ENGINE_EVENT_RENEGOTIATE) {
+		return renegotiate(ref, opened);
 	} else if (opened->event == ENGINE_EVENT_NOTHING && engine_control_due(&rec->conn)) {
 		/* The answer to a KeyUpdate need not wait for the program's next write. */
 		uint8_t bytes[ENGINE_CONTROL_MAX];
@@ -393,6 +422,9 @@ static bool append_record(const struct ref *ref)
 /* Is the direct way open for the next record? */
 static bool may_take_direct(const struct conn_record *rec, size_t room)
 {
+	if (rec->conn.may_renegotiate) {
+		return false; /* what stands behind a record that begins a handshake has to be in the kernel still */
+	}
 	if (rec->recv_kind == RECV_CIPHER && rec->recv_len >= ENGINE_RECORD_HEADER_LEN) {
 		size_t len = engine_record_len(&rec->conn, arena_buffer(rec->recv_buffer));
 		return len != 0 && len - ENGINE_RECORD_HEADER_LEN <= room;
@@ -441,6 +473,9 @@ static int end_of_stream(struct conn_record *rec)
 	return -(error ? error : atomic_load(&rec->error));
 }
 
+/* The peer renegotiates: the handshake comes first, then take() again. */
+#define RENEWING 2
+
 /* Take what is there without waiting: 0 at the end of data, -EAGAIN when it needs more from the peer, 1 when cur is full, or -errno. */
 static int take(const struct ref *ref, struct cursor *cur, int flags)
 {
@@ -463,6 +498,8 @@ static int take(const struct ref *ref, struct cursor *cur, int flags)
 			rc = end_of_stream(rec);
 		} else if (atomic_load(&rec->phase) == PHASE_FAILED) {
 			rc = -atomic_load(&rec->error);
+		} else if (atomic_load(&rec->phase) != PHASE_OPEN) {
+			rc = RENEWING;
 		} else if (!(flags & (MSG_PEEK | MSG_TRUNC)) && may_take_direct(rec, cur->left)) {
 			if (!scratch) {
 				scratch = scratch_get();
@@ -488,7 +525,7 @@ static int look(const struct ref *ref)
 		rc = take_peek(ref);
 	}
 	if (rc == 1 && rec->recv_kind != RECV_PLAIN) {
-		rc = end_of_stream(rec);
+		rc = atomic_load(&rec->phase) < PHASE_OPEN ? RENEWING : end_of_stream(rec);
 	}
 	return rc;
 }
@@ -527,6 +564,9 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 		}
 		rc = total > 0 ? take(&ref, &cur, flags) : look(&ref);
 		unlock_recv(&ref);
+		if (rc == RENEWING && (cur.left == total || (flags & MSG_WAITALL))) {
+			continue;
+		}
 		if (rc != -EAGAIN || (cur.left < total && !(flags & MSG_WAITALL)) || (flags & MSG_DONTWAIT) ||
 		    !fd_is_blocking(fd)) {
 			break;
@@ -568,7 +608,8 @@ bool session_recv_ready(int fd)
 		ref.rec->recv_once = 1;
 		ref.rec->recv_eof = 1;
 	}
-	ready = rc != -EAGAIN;
+	/* a renegotiation that has just begun is nothing to read */
+	ready = rc != -EAGAIN && atomic_load(&ref.rec->phase) >= PHASE_OPEN;
 	unlock_recv(&ref);
 	errno = saved;
 	return ready;

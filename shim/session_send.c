@@ -76,7 +76,8 @@ static void give_up_pending(const struct ref *ref)
 	drop_if_empty(ref);
 }
 
-int send_flush_locked(const struct ref *ref)
+/* Push pending bytes to the kernel; the buffer stays. 0, -EAGAIN, or what failed. */
+static int push_pending(const struct ref *ref)
 {
 	struct conn_record *rec = ref->rec;
 
@@ -94,6 +95,17 @@ int send_flush_locked(const struct ref *ref)
 		}
 		rec->send_start += (uint32_t)n;
 		rec->send_len -= (uint32_t)n;
+	}
+	return 0;
+}
+
+int send_flush_locked(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+	int rc = push_pending(ref);
+
+	if (rc != 0) {
+		return rc;
 	}
 	drop_if_empty(ref);
 	if (rec->send_shut_due) {
@@ -185,8 +197,8 @@ static bool seal_record(const struct ref *ref, struct engine_cipher *cipher, str
 		n++;
 	}
 	*plain_len = len;
-	return engine_seal(&ref->rec->conn, cipher, slices, n, out, len + ENGINE_SEAL_OVERHEAD, sealed_len) ==
-	       ENGINE_OK;
+	/* the room is for padding too */
+	return engine_seal(&ref->rec->conn, cipher, slices, n, out, max + ENGINE_SEAL_OVERHEAD, sealed_len) == ENGINE_OK;
 }
 
 static bool seal_batch(const struct ref *ref, struct engine_cipher *cipher, struct cursor cur, uint8_t *out,
@@ -266,7 +278,10 @@ static int error_of_shut(const struct ref *ref)
 	return error ? -error : n < 0 ? (int)n : -EPIPE;
 }
 
-/* Send as much of cur as the kernel takes at once: 0 if all, -EAGAIN, or what failed. Under send_lock. */
+/*
+ * Send as much of cur as the kernel takes at once: 0 if all, -EAGAIN, or what failed; -ERESTART: a handshake comes first. Under
+ * send_lock.
+ */
 static int push(const struct ref *ref, struct cursor *cur, int flags, uint8_t *scratch)
 {
 	struct conn_record *rec = ref->rec;
@@ -275,6 +290,9 @@ static int push(const struct ref *ref, struct cursor *cur, int flags, uint8_t *s
 	struct batch batch;
 	int rc;
 
+	if (atomic_load(&rec->phase) == PHASE_HANDSHAKE) {
+		return -ERESTART; /* the peer has begun to renegotiate meanwhile */
+	}
 	if (rec->send_shut) {
 		return error_of_shut(ref);
 	}
@@ -286,6 +304,9 @@ static int push(const struct ref *ref, struct cursor *cur, int flags, uint8_t *s
 	cipher = cipher_get(ref->slot, 1, &cell);
 	if (!cipher) {
 		return -ENOMEM;
+	}
+	if (engine_renegotiation_due(&rec->conn)) {
+		rc = -ERESTART;
 	}
 	while (rc == 0 && cur->left > 0) {
 		if (engine_control_due(&rec->conn)) {
@@ -315,7 +336,7 @@ static int push(const struct ref *ref, struct cursor *cur, int flags, uint8_t *s
 }
 
 /*
- * A server that speaks first on a non-blocking socket: keep what it says until the client's handshake is done. Returns the
+ * A server that speaks first on a non-blocking socket: keep what it says until the handshake is done. Returns the
  * bytes taken, or -EAGAIN. Under both locks.
  */
 static ssize_t take_early(const struct ref *ref, struct cursor *cur)
@@ -323,7 +344,8 @@ static ssize_t take_early(const struct ref *ref, struct cursor *cur)
 	struct conn_record *rec = ref->rec;
 	size_t n = EARLY_MAX - rec->early_len;
 
-	if (rec->role != ENGINE_SERVER || n == 0 || !send_buffer(rec)) {
+	/* In a renegotiation clients too: the program has seen a writable socket, and an edge will not come again. */
+	if ((rec->role != ENGINE_SERVER && rec->conn.version == 0) || rec->send_len > 0 || n == 0 || !send_buffer(rec)) {
 		return -EAGAIN;
 	}
 	n = n < cur->left ? n : cur->left;
@@ -332,32 +354,61 @@ static ssize_t take_early(const struct ref *ref, struct cursor *cur)
 	return (ssize_t)n;
 }
 
+/*
+ * Seal early data from *at on into the front of its buffer, in records as long as the peer takes them, until all is sealed or the room
+ * is used up. False if the engine refuses.
+ */
+static bool seal_early(struct conn_record *rec, struct engine_cipher *cipher, size_t *at)
+{
+	uint8_t *buffer = arena_buffer(rec->send_buffer);
+	const size_t max = engine_max_plaintext(&rec->conn);
+	size_t sealed = 0, len;
+
+	while (*at < rec->early_len && SEALED_MAX - sealed >= max + ENGINE_SEAL_OVERHEAD) {
+		const size_t left = rec->early_len - *at;
+		const struct engine_slice slice = { buffer + PLAIN_AT + *at, left < max ? left : max };
+
+		if (engine_seal(&rec->conn, cipher, &slice, 1, buffer + sealed, SEALED_MAX - sealed, &len) != ENGINE_OK) {
+			return false;
+		}
+		sealed += len;
+		*at += slice.len;
+	}
+	rec->send_start = 0;
+	rec->send_len = (uint32_t)sealed;
+	rec->send_promised = 1;
+	return true;
+}
+
+/* Seal and send all early data. What does not fit the buffer needs a kernel that takes the rest at once, as it does behind a handshake. */
+static bool send_all_early(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+	struct cipher_cell *cell;
+	struct engine_cipher *cipher = cipher_get(ref->slot, 1, &cell);
+	bool ok = cipher != NULL;
+	size_t at = 0;
+
+	while (ok && at < rec->early_len) {
+		ok = seal_early(rec, cipher, &at) && (at == rec->early_len || push_pending(ref) == 0);
+	}
+	if (cipher) {
+		cipher_put(cell);
+	}
+	return ok;
+}
+
 void send_early_locked(const struct ref *ref)
 {
 	struct conn_record *rec = ref->rec;
-	struct engine_slice slice;
-	struct cipher_cell *cell;
-	struct engine_cipher *cipher;
-	uint8_t *buffer;
-	size_t len = 0;
 
 	if (rec->early_len > 0) {
-		buffer = arena_buffer(rec->send_buffer);
-		slice.data = buffer + PLAIN_AT;
-		slice.len = rec->early_len;
-		cipher = cipher_get(ref->slot, 1, &cell);
-		if (!cipher || engine_seal(&rec->conn, cipher, &slice, 1, buffer, SEALED_MAX, &len) != ENGINE_OK) {
-			log_error("%s: out of memory; closing the connection", rec->rule);
+		if (!send_all_early(ref)) {
+			log_error("%s: no room for what the program said before the handshake's end; closing the connection",
+				  rec->rule);
 			session_fail(ref, ENOMEM);
-			len = 0;
-		}
-		if (cipher) {
-			cipher_put(cell);
 		}
 		rec->early_len = 0;
-		rec->send_start = 0;
-		rec->send_len = (uint32_t)len;
-		rec->send_promised = 1;
 	}
 	if (rec->send_shut_due) {
 		/* shutdown(SHUT_WR) came before the handshake's end. */
@@ -398,6 +449,25 @@ static int before_send(const struct ref *ref, struct cursor *cur, int flags, ssi
 	*taken = ref->rec->send_shut ? -EPIPE : take_early(ref, cur);
 	unlock_both(ref);
 	return *taken > 0 ? 1 : (int)*taken;
+}
+
+/* The key in use is nearly used up: renegotiate, unless that has begun. 0 or -errno. */
+static int renew(const struct ref *ref)
+{
+	int rc = lock_both(ref);
+
+	if (rc != 0) {
+		return rc;
+	}
+	if (atomic_load(&ref->rec->phase) == PHASE_OPEN && engine_renegotiation_due(&ref->rec->conn)) {
+		rc = handshake_renew(ref, NULL, 0);
+		if (rc != 0) {
+			session_fail(ref, -rc);
+			sys_shutdown(ref->fd, SHUT_RDWR);
+		}
+	}
+	unlock_both(ref);
+	return rc;
 }
 
 ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
@@ -449,6 +519,15 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 		}
 		rc = push(&ref, &cur, flags, scratch);
 		unlock_send(&ref);
+		if (rc == -ERESTART) {
+			rc = renew(&ref);
+			rc = rc == 0 ? before_send(&ref, &cur, flags, &taken) : rc;
+			if (rc == 0) {
+				continue;
+			}
+			rc = rc > 0 ? 0 : rc; /* what is kept counts as sent */
+			break;
+		}
 		if (rc != -EAGAIN || (flags & MSG_DONTWAIT) || !fd_is_blocking(fd)) {
 			break;
 		}
