@@ -2,7 +2,7 @@
 /*
  * The engine alone, in memory: records, handshakes and the bytes that they take. Prints "NAME VALUE" lines.
  *
- * usage: engine CERTIFICATE KEY CA
+ * usage: engine CERTIFICATE KEY RSA-CERTIFICATE RSA-KEY CA
  */
 #include <malloc.h>
 #include <stdio.h>
@@ -18,12 +18,19 @@
 #define BATCH 32 /* records between two looks at the clock */
 
 static size_t held; /* bytes that the engine has now */
+static size_t peak; /* and had at most */
+
+static void count(size_t before, const void *block)
+{
+	held += (block != NULL ? malloc_usable_size((void *)(uintptr_t)block) : 0) - before;
+	peak = held > peak ? held : peak;
+}
 
 static void *count_alloc(size_t size)
 {
 	void *block = malloc(size);
 
-	held += block != NULL ? malloc_usable_size(block) : 0;
+	count(0, block);
 	return block;
 }
 
@@ -38,7 +45,9 @@ static void *count_resize(void *block, size_t size)
 	size_t before = block != NULL ? malloc_usable_size(block) : 0;
 	void *larger = realloc(block, size);
 
-	held += larger != NULL ? malloc_usable_size(larger) - before : 0;
+	if (larger != NULL) {
+		count(before, larger);
+	}
 	return larger;
 }
 
@@ -117,7 +126,55 @@ static void bench_records(const char *name, uint16_t suite)
 	engine_cipher_free(open);
 }
 
+/* ---- sessions: one client, so the newest will do ---- */
+
+static uint8_t session[ENGINE_SESSION_MAX];
+static size_t session_len;
+static const struct engine_ticket_key ticket_key = { .name = "bench", .key = { 1 } };
+
+static void session_put(const uint8_t id[static ENGINE_SESSION_ID_LEN], const uint8_t *data, size_t len, int64_t expires)
+{
+	(void)id;
+	(void)expires;
+	memcpy(session, data, len);
+	session_len = len;
+}
+
+static size_t session_get(const uint8_t id[static ENGINE_SESSION_ID_LEN], bool take, uint8_t *out)
+{
+	(void)id;
+	(void)take; /* the same ticket again and again: what is measured is the handshake */
+	memcpy(out, session, session_len);
+	return session_len;
+}
+
+static void session_drop(const uint8_t id[static ENGINE_SESSION_ID_LEN])
+{
+	(void)id;
+	session_len = 0;
+}
+
+static size_t ticket_keys(struct engine_ticket_key *keys, size_t room)
+{
+	keys[0] = ticket_key;
+	return room > 0;
+}
+
 /* ---- handshakes ---- */
+
+static const struct kind {
+	const char *name;
+	uint16_t version;
+	const char *group;
+	bool rsa, resumed;
+} kinds[] = {
+	{ "tls13-ecdsa", ENGINE_TLS13, "x25519", false, false },
+	{ "tls13-ecdsa-resumed", ENGINE_TLS13, "x25519", false, true },
+	{ "tls13-rsa2048", ENGINE_TLS13, "x25519", true, false },
+	{ "tls13-ecdsa-mlkem", ENGINE_TLS13, "X25519MLKEM768", false, false },
+	{ "tls12-ecdsa", ENGINE_TLS12, "x25519", false, false },
+	{ "tls12-ecdsa-resumed", ENGINE_TLS12, "x25519", false, true },
+};
 
 struct pair {
 	struct engine_hs *hs[2]; /* by enum engine_role */
@@ -125,6 +182,23 @@ struct pair {
 };
 static struct engine_config *configs[2];
 static double spent_by[2];
+static size_t peak_of[2], held_by[2];
+
+static void enter(enum engine_role role, double *begin)
+{
+	peak = held;
+	held_by[role] -= held;
+	*begin = now();
+}
+
+static void leave(enum engine_role role, const double *begin)
+{
+	size_t before = held_by[role];
+
+	spent_by[role] += now() - *begin;
+	held_by[role] += held;
+	peak_of[role] = peak + before > peak_of[role] ? peak + before : peak_of[role];
+}
 
 static void begin_one(struct pair *pair, enum engine_role role)
 {
@@ -134,12 +208,13 @@ static void begin_one(struct pair *pair, enum engine_role role)
 	};
 	char why[ENGINE_REASON_MAX] = "";
 	static uint64_t id;
-	double begin = now();
+	double begin;
 
+	enter(role, &begin);
 	memset(&pair->conn[role], 0, sizeof(pair->conn[role]));
 	pair->conn[role].id = ++id;
 	pair->hs[role] = engine_hs_new(&params, &pair->conn[role], why);
-	spent_by[role] += now() - begin;
+	leave(role, &begin);
 	if (pair->hs[role] == NULL) {
 		die(why);
 	}
@@ -151,43 +226,124 @@ static void pass(struct pair *pair, enum engine_role from)
 	enum engine_role to = from == ENGINE_CLIENT ? ENGINE_SERVER : ENGINE_CLIENT;
 	size_t len, used;
 	const uint8_t *bytes = engine_hs_pending(pair->hs[from], &len);
-	double begin = now();
+	double begin;
 
-	if (engine_hs_recv(pair->hs[to], bytes, len, &used) != ENGINE_OK || used != len) {
+	enter(to, &begin);
+	if (engine_hs_recv(pair->hs[to], bytes, len, &used) != ENGINE_OK) {
 		die(engine_hs_reason(pair->hs[to]));
 	}
-	spent_by[to] += now() - begin;
+	leave(to, &begin);
+	enter(from, &begin);
 	engine_hs_sent(pair->hs[from], len);
+	leave(from, &begin);
+}
+
+/* Let the client take the tickets of TLS 1.3 that the server sent behind its handshake. */
+static void take_tickets(struct pair *pair)
+{
+	struct engine_cipher *cipher = engine_cipher_new();
+	static uint8_t bytes[ENGINE_MAX_RECORD];
+	struct engine_opened opened;
+	size_t len, record_len;
+	const uint8_t *pending = engine_hs_pending(pair->hs[ENGINE_SERVER], &len);
+
+	for (size_t at = 0; at < len; at += record_len) {
+		record_len = engine_record_len(&pair->conn[ENGINE_CLIENT], pending + at);
+		memcpy(bytes, pending + at, record_len);
+		if (engine_open(&pair->conn[ENGINE_CLIENT], cipher, bytes, record_len, NULL, 0, &opened) != ENGINE_OK) {
+			die("ticket");
+		}
+	}
+	engine_cipher_free(cipher);
 }
 
 static void finish_one(struct pair *pair, enum engine_role role)
 {
-	double begin = now();
+	double begin;
 
+	enter(role, &begin);
 	engine_hs_free(pair->hs[role]);
-	spent_by[role] += now() - begin;
+	leave(role, &begin);
 }
 
-static void bench_handshakes(void)
+static void handshake(const struct kind *kind, bool with_tickets)
 {
 	struct pair pair;
+
+	begin_one(&pair, ENGINE_CLIENT);
+	begin_one(&pair, ENGINE_SERVER);
+	pass(&pair, ENGINE_CLIENT);
+	pass(&pair, ENGINE_SERVER);
+	if (!engine_hs_is_done(pair.hs[ENGINE_SERVER])) {
+		pass(&pair, ENGINE_CLIENT);
+	}
+	if (!engine_hs_is_done(pair.hs[ENGINE_CLIENT])) {
+		pass(&pair, ENGINE_SERVER);
+	}
+	if (!engine_hs_is_done(pair.hs[0]) || !engine_hs_is_done(pair.hs[1])) {
+		die("the handshake is not done");
+	}
+	if (with_tickets) {
+		take_tickets(&pair);
+	} else if (pair.conn[ENGINE_CLIENT].resumed != kind->resumed) {
+		die("not resumed, or resumed in vain");
+	}
+	finish_one(&pair, ENGINE_CLIENT);
+	finish_one(&pair, ENGINE_SERVER);
+}
+
+static void configure(const struct kind *kind, char **argv)
+{
+	static const uint8_t id[ENGINE_SESSION_ID_LEN] = { 1 };
+	/* in TLS 1.2 the certificate's curve has to be among them too */
+	const char *const groups[] = { kind->group, "secp256r1" };
+	struct engine_trust *trust = engine_trust_new();
+	char why[ENGINE_REASON_MAX] = "out of memory";
+	size_t cert_len, key_len, ca_len, n_added = 0;
+	uint8_t *cert = read_file(argv[kind->rsa ? 3 : 1], &cert_len);
+	uint8_t *key = read_file(argv[kind->rsa ? 4 : 2], &key_len);
+	uint8_t *ca = read_file(argv[5], &ca_len);
+
+	for (int role = ENGINE_CLIENT; role <= ENGINE_SERVER; role++) {
+		engine_config_unref(configs[role]);
+		configs[role] = engine_config_new((enum engine_role)role);
+		if (configs[role] == NULL || !engine_config_set_versions(configs[role], kind->version, kind->version) ||
+		    !engine_config_set_sessions(configs[role], kind->resumed ? 7200 : 0, id) ||
+		    engine_config_set_groups(configs[role], groups, kind->version < ENGINE_TLS13 ? 2 : 1, why) != ENGINE_OK) {
+			die(why);
+		}
+	}
+	if (trust == NULL || engine_trust_add_pem(trust, ca, ca_len, false, &n_added, why) != ENGINE_OK ||
+	    engine_config_add_credential(configs[ENGINE_SERVER], cert, cert_len, key, key_len, why) != ENGINE_OK) {
+		die(why);
+	}
+	engine_config_set_trust(configs[ENGINE_CLIENT], trust);
+	engine_trust_unref(trust);
+	free(cert);
+	free(key);
+	free(ca);
+}
+
+static void bench_handshakes(const struct kind *kind, char **argv)
+{
 	unsigned n;
 	double begin;
 
-	for (n = 0, begin = now(); now() - begin < 3 * SECONDS; n++) {
-		begin_one(&pair, ENGINE_CLIENT);
-		begin_one(&pair, ENGINE_SERVER);
-		pass(&pair, ENGINE_CLIENT);
-		pass(&pair, ENGINE_SERVER);
-		pass(&pair, ENGINE_CLIENT);
-		if (!engine_hs_is_done(pair.hs[0]) || !engine_hs_is_done(pair.hs[1])) {
-			die("the handshake is not done");
-		}
-		finish_one(&pair, ENGINE_CLIENT);
-		finish_one(&pair, ENGINE_SERVER);
+	configure(kind, argv);
+	session_len = 0;
+	if (kind->resumed) {
+		handshake(kind, true);
 	}
-	printf("handshakes-client %.0f\nhandshakes-server %.0f\n", n / spent_by[ENGINE_CLIENT],
+	memset(spent_by, 0, sizeof(spent_by));
+	memset(peak_of, 0, sizeof(peak_of));
+	memset(held_by, 0, sizeof(held_by));
+	for (n = 0, begin = now(); now() - begin < 2 * SECONDS; n++) {
+		handshake(kind, false);
+	}
+	printf("client-%s %.0f\nserver-%s %.0f\n", kind->name, n / spent_by[ENGINE_CLIENT], kind->name,
 	       n / spent_by[ENGINE_SERVER]);
+	printf("peak-client-%s %zu\npeak-server-%s %zu\n", kind->name, peak_of[ENGINE_CLIENT], kind->name,
+	       peak_of[ENGINE_SERVER]);
 }
 
 /* Many of each, stopped where they wait for the peer. */
@@ -223,30 +379,20 @@ int main(int argc, char **argv)
 		.resize = count_resize,
 		.random = get_random,
 		.now = get_time,
+		.sessions = &(const struct engine_session_store){ session_put, session_get, session_drop },
+		.ticket_keys = ticket_keys,
 	};
-	struct engine_trust *trust;
-	char why[ENGINE_REASON_MAX] = "";
-	size_t cert_len, key_len, ca_len, n_added = 0;
 
-	if (argc != 4 || !engine_init(&env)) {
-		die("usage: engine CERTIFICATE KEY CA");
+	if (argc != 6 || !engine_init(&env)) {
+		die("usage: engine CERTIFICATE KEY RSA-CERTIFICATE RSA-KEY CA");
 	}
-	configs[ENGINE_CLIENT] = engine_config_new(ENGINE_CLIENT);
-	configs[ENGINE_SERVER] = engine_config_new(ENGINE_SERVER);
-	trust = engine_trust_new();
-	const uint8_t *cert = read_file(argv[1], &cert_len);
-	const uint8_t *key = read_file(argv[2], &key_len);
-	const uint8_t *ca = read_file(argv[3], &ca_len);
-	if (trust == NULL || configs[0] == NULL || configs[1] == NULL ||
-	    engine_trust_add_pem(trust, ca, ca_len, false, &n_added, why) != ENGINE_OK ||
-	    engine_config_add_credential(configs[ENGINE_SERVER], cert, cert_len, key, key_len, why) != ENGINE_OK) {
-		die(why);
-	}
-	engine_config_set_trust(configs[ENGINE_CLIENT], trust);
 	bench_records("aes-128-gcm", 0x1301);
 	bench_records("aes-256-gcm", 0x1302);
 	bench_records("chacha20-poly1305", 0x1303);
-	bench_handshakes();
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		bench_handshakes(&kinds[i], argv);
+	}
+	configure(&kinds[0], argv);
 	bench_memory();
 	return 0;
 }

@@ -158,25 +158,128 @@ static void finish_one(struct pair *pair, int role)
 	spent_by[role] += now() - begin;
 }
 
-static void bench_handshakes(void)
+/* As in engine.c; a group that this OpenSSL does not know has no figures. */
+static const struct kind {
+	const char *name;
+	int version;
+	const char *group;
+	bool rsa, resumed;
+} kinds[] = {
+	{ "tls13-ecdsa", TLS1_3_VERSION, "X25519", false, false },
+	{ "tls13-ecdsa-resumed", TLS1_3_VERSION, "X25519", false, true },
+	{ "tls13-rsa2048", TLS1_3_VERSION, "X25519", true, false },
+	{ "tls13-ecdsa-mlkem", TLS1_3_VERSION, "X25519MLKEM768", false, false },
+	{ "tls12-ecdsa", TLS1_2_VERSION, "X25519:P-256", false, false },
+	{ "tls12-ecdsa-resumed", TLS1_2_VERSION, "X25519:P-256", false, true },
+};
+
+static SSL_SESSION *session;
+
+static int keep_session(SSL *ssl, SSL_SESSION *given)
+{
+	(void)ssl;
+	SSL_SESSION_free(session);
+	session = given;
+	return 1;
+}
+
+static void handshake(const struct kind *kind, bool with_tickets)
 {
 	struct pair pair;
+	bool done[2] = { false, false };
+
+	begin_one(&pair, 0);
+	begin_one(&pair, 1);
+	connect_pair(&pair);
+	if (kind->resumed && session != NULL) {
+		/* a copy: OpenSSL uses a session of TLS 1.3 once */
+		SSL_SESSION *copy = SSL_SESSION_dup(session);
+
+		SSL_set_session(pair.ssl[0], copy);
+		SSL_SESSION_free(copy);
+	}
+	for (int i = 0; i < 6 && !(done[0] && done[1]); i++) {
+		done[i % 2] = step(&pair, i % 2);
+	}
+	if (!done[0] || !done[1]) {
+		die("the handshake is not done");
+	}
+	if (with_tickets) {
+		char byte;
+
+		(void)SSL_read(pair.ssl[0], &byte, 1);
+		session = session != NULL ? session : SSL_get1_session(pair.ssl[0]);
+	} else if (SSL_session_reused(pair.ssl[0]) != kind->resumed) {
+		die("not resumed, or resumed in vain");
+	}
+	/* else OpenSSL forgets the session of a connection that was not shut down */
+	SSL_set_shutdown(pair.ssl[0], SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	SSL_set_shutdown(pair.ssl[1], SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+	finish_one(&pair, 0);
+	finish_one(&pair, 1);
+}
+
+static SSL_CTX *context(const SSL_METHOD *method, int version, const char *group)
+{
+	SSL_CTX *ctx = SSL_CTX_new(method);
+
+	if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, version) != 1 ||
+	    SSL_CTX_set_max_proto_version(ctx, version) != 1 ||
+	    SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") != 1 ||
+	    SSL_CTX_set_cipher_list(ctx, "ECDHE+AESGCM") != 1 || SSL_CTX_set1_groups_list(ctx, group) != 1 ||
+	    SSL_CTX_set_num_tickets(ctx, 0) != 1) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	return ctx;
+}
+
+/* False if this OpenSSL lacks the group. */
+static bool configure(const struct kind *kind, char **argv)
+{
+	SSL_CTX_free(contexts[0]);
+	SSL_CTX_free(contexts[1]);
+	contexts[0] = context(TLS_client_method(), kind->version, kind->group);
+	contexts[1] = context(TLS_server_method(), kind->version, kind->group);
+	if (contexts[0] == NULL || contexts[1] == NULL) {
+		return false;
+	}
+	SSL_CTX_set_verify(contexts[0], SSL_VERIFY_PEER, NULL);
+	if (SSL_CTX_load_verify_locations(contexts[0], argv[5], NULL) != 1 ||
+	    SSL_CTX_use_certificate_chain_file(contexts[1], argv[kind->rsa ? 3 : 1]) != 1 ||
+	    SSL_CTX_use_PrivateKey_file(contexts[1], argv[kind->rsa ? 4 : 2], SSL_FILETYPE_PEM) != 1) {
+		die("credentials");
+	}
+	return true;
+}
+
+static void bench_handshakes(const struct kind *kind, char **argv)
+{
 	unsigned n;
 	double begin;
 
-	for (n = 0, begin = now(); now() - begin < 3 * SECONDS; n++) {
-		begin_one(&pair, 0);
-		begin_one(&pair, 1);
-		connect_pair(&pair);
-		step(&pair, 0);
-		step(&pair, 1);
-		if (!step(&pair, 0) || !step(&pair, 1)) {
-			die("the handshake is not done");
-		}
-		finish_one(&pair, 0);
-		finish_one(&pair, 1);
+	if (!configure(kind, argv)) {
+		return;
 	}
-	printf("handshakes-client %.0f\nhandshakes-server %.0f\n", n / spent_by[0], n / spent_by[1]);
+	SSL_SESSION_free(session);
+	session = NULL;
+	if (kind->resumed) {
+		SSL_CTX_set_session_cache_mode(contexts[0], SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+		SSL_CTX_sess_set_new_cb(contexts[0], keep_session);
+		SSL_CTX_set_session_id_context(contexts[1], (const unsigned char *)"bench", 5);
+		SSL_CTX_set_num_tickets(contexts[1], 2);
+		handshake(kind, true);
+		SSL_CTX_sess_set_new_cb(contexts[0], NULL);
+	} else {
+		SSL_CTX_set_options(contexts[1], SSL_OP_NO_TICKET);
+	}
+	memset(spent_by, 0, sizeof(spent_by));
+	for (n = 0, begin = now(); now() - begin < 2 * SECONDS; n++) {
+		handshake(kind, false);
+	}
+	printf("client-%s %.0f\nserver-%s %.0f\n", kind->name, n / spent_by[0], kind->name, n / spent_by[1]);
 }
 
 /* Room for what is on the way, so that it does not count as the connection's: it would lie in the kernel. */
@@ -226,37 +329,18 @@ static void bench_memory(void)
 	}
 }
 
-static SSL_CTX *context(const SSL_METHOD *method)
-{
-	SSL_CTX *ctx = SSL_CTX_new(method);
-
-	if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
-	    SSL_CTX_set_ciphersuites(ctx, "TLS_AES_128_GCM_SHA256") != 1 || SSL_CTX_set1_groups_list(ctx, "X25519") != 1 ||
-	    SSL_CTX_set_num_tickets(ctx, 0) != 1) {
-		die("context");
-	}
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-	return ctx;
-}
-
 int main(int argc, char **argv)
 {
-	if (argc != 4 || CRYPTO_set_mem_functions(count_alloc, count_resize, count_free) != 1) {
-		die("usage: openssl CERTIFICATE KEY CA");
-	}
-	contexts[0] = context(TLS_client_method());
-	contexts[1] = context(TLS_server_method());
-	SSL_CTX_set_verify(contexts[0], SSL_VERIFY_PEER, NULL);
-	if (SSL_CTX_load_verify_locations(contexts[0], argv[3], NULL) != 1 ||
-	    SSL_CTX_use_certificate_chain_file(contexts[1], argv[1]) != 1 ||
-	    SSL_CTX_use_PrivateKey_file(contexts[1], argv[2], SSL_FILETYPE_PEM) != 1) {
-		die("credentials");
+	if (argc != 6 || CRYPTO_set_mem_functions(count_alloc, count_resize, count_free) != 1) {
+		die("usage: openssl CERTIFICATE KEY RSA-CERTIFICATE RSA-KEY CA");
 	}
 	bench_records("aes-128-gcm", EVP_aes_128_gcm());
 	bench_records("aes-256-gcm", EVP_aes_256_gcm());
 	bench_records("chacha20-poly1305", EVP_chacha20_poly1305());
-	bench_handshakes();
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		bench_handshakes(&kinds[i], argv);
+	}
+	(void)configure(&kinds[0], argv);
 	bench_memory();
 	return 0;
 }
