@@ -256,10 +256,17 @@ struct engine_credential_info {
 	int64_t not_before, not_after;
 	bool chain_complete; /* ends at a self-signed certificate or at one whose issuer is in the system's hands */
 	bool has_server_name; /* a subjectAltName with a DNS name or address is there */
+	int64_t ocsp_until; /* until when its OCSP response may be sent; 0: it has none */
 };
 /* Describe credential number i (0-based); false past the last. */
 must_check bool engine_config_describe_credential(const struct engine_config *cfg, size_t i,
 						  struct engine_credential_info *info);
+struct engine_crl_info {
+	char issuer[128];
+	int64_t this_update, next_update;
+};
+/* Describe CRL number i (0-based, the one added last first); false past the last. */
+must_check bool engine_config_describe_crl(const struct engine_config *cfg, size_t i, struct engine_crl_info *info);
 
 /* ---- an established connection ---- */
 

@@ -68,34 +68,6 @@ static bool parse_again(const struct der *der, struct certificate *cert)
 	return certificate_parse(view_of(der->data, der->len), cert, &what);
 }
 
-bool engine_config_describe_credential(const struct engine_config *cfg, size_t i,
-				       struct engine_credential_info *info)
-{
-	struct certificate leaf, cert, next;
-	memset(info, 0, sizeof(*info));
-	if (i >= cfg->n_credentials || !parse_again(&cfg->credentials[i].chain[0], &leaf)) {
-		return false;
-	}
-	const struct credential *credential = &cfg->credentials[i];
-	certificate_text(&leaf, info->subject, sizeof(info->subject));
-	name_text(leaf.issuer, info->issuer, sizeof(info->issuer));
-	key_view_name(&leaf.key, info->key_kind);
-	info->not_before = leaf.not_before;
-	info->not_after = leaf.not_after;
-	info->has_server_name = certificate_has_server_name(&leaf);
-	cert = leaf;
-	for (size_t k = 1; k < credential->n_chain; k++) {
-		if (!parse_again(&credential->chain[k], &next) || !view_equal(cert.issuer, next.subject)) {
-			return true;
-		}
-		cert = next;
-	}
-	size_t from = 0;
-	info->chain_complete =
-		certificate_is_self_issued(&cert) || trust_find(cfg->trust, cert.issuer, &from) != NULL;
-	return true;
-}
-
 /* The certificate that issued the leaf, if it was given with it. */
 static bool find_issuer(const struct credential *credential, const struct certificate *leaf, struct certificate *out)
 {
@@ -117,6 +89,38 @@ static enum ocsp_answer peek(const struct credential *credential, struct view re
 	}
 	bool has_issuer = find_issuer(credential, &leaf, &issuer);
 	return ocsp_peek(response, &leaf, has_issuer ? &issuer : NULL, next_update, what);
+}
+
+bool engine_config_describe_credential(const struct engine_config *cfg, size_t i,
+				       struct engine_credential_info *info)
+{
+	struct certificate leaf, cert, next;
+	const char *what;
+	memset(info, 0, sizeof(*info));
+	if (i >= cfg->n_credentials || !parse_again(&cfg->credentials[i].chain[0], &leaf)) {
+		return false;
+	}
+	const struct credential *credential = &cfg->credentials[i];
+	certificate_text(&leaf, info->subject, sizeof(info->subject));
+	name_text(leaf.issuer, info->issuer, sizeof(info->issuer));
+	key_view_name(&leaf.key, info->key_kind);
+	info->not_before = leaf.not_before;
+	info->not_after = leaf.not_after;
+	info->has_server_name = certificate_has_server_name(&leaf);
+	if (credential->ocsp.len > 0) { /* judged when it was set */
+		(void)peek(credential, view_of(credential->ocsp.data, credential->ocsp.len), &info->ocsp_until, &what);
+	}
+	cert = leaf;
+	for (size_t k = 1; k < credential->n_chain; k++) {
+		if (!parse_again(&credential->chain[k], &next) || !view_equal(cert.issuer, next.subject)) {
+			return true;
+		}
+		cert = next;
+	}
+	size_t from = 0;
+	info->chain_complete =
+		certificate_is_self_issued(&cert) || trust_find(cfg->trust, cert.issuer, &from) != NULL;
+	return true;
 }
 
 enum engine_err engine_config_set_ocsp_response(struct engine_config *cfg, const uint8_t *der, size_t len,

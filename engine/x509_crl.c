@@ -162,6 +162,21 @@ enum engine_err engine_config_add_crl(struct engine_config *cfg, const uint8_t *
 	return ENGINE_OK;
 }
 
+bool engine_config_describe_crl(const struct engine_config *cfg, size_t i, struct engine_crl_info *info)
+{
+	const struct crl *crl = cfg->crls;
+	while (crl != NULL && i-- > 0) {
+		crl = crl->next;
+	}
+	if (crl == NULL) {
+		return false;
+	}
+	name_text(crl->issuer, info->issuer, sizeof(info->issuer));
+	info->this_update = crl->this_update;
+	info->next_update = crl->next_update;
+	return true;
+}
+
 /* ---- parsing ---- */
 
 /* [n] IMPLICIT BOOLEAN DEFAULT FALSE, which DER leaves away when it is false */

@@ -20,7 +20,9 @@
 static void lint_rule(struct lint *lint, const struct policy_rule *rule);
 static bool may_become(const struct policy_rule *rule);
 static void lint_files(struct lint *lint, const struct policy_rule *rule);
+static void lint_crls(struct lint *lint, const struct policy_rule *rule);
 static void lint_secrets(struct lint *lint, const struct policy_rule *rule, enum option_id id, const char *what);
+static void lint_crl(struct lint *lint, const struct option_value *file, const struct engine_crl_info *info);
 static void lint_credential(struct lint *lint, const struct policy_rule *rule, size_t i,
 			    const struct engine_credential_info *info);
 static void lint_chain(struct lint *lint, const struct policy_rule *rule);
@@ -105,8 +107,47 @@ static void lint_files(struct lint *lint, const struct policy_rule *rule)
 	if (config && engine_config_check(config, why) == ENGINE_OK && why[0]) {
 		lint_tell(lint, POLICY_WARNING, rule_place_of_algorithms(rule), "%s", why);
 	}
+	lint_crls(lint, rule);
 	lint_secrets(lint, rule, OPTION_KEY, "key");
 	lint_secrets(lint, rule, OPTION_TICKET_KEYS, "ticket key");
+}
+
+/* Lists that are out of date: whoever they are for is refused. Each file is read apart, to tell which it is. */
+static void lint_crls(struct lint *lint, const struct policy_rule *rule)
+{
+	const struct option *option = rule_verifies(rule) ? rule_option(rule, OPTION_CRL) : NULL;
+	char why[LOAD_WHY_MAX], reason[ENGINE_REASON_MAX];
+	struct engine_crl_info info;
+	struct load_bytes text;
+
+	for (const struct option_value *file = option ? option->values : NULL; file; file = file->next) {
+		struct engine_config *config = engine_config_new(ENGINE_CLIENT);
+
+		if (config && load_file(file->path, LOAD_MAX_TRUST, &text, why)) {
+			bool is_read = engine_config_add_crl(config, text.data, text.len, reason) == ENGINE_OK;
+
+			for (size_t i = 0; is_read && engine_config_describe_crl(config, i, &info); i++) {
+				lint_crl(lint, file, &info);
+			}
+			load_free(&text);
+		}
+		engine_config_unref(config);
+	}
+}
+
+static void lint_crl(struct lint *lint, const struct option_value *file, const struct engine_crl_info *info)
+{
+	long long days = (long long)(lint->now - info->next_update) / DAY;
+
+	if (info->next_update < lint->now) {
+		lint_tell(lint, POLICY_WARNING, file->at,
+			  "revocation list %s of %s is out of date since %lld day%s: certificates that it issued are refused",
+			  file->path, info->issuer, days, days == 1 ? "" : "s");
+	} else if (info->this_update > lint->now) {
+		lint_tell(lint, POLICY_WARNING, file->at,
+			  "revocation list %s of %s is not valid yet: certificates that it issued are refused", file->path,
+			  info->issuer);
+	}
 }
 
 /* Files that nobody else may read. */
@@ -145,6 +186,11 @@ static void lint_credential(struct lint *lint, const struct policy_rule *rule, s
 
 		lint_tell(lint, POLICY_WARNING, file->at, "certificate %s (%s) expires in %lld day%s", file->path,
 		     info->subject, days, days == 1 ? "" : "s");
+	}
+	if (info->ocsp_until && info->ocsp_until < lint->now) {
+		lint_tell(lint, POLICY_WARNING, file->at,
+			  "the OCSP response for certificate %s (%s) is out of date: it will not be sent", file->path,
+			  info->subject);
 	}
 	if (rule->direction == POLICY_ACCEPT && !info->has_server_name) {
 		lint_tell(lint, POLICY_WARNING, file->at,

@@ -92,12 +92,7 @@ static void add_response(const struct policy_rule *rule, struct engine_config *c
 				      why);
 			continue;
 		}
-#ifdef ENGINE_HAS_REVOCATION
 		err = engine_config_set_ocsp_response(config, der.data, der.len, reason);
-#else
-		(void)config;
-		err = ENGINE_ERR_CONFIG;
-#endif
 		if (err != ENGINE_OK) {
 			rule_complain(complaints, value->at, "cannot use OCSP response %s: %s", value->path,
 				      reason[0] ? reason : engine_err_name(err));

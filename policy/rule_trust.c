@@ -19,14 +19,10 @@ static const char *const system_stores[] = {
 
 static void set_names(const struct policy_rule *rule, struct engine_config *config,
 		      struct rule_complaints *complaints);
-#ifndef ENGINE_HAS_REVOCATION
-static bool unavailable(const struct policy_rule *rule, struct rule_complaints *complaints);
-#else
 static void set_pins(const struct policy_rule *rule, struct engine_config *config,
 		     struct rule_complaints *complaints);
 static void add_crls(const struct policy_rule *rule, struct engine_config *config,
 		     struct rule_complaints *complaints, struct rule_digest *digest);
-#endif
 static char *trust_key(const struct option_value *values);
 static bool add_source(struct rule_trust *trust, const struct option_value *value,
 		       struct rule_complaints *complaints);
@@ -82,21 +78,13 @@ void rule_set_trust(const struct policy_rule *rule, struct engine_config *config
 		return;
 	}
 	set_names(rule, config, complaints);
-#ifdef ENGINE_HAS_REVOCATION
 	set_pins(rule, config, complaints);
-#else
-	if (unavailable(rule, complaints)) {
-		return;
-	}
-#endif
 	if (!rule_verifies(rule)) {
 		return;
 	}
-#ifdef ENGINE_HAS_REVOCATION
 	engine_config_require_ocsp(config, rule_number(rule, OPTION_REQUIRE_OCSP, 0) != 0);
 	engine_config_set_common_name(config, rule_number(rule, OPTION_COMMON_NAME, 0) != 0);
 	add_crls(rule, config, complaints, digest);
-#endif
 	trust = rule_find_trust(rule->policy, option ? option->values : &system_value, complaints);
 	if (trust) {
 		engine_config_set_trust(config, trust->trust);
@@ -116,23 +104,6 @@ static void set_names(const struct policy_rule *rule, struct engine_config *conf
 	}
 }
 
-#ifndef ENGINE_HAS_REVOCATION
-static bool unavailable(const struct policy_rule *rule, struct rule_complaints *complaints)
-{
-	static const enum option_id ids[] = {OPTION_PIN, OPTION_CRL, OPTION_REQUIRE_OCSP, OPTION_COMMON_NAME};
-
-	for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
-		const struct option *option = rule_option(rule, ids[i]);
-
-		if (option) {
-			rule_complain(complaints, option->at, "'%s' is not available in this version",
-				      options_keyword(options_at(ids[i])));
-			return true;
-		}
-	}
-	return false;
-}
-#else
 static void set_pins(const struct policy_rule *rule, struct engine_config *config,
 		     struct rule_complaints *complaints)
 {
@@ -176,8 +147,6 @@ static void add_crls(const struct policy_rule *rule, struct engine_config *confi
 		load_free(&text);
 	}
 }
-
-#endif
 
 const struct rule_trust *rule_find_trust(struct policy *policy, const struct option_value *value,
 					 struct rule_complaints *complaints)
