@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "client12.h"
 #include "ext.h"
 #include "hello.h"
 #include "psk13.h"
@@ -247,6 +248,7 @@ static void build_old_extensions(struct engine_hs *hs, struct wr *out)
 		build_ec_point_formats(hs, out);
 	}
 	build_empty(hs, out, EXT_EXTENDED_MASTER_SECRET);
+	client12_build_session_ticket(hs, out);
 	build_renegotiation_info(hs, out);
 	if (offers_cbc(hs)) {
 		build_empty(hs, out, EXT_ENCRYPT_THEN_MAC);
@@ -397,6 +399,9 @@ bool client_start(struct engine_hs *hs, const struct group *group)
 	}
 	if (offers_tls13(hs)) {
 		psk13_load(hs);
+	}
+	if (offers_old(hs) && !client12_offer_session(hs)) {
+		return false;
 	}
 	return (!offers_tls13(hs) || client_new_shares(hs, group)) && client_send_hello(hs);
 }

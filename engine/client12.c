@@ -19,8 +19,6 @@
 #include "ext.h"
 #include "flight12.h"
 #include "hello.h"
-#include "secret.h"
-#include "session.h"
 
 /* ClientCertificateType, RFC 5246 7.4.4, RFC 8422 5.5 */
 #define CERTIFICATE_TYPE_RSA_SIGN   1
@@ -96,38 +94,6 @@ static bool on_hello_request(struct engine_hs *hs, const struct hs_message *msg,
 static bool needs_server_key_exchange(const struct engine_hs *hs)
 {
 	return hs->suite->kx != KX_RSA;
-}
-
-/* RFC 5246 7.4.1.3; RFC 7627 5.3 */
-static bool judge_resumption(struct engine_hs *hs)
-{
-	const struct session *session = hs->session;
-
-	if (session == NULL || session->version == ENGINE_TLS13) {
-		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
-			       "the server resumes a session that it was not offered");
-	}
-	if (session->version != hs->version || session->suite != hs->suite->id) {
-		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
-			       "the server resumes a session with another version or cipher suite");
-	}
-	if (session->extended_master_secret != hs->hs12.extended_master_secret) {
-		return hs_fail(hs, ALERT_HANDSHAKE_FAILURE,
-			       "the server resumes a session with another kind of master secret");
-	}
-	return true;
-}
-
-/* Take over what the session knows. */
-static void resume(struct engine_hs *hs)
-{
-	const struct session *session = hs->session;
-
-	hs->resumed = true;
-	hs->established = session->established;
-	hs->peer_is_authenticated = session->peer_is_authenticated;
-	memcpy(hs->hs12.master_secret, session->secret, HS12_MASTER_SECRET_LEN);
-	memcpy(hs->peer_subject, session->peer_subject, sizeof(session->peer_subject));
 }
 
 /* An answer without content: the presence of the extension is what it says. */
@@ -282,7 +248,7 @@ bool client12_on_server_hello(struct engine_hs *hs, const struct hs_message *msg
 	hs_shares_free(hs);
 	if (!judge_server_hello(hs, hello) ||
 	    !ext_parse(hs, EXT_IN_SERVER_HELLO12, hello->extensions, hs->offered, &block) ||
-	    !judge_extensions(hs, &block) || (resumes && !judge_resumption(hs))) {
+	    !judge_extensions(hs, &block) || (resumes && !client12_judge_resumption(hs))) {
 		return false;
 	}
 	memcpy(hs->hs12.client_random, hs->random, HS_RANDOM_LEN);
@@ -290,7 +256,6 @@ bool client12_on_server_hello(struct engine_hs *hs, const struct hs_message *msg
 		return hs_fail_internal(hs, "ServerHello");
 	}
 	if (resumes) {
-		resume(hs);
 		*next = wait_for_server(hs);
 		return start_transcript(hs, msg) && hs12_make_keys(hs);
 	}
@@ -531,24 +496,10 @@ static bool on_server_hello_done(struct engine_hs *hs, const struct hs_message *
 
 /* ---- the end ---- */
 
-/* RFC 5077 3.3; an empty ticket takes the announcement back. */
 static bool on_new_session_ticket(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next)
 {
-	struct rd in = msg->body;
-	struct rd ticket;
-
-	if (!rd_u32(&in, &hs->hs12.ticket_lifetime) || !rd_vec16(&in, &ticket, 0, UINT16_MAX) || !rd_end(&in)) {
-		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed NewSessionTicket");
-	}
-	/* one that is too long to be kept is none */
-	if (ticket.left <= SESSION_TICKET_MAX) {
-		wr_bytes(&hs->ticket, ticket.p, ticket.left);
-	}
-	if (hs->ticket.failed) {
-		return hs_fail_internal(hs, "NewSessionTicket");
-	}
 	*next = HS12_WAIT_SERVER_CCS;
-	return hs_transcript_add(hs, msg->whole);
+	return client12_take_ticket(hs, msg->body) && hs_transcript_add(hs, msg->whole);
 }
 
 static bool on_change_cipher_spec(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next)
@@ -558,44 +509,12 @@ static bool on_change_cipher_spec(struct engine_hs *hs, const struct hs_message 
 	return hs12_take_ccs(hs);
 }
 
-/*
- * Keep what a later handshake can resume: the session that this one made, or the new ticket of the one that it resumed.
- * Sessions without extended_master_secret are not worth it: RFC 7627 5.3 wants a full handshake in their place.
- */
-static void keep_session(const struct engine_hs *hs)
-{
-	const struct rd ticket = rd_of(hs->ticket.data, hs->ticket.len);
-	struct session *session;
-
-	if (!hs->hs12.extended_master_secret ||
-	    (ticket.left == 0 && (hs->resumed || hs->session_id_len == 0))) {
-		return;
-	}
-	session = engine_alloc(sizeof(*session));
-	if (session != NULL && session_begin(hs, session)) {
-		session->secret_len = HS12_MASTER_SECRET_LEN;
-		memcpy(session->secret, hs->hs12.master_secret, HS12_MASTER_SECRET_LEN);
-		if (ticket.left != 0) {
-			session->ticket_len = (uint16_t)ticket.left;
-			memcpy(session->ticket, ticket.p, ticket.left);
-			if (hs->hs12.ticket_lifetime != 0 && hs->hs12.ticket_lifetime < session->lifetime) {
-				session->lifetime = hs->hs12.ticket_lifetime;
-			}
-		} else {
-			session->session_id_len = (uint8_t)hs->session_id_len;
-			memcpy(session->session_id, hs->session_id, hs->session_id_len);
-		}
-		session_put(hs->session_name12, session);
-	}
-	session_free(session);
-}
-
 static bool on_finished(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next)
 {
 	if (!hs12_check_finished(hs, msg) || (hs->resumed && !send_last(hs))) {
 		return false;
 	}
-	keep_session(hs);
+	client12_keep_session(hs);
 	hs_complete(hs);
 	*next = HS_DONE;
 	return true;

@@ -597,6 +597,10 @@ enum engine_err hs_fail_finally(struct engine_hs *hs)
 	if (hs->err != ENGINE_ERR_PEER_ALERT && hs->err != ENGINE_ERR_NOT_TLS) {
 		send_alert(hs);
 	}
+	/* RFC 5246 7.2.2; and the next attempt may do better without */
+	if (hs->role == ENGINE_CLIENT && hs->session != NULL && hs->session->version < ENGINE_TLS13) {
+		session_drop(hs->session_name12);
+	}
 	if (hs->renegotiating) {
 		hs_end_connection(hs);
 	}

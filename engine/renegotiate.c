@@ -88,6 +88,7 @@ struct engine_hs *engine_hs_renegotiate(const struct engine_hs_params *params, s
 	hs->version = conn->version;
 	hs->got_any = true;
 	hs->got_record = true;
+	memcpy(hs->peer_subject, conn->peer_subject, sizeof(conn->peer_subject));
 	conn->send_closed = 1; /* until its keys are back */
 	if (!borrow_keys(hs)) {
 		(void)hs_fail_internal(hs, "keys");
