@@ -61,11 +61,13 @@ enum ocsp_answer ocsp_ask(struct view der, const struct certificate *cert, const
 {
 	const struct subject subject = {cert, issuer};
 	struct response response;
+	const char *unsigned_because;
 	enum ocsp_answer answer = parse(der, &subject, &response, what);
 	if (answer != OCSP_GOOD && answer != OCSP_REVOKED && answer != OCSP_UNKNOWN) {
 		return answer;
 	}
-	if (!is_signed(&response, issuer, now, crls, what)) {
+	if (!is_signed(&response, issuer, now, crls, &unsigned_because)) {
+		*what = unsigned_because;
 		return OCSP_WRONG_SIGNATURE;
 	}
 	*when = response.revoked_at;
