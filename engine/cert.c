@@ -185,7 +185,7 @@ bool cert_judge_chain(struct engine_hs *hs, const struct cert_chain *chain)
 	if (err == ENGINE_OK && result.key != NULL) {
 		hs->peer_key = result.key;
 		/* a peer that does not hold the key comes to no end, and leaves no session behind */
-		hs->peer_is_authenticated = true;
+		hs->peer_is_authenticated = hs->config->verify != ENGINE_VERIFY_NONE;
 		return true;
 	}
 	public_key_free(result.key);

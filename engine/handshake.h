@@ -233,7 +233,7 @@ struct engine_hs {
 	uint8_t session_id[HS_SESSION_ID_MAX];
 	size_t session_id_len;
 	struct public_key *peer_key; /* of the peer's certificate, until its CertificateVerify */
-	bool peer_is_authenticated; /* by a certificate, in this handshake or in the one that is resumed */
+	bool peer_is_authenticated; /* by a verified certificate, in this handshake or in the one that is resumed */
 
 	/* resumption */
 	struct session *session; /* offered (client) or taken up (server); NULL: none */

@@ -69,20 +69,15 @@ static void give_up(struct engine_hs *hs)
 
 void psk13_load(struct engine_hs *hs)
 {
-	const struct engine_config *config = hs->config;
-	struct session *session =
-		session_is_kept(hs->session_name13) ? engine_alloc(sizeof(*session)) : NULL;
+	struct session session;
 
-	if (session == NULL) {
-		return; /* a full handshake may still find memory */
+	if (session_get(hs->session_name13, true, &session) && session.version == ENGINE_TLS13 &&
+	    session.ticket_len != 0 && offers_hash(hs, suite_find(session.suite)->hash) &&
+	    session_has_peer(hs->config, &session)) {
+		/* without memory, a full handshake may still find some */
+		hs->session = session_hold(&session);
 	}
-	if (session_get(hs->session_name13, true, session) && session->version == ENGINE_TLS13 &&
-	    session->ticket_len != 0 && offers_hash(hs, suite_find(session->suite)->hash) &&
-	    (session->peer_is_authenticated || config->verify == ENGINE_VERIFY_NONE)) {
-		hs->session = session;
-		return;
-	}
-	session_free(session);
+	session_wipe(&session);
 }
 
 void psk13_build_modes(struct engine_hs *hs, struct wr *out)
@@ -246,7 +241,7 @@ void session13_keep_ticket(const struct engine_conn *conn, struct rd body)
 	memset(&session, 0, sizeof(session));
 	describe(conn, &session);
 	session.lifetime = message.ticket_lifetime < conn->session_lifetime ? message.ticket_lifetime
-									     : conn->session_lifetime;
+									    : conn->session_lifetime;
 	session.age_add = message.ticket_age_add;
 	session.secret_len = (uint8_t)crypto_hash_len(suite->hash);
 	session.ticket_len = (uint16_t)message.ticket.left;
@@ -295,8 +290,7 @@ bool psk13_judge_form(struct engine_hs *hs, const struct ext_block *block)
 static bool is_acceptable(const struct engine_hs *hs, const struct session *session)
 {
 	return session->version == ENGINE_TLS13 && suite_find(session->suite)->hash == hs->suite->hash &&
-	       strcmp(session->server_name, hs->server_name) == 0 &&
-	       (session->peer_is_authenticated || hs->config->client_auth != ENGINE_CLIENT_AUTH_REQUIRE);
+	       strcmp(session->server_name, hs->server_name) == 0 && session_has_peer(hs->config, session);
 }
 
 /* The first identity that is a ticket of ours which may be taken; false if there is none. */
@@ -343,13 +337,15 @@ static bool check_binder(struct engine_hs *hs, const struct hs_message *msg, con
 	}
 	is_right = binder.left == hash_len && secret_equal(binder.p, expected, hash_len);
 	secret_wipe(expected, sizeof(expected));
-	return is_right || hs_fail(hs, ALERT_DECRYPT_ERROR, "the client could not prove that it holds its session's key");
+	return is_right ||
+	       hs_fail(hs, ALERT_DECRYPT_ERROR, "the client could not prove that it holds its session's key");
 }
 
 bool psk13_choose(struct engine_hs *hs, const struct hs_message *msg, const struct ext_block *block,
 		  uint16_t *index)
 {
 	struct offered_psks offer;
+	struct session session;
 
 	give_up(hs); /* of a ClientHello that a HelloRetryRequest answered */
 	if (!hs->psk_is_useful || !ext_has(block, EXT_PRE_SHARED_KEY) || hs->config->session_lifetime == 0) {
@@ -358,15 +354,13 @@ bool psk13_choose(struct engine_hs *hs, const struct hs_message *msg, const stru
 	if (!ext_parse_offered_psks(block->body[EXT_PRE_SHARED_KEY], &offer)) {
 		return hs_fail_internal(hs, "pre_shared_key");
 	}
-	hs->session = engine_alloc(sizeof(*hs->session));
-	if (hs->session == NULL) {
-		return hs_fail_internal(hs, "session");
+	if (find_session(hs, offer.identities, &session, index)) {
+		hs->session = session_hold(&session);
+		session_wipe(&session);
+		return hs->session != NULL ? check_binder(hs, msg, &offer, *index)
+					   : hs_fail_internal(hs, "session");
 	}
-	if (!find_session(hs, offer.identities, hs->session, index)) {
-		give_up(hs);
-		return true;
-	}
-	return check_binder(hs, msg, &offer, *index);
+	return true;
 }
 
 /* struct NewSessionTicket, RFC 8446 4.6.1. False if there is no ticket to be had, or with hs failed. */

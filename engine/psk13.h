@@ -35,8 +35,8 @@ must_check bool psk13_judge_form(struct engine_hs *hs, const struct ext_block *b
  * Choose a session among those that the ClientHello msg offers: hs->session (NULL: none) and *index. hs->suite and
  * hs->server_name are set. False, with hs failed, if the chosen one's binder is wrong.
  */
-must_check bool psk13_choose(struct engine_hs *hs, const struct hs_message *msg, const struct ext_block *block,
-			     uint16_t *index);
+must_check bool psk13_choose(struct engine_hs *hs, const struct hs_message *msg,
+			     const struct ext_block *block, uint16_t *index);
 /* The client's Finished is in the transcript, and the send keys are those of application data: send it tickets. */
 must_check bool psk13_send_tickets(struct engine_hs *hs);
 

@@ -147,10 +147,25 @@ void session_wipe(struct session *session)
 	secret_wipe(session, sizeof(*session));
 }
 
+static size_t held_size(const struct session *session)
+{
+	return offsetof(struct session, ticket) + session->ticket_len;
+}
+
+struct session *session_hold(const struct session *session)
+{
+	struct session *held = engine_alloc(held_size(session));
+
+	if (held != NULL) {
+		memcpy(held, session, held_size(session));
+	}
+	return held;
+}
+
 void session_free(struct session *session)
 {
 	if (session != NULL) {
-		session_wipe(session);
+		secret_wipe(session, held_size(session));
 		engine_release(session);
 	}
 }
@@ -186,6 +201,15 @@ bool session_begin(const struct engine_hs *hs, struct session *session)
 	memcpy(session->server_name, hs->server_name, sizeof(session->server_name));
 	memcpy(session->peer_subject, hs->peer_subject, sizeof(session->peer_subject));
 	return true;
+}
+
+bool session_has_peer(const struct engine_config *config, const struct session *session)
+{
+	if (config->role == ENGINE_SERVER && config->client_auth != ENGINE_CLIENT_AUTH_REQUIRE) {
+		return true;
+	}
+	return config->verify == ENGINE_VERIFY_NONE ? session->peer_subject[0] != '\0'
+						    : session->peer_is_authenticated;
 }
 
 void session_resume(struct engine_hs *hs)

@@ -16,25 +16,25 @@
 #define SESSION_TICKET_MAX  1792
 
 struct session {
-	uint16_t version;		/* ENGINE_TLS13: secret is a PSK; older: a master secret */
-	uint16_t suite;			/* of TLS 1.3: with its hash; older: this very one */
+	uint16_t version; /* ENGINE_TLS13: secret is a PSK; older: a master secret */
+	uint16_t suite;   /* of TLS 1.3: with its hash; older: this very one */
 	uint8_t secret_len;
 	uint8_t secret[SECRET_MAX_LEN];
-	bool extended_master_secret;	/* TLS 1.2 and older, RFC 7627 5.3 */
-	bool peer_is_authenticated;	/* by a certificate, as the configuration demands it */
-	int64_t issued;			/* as engine_now() */
-	int64_t established;		/* when the full handshake behind it was */
-	uint32_t lifetime;		/* seconds from issued */
-	uint32_t age_add;		/* TLS 1.3, RFC 8446 4.6.1 */
+	bool extended_master_secret; /* TLS 1.2 and older, RFC 7627 5.3 */
+	bool peer_is_authenticated;  /* by a certificate that was verified */
+	int64_t issued;              /* as engine_now() */
+	int64_t established;         /* when the full handshake behind it was */
+	uint32_t lifetime;           /* seconds from issued */
+	uint32_t age_add;            /* TLS 1.3, RFC 8446 4.6.1 */
 	uint8_t alpn_len;
 	char alpn[ENGINE_ALPN_MAX];
 	char server_name[HS_SERVER_NAME_MAX + 1];
 	char peer_subject[SESSION_SUBJECT_MAX + 1];
 	/* a client's: what it offers */
-	uint8_t session_id_len;		/* TLS 1.2 and older: the server's cache knows it by this; 0: a ticket does it */
+	uint8_t session_id_len; /* TLS 1.2 and older: the server's cache knows it by this; 0: a ticket does it */
 	uint8_t session_id[HS_SESSION_ID_MAX];
-	uint16_t ticket_len;		/* 0: none */
-	uint8_t ticket[SESSION_TICKET_MAX];
+	uint16_t ticket_len;                /* 0: none */
+	uint8_t ticket[SESSION_TICKET_MAX]; /* last: of a held session, ticket_len bytes are there */
 };
 
 /* Write it down. False if out was too small. */
@@ -42,7 +42,9 @@ must_check bool session_pack(const struct session *session, struct wr *out);
 /* Read what session_pack() wrote. False, session wiped, if it is anything else. */
 must_check bool session_unpack(struct rd in, struct session *session);
 void session_wipe(struct session *session);
-/* Wipe and give back one of engine_alloc(); NULL is allowed. */
+/* A copy in memory of just its size, for the time of a handshake; NULL if there is none. */
+struct session *session_hold(const struct session *session);
+/* Wipe and give back what session_hold() made; NULL is allowed. */
 void session_free(struct session *session);
 
 /*
@@ -57,6 +59,8 @@ must_check bool session_is_fresh(const struct session *session, int64_t now);
  */
 must_check bool session_begin(const struct engine_hs *hs, struct session *session);
 
+/* Was the peer then who the configuration wants it to be: with a certificate if it needs one, verified if it verifies? */
+must_check bool session_has_peer(const struct engine_config *config, const struct session *session);
 /* The handshake goes on from hs->session: it is resumed, and the peer is who it was then. */
 void session_resume(struct engine_hs *hs);
 
@@ -68,8 +72,9 @@ void session_resume(struct engine_hs *hs);
  *
  * server_name, peer: as in struct engine_hs_params; NULL or "": not known.
  */
-must_check bool session_client_name(const struct engine_config *config, const char *server_name, const char *peer,
-				    bool is_tls13, uint8_t name[static ENGINE_SESSION_ID_LEN]);
+must_check bool session_client_name(const struct engine_config *config, const char *server_name,
+				    const char *peer, bool is_tls13,
+				    uint8_t name[static ENGINE_SESSION_ID_LEN]);
 /* The name of a server's session of TLS 1.2 or older with this session id. False if none is to be kept. */
 must_check bool session_server_name(const struct engine_config *config, struct rd session_id,
 				    uint8_t name[static ENGINE_SESSION_ID_LEN]);
@@ -78,7 +83,8 @@ bool session_is_kept(const uint8_t name[static ENGINE_SESSION_ID_LEN]);
 /* Keep a session; nothing happens if that cannot be, or if name is zeros. */
 void session_put(const uint8_t name[static ENGINE_SESSION_ID_LEN], const struct session *session);
 /* Get the newest one that is fresh; take: nobody else gets it. False if there is none. */
-must_check bool session_get(const uint8_t name[static ENGINE_SESSION_ID_LEN], bool take, struct session *session);
+must_check bool session_get(const uint8_t name[static ENGINE_SESSION_ID_LEN], bool take,
+			    struct session *session);
 /* Forget those of this name. */
 void session_drop(const uint8_t name[static ENGINE_SESSION_ID_LEN]);
 

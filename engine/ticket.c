@@ -14,7 +14,8 @@
 #define AAD_LEN  (sizeof(FORM) - 1 + NAME_LEN + ENGINE_SESSION_ID_LEN)
 
 /* The keys that this configuration goes by, best first; wipe them. */
-static size_t get_keys(const struct engine_config *config, struct engine_ticket_key keys[static ENGINE_TICKET_KEYS])
+static size_t get_keys(const struct engine_config *config,
+		       struct engine_ticket_key keys[static ENGINE_TICKET_KEYS])
 {
 	if (config->n_ticket_keys != 0) {
 		memcpy(keys, config->ticket_keys, config->n_ticket_keys * sizeof(keys[0]));
@@ -101,7 +102,8 @@ bool ticket_seal(const struct engine_config *config, const struct session *sessi
 	return ok;
 }
 
-static const struct engine_ticket_key *find_key(const struct engine_ticket_key *keys, size_t n, struct rd name)
+static const struct engine_ticket_key *find_key(const struct engine_ticket_key *keys, size_t n,
+						struct rd name)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (rd_equal(name, rd_of(keys[i].name, NAME_LEN))) {
@@ -140,9 +142,9 @@ bool ticket_open(const struct engine_config *config, struct rd ticket, struct se
 	struct rd nonce;
 	bool ok;
 
-	if (config->session_lifetime == 0 || ticket.left > TICKET_MAX || !rd_bytes(&ticket, &name, NAME_LEN) ||
-	    !rd_bytes(&ticket, &salt, SALT_LEN) || !rd_bytes(&ticket, &nonce, CRYPTO_AEAD_NONCE_LEN) ||
-	    ticket.left <= CRYPTO_AEAD_TAG_LEN) {
+	if (config->session_lifetime == 0 || ticket.left > TICKET_MAX ||
+	    !rd_bytes(&ticket, &name, NAME_LEN) || !rd_bytes(&ticket, &salt, SALT_LEN) ||
+	    !rd_bytes(&ticket, &nonce, CRYPTO_AEAD_NONCE_LEN) || ticket.left <= CRYPTO_AEAD_TAG_LEN) {
 		return false;
 	}
 	key = find_key(keys, get_keys(config, keys), name);

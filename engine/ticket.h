@@ -19,7 +19,8 @@
 /* Does this server issue tickets: has it a lifetime for them, and a key? */
 must_check bool ticket_may_issue(const struct engine_config *config);
 /* Write the ticket to out, which is not cleared first. False if there is no key, or if something failed. */
-must_check bool ticket_seal(const struct engine_config *config, const struct session *session, struct wr *out);
+must_check bool ticket_seal(const struct engine_config *config, const struct session *session,
+			    struct wr *out);
 /* Open one. False if it is not ours, damaged, or no longer fresh: then there is no session. */
 must_check bool ticket_open(const struct engine_config *config, struct rd ticket, struct session *session);
 

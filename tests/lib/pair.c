@@ -100,9 +100,77 @@ static bool scripted_random(uint8_t *buf, size_t len)
 	return true;
 }
 
+static int64_t now = PAIR_NOW;
+
 static int64_t standing_time(void)
 {
-	return PAIR_NOW;
+	return now;
+}
+
+void pair_set_now(int64_t time)
+{
+	now = time;
+}
+
+/* ---- sessions ---- */
+
+struct pair_session pair_sessions[PAIR_SESSIONS];
+struct engine_ticket_key pair_ticket_keys[ENGINE_TICKET_KEYS];
+size_t pair_n_ticket_keys;
+
+/* The newest stands first; what does not fit falls off the end. */
+static void session_put(const uint8_t id[static ENGINE_SESSION_ID_LEN], const uint8_t *data, size_t len,
+			int64_t expires)
+{
+	struct pair_session *session = &pair_sessions[0];
+
+	memmove(&pair_sessions[1], &pair_sessions[0], sizeof(pair_sessions) - sizeof(pair_sessions[0]));
+	memcpy(session->id, id, sizeof(session->id));
+	memcpy(session->data, data, len);
+	session->len = len;
+	session->expires = expires;
+}
+
+static size_t session_get(const uint8_t id[static ENGINE_SESSION_ID_LEN], bool take, uint8_t *out)
+{
+	for (size_t i = 0; i < PAIR_SESSIONS; i++) {
+		struct pair_session *session = &pair_sessions[i];
+		const size_t len = session->len;
+
+		if (len != 0 && session->expires > now && memcmp(session->id, id, sizeof(session->id)) == 0) {
+			memcpy(out, session->data, len);
+			session->len = take ? 0 : len;
+			return len;
+		}
+	}
+	return 0;
+}
+
+static void session_drop(const uint8_t id[static ENGINE_SESSION_ID_LEN])
+{
+	for (size_t i = 0; i < PAIR_SESSIONS; i++) {
+		if (memcmp(pair_sessions[i].id, id, sizeof(pair_sessions[i].id)) == 0) {
+			pair_sessions[i].len = 0;
+		}
+	}
+}
+
+size_t pair_n_sessions(void)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < PAIR_SESSIONS; i++) {
+		n += pair_sessions[i].len != 0;
+	}
+	return n;
+}
+
+static size_t get_ticket_keys(struct engine_ticket_key *keys, size_t room)
+{
+	const size_t n = pair_n_ticket_keys < room ? pair_n_ticket_keys : room;
+
+	memcpy(keys, pair_ticket_keys, n * sizeof(keys[0]));
+	return n;
 }
 
 void pair_seed(uint64_t seed)
@@ -145,22 +213,38 @@ unsigned pair_memory_count(void)
 	return memory_count;
 }
 
-bool pair_init(void)
+bool pair_set_resumption(bool on)
 {
-	static const struct engine_env env = {
+	static const struct engine_session_store store = {session_put, session_get, session_drop};
+	const struct engine_env env = {
 		.alloc = counted_alloc,
 		.release = counted_release,
 		.resize = counted_resize,
 		.random = scripted_random,
 		.now = standing_time,
+		.sessions = on ? &store : NULL,
+		.ticket_keys = on ? get_ticket_keys : NULL,
 	};
+
+	memset(pair_sessions, 0, sizeof(pair_sessions));
+	memset(pair_ticket_keys, 0x11, sizeof(pair_ticket_keys));
+	pair_n_ticket_keys = on ? 1 : 0;
+	return engine_init(&env);
+}
+
+bool pair_init(void)
+{
 	static const char *const names[] = {"localhost", "127.0.0.1"};
 	static bool ready;
 	char why[ENGINE_REASON_MAX];
 
 	pair_seed(1);
+	pair_set_now(PAIR_NOW);
+	if (!pair_set_resumption(false)) {
+		return false;
+	}
 	if (!ready) {
-		ready = engine_init(&env) && engine_dev_cert_make(&pair_cert, names, 2, 30, why);
+		ready = engine_dev_cert_make(&pair_cert, names, 2, 30, why);
 	}
 	return ready;
 }
@@ -256,20 +340,56 @@ const uint8_t *pair_take(struct pair *pair, enum engine_role role, size_t *len)
 	return pipe_room;
 }
 
-enum engine_err pair_give(struct pair *pair, enum engine_role role, const uint8_t *bytes, size_t len)
+/* Give bytes to role's handshake; *done: how many it took. */
+static enum engine_err give(struct pair *pair, enum engine_role role, const uint8_t *bytes, size_t len,
+			    size_t *done)
 {
 	enum engine_err err = ENGINE_OK;
-	size_t done = 0;
 
-	while (err == ENGINE_OK && done < len && !engine_hs_is_done(pair->hs[role])) {
+	*done = 0;
+	while (err == ENGINE_OK && *done < len && !engine_hs_is_done(pair->hs[role])) {
 		size_t used;
 
 		owner = (size_t)role;
-		err = engine_hs_recv(pair->hs[role], bytes + done, len - done, &used);
+		err = engine_hs_recv(pair->hs[role], bytes + *done, len - *done, &used);
 		owner = 2;
-		done += used;
+		*done += used;
 	}
 	return err;
+}
+
+enum engine_err pair_give(struct pair *pair, enum engine_role role, const uint8_t *bytes, size_t len)
+{
+	size_t done;
+
+	return give(pair, role, bytes, len, &done);
+}
+
+/* Bytes behind role's handshake: records that are complete are opened. */
+static void take_behind(struct pair *pair, enum engine_role role, const uint8_t *bytes, size_t len)
+{
+	uint8_t *rest = pair->rest[role];
+	size_t *have = &pair->rest_len[role];
+
+	while (len != 0 && pair->open_err[role] == ENGINE_OK) {
+		struct engine_opened opened;
+		size_t want = ENGINE_RECORD_HEADER_LEN;
+		size_t n;
+
+		if (*have >= want) {
+			want = engine_record_len(&pair->conn[role], rest);
+		}
+		n = want > *have && want - *have < len ? want - *have : want > *have ? len : 0;
+		memcpy(rest + *have, bytes, n);
+		*have += n;
+		bytes += n;
+		len -= n;
+		if (*have >= ENGINE_RECORD_HEADER_LEN &&
+		    *have >= engine_record_len(&pair->conn[role], rest)) {
+			pair->open_err[role] = pair_open(pair, role, rest, *have, &opened);
+			*have = 0;
+		}
+	}
 }
 
 void pair_pump(struct pair *pair, size_t chunk)
@@ -286,7 +406,11 @@ void pair_pump(struct pair *pair, size_t chunk)
 			for (size_t done = 0; done < len;) {
 				const size_t n = chunk != 0 && chunk < len - done ? chunk : len - done;
 
-				(void)!pair_give(pair, other, bytes + done, n);
+				size_t taken;
+
+				if (give(pair, other, bytes + done, n, &taken) == ENGINE_OK) {
+					take_behind(pair, other, bytes + done + taken, n - taken);
+				}
 				done += n;
 			}
 			moved = moved || len != 0;

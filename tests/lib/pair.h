@@ -3,7 +3,8 @@
  * Client against server in one process, without sockets: for tests of the engine.
  *
  * The environment is one of known numbers: random bytes come from a seeded generator (or a script), time stands
- * still, memory is counted and can be made to run out.
+ * still until it is set, memory is counted and can be made to run out. Sessions are kept, and tickets issued, only
+ * behind pair_set_resumption().
  */
 #ifndef TESTS_PAIR_H
 #define TESTS_PAIR_H
@@ -13,6 +14,8 @@
 /* The time that the engine is told. */
 #define PAIR_NOW 1767225600
 
+/* Set the time that the engine is told; pair_init() sets it back. */
+void pair_set_now(int64_t now);
 /* engine_init() with the test environment and make the certificates; may be called again. False on failure. */
 bool pair_init(void);
 /* Start the generator anew. */
@@ -29,6 +32,23 @@ void pair_memory_fail_at(unsigned n);
 /* Allocations since pair_memory_reset(). */
 unsigned pair_memory_count(void);
 
+/* One session in the store of the environment. len 0: none. */
+struct pair_session {
+	uint8_t id[ENGINE_SESSION_ID_LEN];
+	uint8_t data[ENGINE_SESSION_MAX];
+	size_t len;
+	int64_t expires;
+};
+#define PAIR_SESSIONS 32
+extern struct pair_session pair_sessions[PAIR_SESSIONS];
+/* The environment's ticket keys: one behind pair_set_resumption(true), none without. */
+extern struct engine_ticket_key pair_ticket_keys[ENGINE_TICKET_KEYS];
+extern size_t pair_n_ticket_keys;
+/* Give the environment an empty session store and a ticket key, or take both away (as pair_init() does). */
+bool pair_set_resumption(bool on);
+/* How many sessions are kept. */
+size_t pair_n_sessions(void);
+
 /* The certificates: one CA, a leaf for localhost and 127.0.0.1. */
 extern struct engine_dev_cert pair_cert;
 
@@ -43,13 +63,20 @@ struct pair {
 	struct engine_conn conn[2];
 	struct engine_hs *hs[2];
 	struct engine_cipher *cipher[2];
+	/* what pair_pump() brought to a role behind its handshake: a record that is not complete */
+	uint8_t rest[2][ENGINE_MAX_RECORD];
+	size_t rest_len[2];
+	enum engine_err open_err[2]; /* how opening went there */
 };
 
 /* Begin a handshake of both; configs are taken over. False on failure. */
 bool pair_begin(struct pair *pair, struct engine_config *client, struct engine_config *server);
 /* Begin with plain configurations. */
 bool pair_begin_default(struct pair *pair);
-/* Move bytes until neither has any, in pieces of at most chunk bytes (0: all at once). */
+/*
+ * Move bytes until neither has any, in pieces of at most chunk bytes (0: all at once). Records that come behind the
+ * handshake, a server's tickets, are opened.
+ */
 void pair_pump(struct pair *pair, size_t chunk);
 /* Take all that role has pending; *len bytes in a static buffer, valid until the next call. */
 const uint8_t *pair_take(struct pair *pair, enum engine_role role, size_t *len);
