@@ -221,7 +221,7 @@ static void try_signature(struct view in)
 	uint8_t *copy = copy_of(spki);
 	if (key_view_parse(view_of(copy, spki.len), &key) == KEY_OK) {
 		for (int kind = 0; kind < 4; kind++) {
-			struct signature_algorithm how = {(enum signature_kind)kind, SIGNATURE_SHA256};
+			struct signature_algorithm how = {(enum signature_kind)kind, SIGNATURE_SHA256, 0};
 			bool right = key_view_verify(&key, how, (const uint8_t *)"m", 1, sig.data, sig.len);
 			require(!right || (how.kind == SIGNATURE_ED25519) == (key.kind == KEY_ED25519));
 		}
