@@ -231,8 +231,8 @@ static bool seal(struct engine_conn *conn, struct engine_cipher *cipher, uint8_t
 {
 	const struct record_cipher_spec spec = send_spec(conn);
 
-	return spec.suite != NULL && record_seal(&spec, &conn->send, cipher, type, plain, n_plain, out,
-						 out_size, out_len);
+	return spec.suite != NULL &&
+	       record_seal(&spec, &conn->send, cipher, type, plain, n_plain, out, out_size, out_len);
 }
 
 enum engine_err engine_seal(struct engine_conn *conn, struct engine_cipher *cipher,

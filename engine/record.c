@@ -22,7 +22,7 @@ struct engine_cipher {
 	struct crypto_aead_ctx *aead;
 	struct crypto_cbc_ctx *cbc; /* NULL until it is needed */
 	const struct suite *suite;  /* NULL: no key */
-	bool encrypts;		    /* of CBC */
+	bool encrypts;              /* of CBC */
 	uint8_t key[CRYPTO_MAX_KEY_LEN];
 };
 
@@ -204,9 +204,9 @@ static bool may_seal(const struct record_cipher_spec *spec, const struct engine_
 	return keys->seq < UINT64_MAX - 1 && (keys->seq < spec->suite->hard_limit || type == CONTENT_ALERT);
 }
 
-bool record_seal(const struct record_cipher_spec *spec, struct engine_keys *keys, struct engine_cipher *cipher,
-		 uint8_t type, const struct engine_slice *slices, size_t n_slices, uint8_t *out,
-		 size_t out_size, size_t *out_len)
+bool record_seal(const struct record_cipher_spec *spec, struct engine_keys *keys,
+		 struct engine_cipher *cipher, uint8_t type, const struct engine_slice *slices,
+		 size_t n_slices, uint8_t *out, size_t out_size, size_t *out_len)
 {
 	const size_t limit = record_limit(spec);
 	size_t len = 0;

@@ -51,7 +51,7 @@ struct record_opened {
  */
 struct record_cipher_spec {
 	const struct suite *suite;
-	uint16_t version; /* the negotiated one, ENGINE_TLS10 to ENGINE_TLS13 */
+	uint16_t version;      /* the negotiated one, ENGINE_TLS10 to ENGINE_TLS13 */
 	bool encrypt_then_mac; /* RFC 7366; of CBC suites */
 	uint16_t limit;
 	uint16_t padding;

@@ -118,8 +118,8 @@ bool record12_cbc_judge(const struct record_cipher_spec *spec, const struct engi
 	record12_pseudo_header(keys->seq, type, spec->version, *content_len, head);
 	copy_mac(plain, max_content < MAX_PADDING ? 0 : max_content - MAX_PADDING, len - 1, *content_len,
 		 mac_len, mac);
-	ok = crypto_hmac_ct(hash, keys->secret, mac_len, head, sizeof(head), plain, *content_len,
-			    max_content, expected);
+	ok = crypto_hmac_ct(hash, keys->secret, mac_len, head, sizeof(head), plain, *content_len, max_content,
+			    expected);
 	*authentic = ct_hide(good & ct_equal_bytes(mac, expected, mac_len));
 	secret_wipe(mac, sizeof(mac));
 	secret_wipe(expected, sizeof(expected));
@@ -169,8 +169,8 @@ static bool mac_of(const struct record_cipher_spec *spec, const struct engine_ke
 
 static enum reason open_encrypt_then_mac(const struct record_cipher_spec *spec,
 					 const struct engine_keys *keys, struct crypto_cbc_ctx *cbc,
-					 const uint8_t *iv, const uint8_t *record, size_t len,
-					 uint8_t *plain, size_t *content_len)
+					 const uint8_t *iv, const uint8_t *record, size_t len, uint8_t *plain,
+					 size_t *content_len)
 {
 	const uint8_t *body = record + ENGINE_RECORD_HEADER_LEN;
 	const size_t iv_len = iv_len_of(spec);
@@ -234,8 +234,7 @@ enum reason record12_cbc_unprotect(const struct record_cipher_spec *spec, struct
 		reason = open_encrypt_then_mac(spec, keys, cbc, iv, record, len, plain, &content_len);
 	} else {
 		reason = open_mac_then_encrypt(spec, keys, cbc, iv, record[0], ciphertext,
-					       len - ENGINE_RECORD_HEADER_LEN - iv_len, plain,
-					       &content_len);
+					       len - ENGINE_RECORD_HEADER_LEN - iv_len, plain, &content_len);
 	}
 	if (reason != REASON_NONE) {
 		return reason;
@@ -313,8 +312,7 @@ static bool protect_one(const struct record_cipher_spec *spec, struct engine_key
 
 bool record12_cbc_protect(const struct record_cipher_spec *spec, struct engine_keys *keys,
 			  struct engine_cipher *cipher, uint8_t type, const struct engine_slice *slices,
-			  size_t n_slices, size_t content_len, uint8_t *out, size_t out_size,
-			  size_t *out_len)
+			  size_t n_slices, size_t content_len, uint8_t *out, size_t out_size, size_t *out_len)
 {
 	struct crypto_cbc_ctx *cbc = record_cipher_cbc(cipher, spec->suite, keys, true);
 	const bool split =

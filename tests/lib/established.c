@@ -7,23 +7,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CBC(version, suite) {version, suite, false}, {version, suite, true}
+#define CBC(version, suite)                                                                                  \
+	{version, suite, false},                                                                             \
+	{                                                                                                    \
+		version, suite, true                                                                         \
+	}
 
 const struct protection protections[] = {
-	{ENGINE_TLS13, 0x1301, false},
-	{ENGINE_TLS13, 0x1302, false},
-	{ENGINE_TLS13, 0x1303, false},
-	{ENGINE_TLS12, 0xc02f, false},
-	{ENGINE_TLS12, 0xc030, false},
-	{ENGINE_TLS12, 0xcca8, false},
+	{ENGINE_TLS13, 0x1301, false}, {ENGINE_TLS13, 0x1302, false}, {ENGINE_TLS13, 0x1303, false},
+	{ENGINE_TLS12, 0xc02f, false}, {ENGINE_TLS12, 0xc030, false}, {ENGINE_TLS12, 0xcca8, false},
 	CBC(ENGINE_TLS12, 0x002f), /* AES-128, SHA-1 */
 	CBC(ENGINE_TLS12, 0x0035), /* AES-256, SHA-1 */
 	CBC(ENGINE_TLS12, 0xc027), /* AES-128, SHA-256 */
 	CBC(ENGINE_TLS12, 0x003d), /* AES-256, SHA-256 */
 	CBC(ENGINE_TLS12, 0xc028), /* AES-256, SHA-384 */
-	CBC(ENGINE_TLS11, 0x002f),
-	CBC(ENGINE_TLS10, 0x002f),
-	CBC(ENGINE_TLS10, 0x0035),
+	CBC(ENGINE_TLS11, 0x002f),     CBC(ENGINE_TLS10, 0x002f),     CBC(ENGINE_TLS10, 0x0035),
 };
 const size_t n_protections = sizeof(protections) / sizeof(protections[0]);
 

@@ -197,12 +197,13 @@ static void test_records_come_once_in_order_and_from_the_peer(void **unused)
 /* RFC 5246 6.2.1: the version is the negotiated one; E.1 */
 static void test_records_of_another_version_are_refused(void **unused)
 {
-	static const uint16_t versions[] = {0,	   2,	   0x0200, 0x0300, 0x0301, 0x0302,
+	static const uint16_t versions[] = {0,      2,      0x0200, 0x0300, 0x0301, 0x0302,
 					    0x0303, 0x0304, 0x0403, 0x7f12, 0xffff};
 
 	(void)unused;
 	for (size_t i = 0; i < n_protections; i++) {
-		const uint16_t right = protections[i].version == ENGINE_TLS13 ? 0x0303 : protections[i].version;
+		const uint16_t right =
+			protections[i].version == ENGINE_TLS13 ? 0x0303 : protections[i].version;
 
 		for (size_t v = 0; v < sizeof(versions) / sizeof(versions[0]); v++) {
 			size_t len;

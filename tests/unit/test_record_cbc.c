@@ -411,7 +411,8 @@ static void test_application_data_of_tls_1_0_goes_out_in_two_records(void **unus
 	assert_int_equal(opened.data_len, 99);
 	/* one byte stays one record; so does what is not application data */
 	assert_int_equal(established_seal(&both, ENGINE_CLIENT, 23, data, 1, record, sizeof(record)), 5 + 32);
-	assert_int_equal(established_seal(&both, ENGINE_CLIENT, 22, data, 100, record, sizeof(record)), 5 + 128);
+	assert_int_equal(established_seal(&both, ENGINE_CLIENT, 22, data, 100, record, sizeof(record)),
+			 5 + 128);
 }
 
 /* What other implementations do against the same attack: an empty record in front. */
@@ -447,7 +448,8 @@ static void test_records_of_tls_1_0_can_be_taken_back(void **unused)
 	assert_int_equal(engine_seal(&both.conn[0], both.cipher[0], &slice, 1, record, sizeof(record), &len),
 			 ENGINE_OK);
 	engine_send_rewind(&both.conn[0], &mark);
-	assert_int_equal(engine_seal(&both.conn[0], both.cipher[0], &slice, 1, again, sizeof(again), &again_len),
+	assert_int_equal(engine_seal(&both.conn[0], both.cipher[0], &slice, 1, again, sizeof(again),
+				     &again_len),
 			 ENGINE_OK);
 	assert_int_equal(len, again_len);
 	assert_memory_equal(record, again, len);

@@ -54,7 +54,8 @@ static size_t open_all(size_t sealed)
 		const size_t n = engine_record_len(&both.conn[1], record + done);
 
 		assert_true(n != 0 && n <= sealed - done);
-		assert_int_equal(established_open(&both, ENGINE_SERVER, record + done, n, &opened), ENGINE_OK);
+		assert_int_equal(established_open(&both, ENGINE_SERVER, record + done, n, &opened),
+				 ENGINE_OK);
 		got += opened.data_len;
 		done += n;
 	}
@@ -101,8 +102,8 @@ static size_t seal_padded(size_t len, uint16_t padding)
 	const struct engine_slice slice = {data, len};
 	size_t sealed = 0;
 
-	assert_true(record_seal(&spec, &both.conn[0].send, both.cipher[0], CONTENT_APPLICATION_DATA, &slice, 1,
-				record, sizeof(record), &sealed));
+	assert_true(record_seal(&spec, &both.conn[0].send, both.cipher[0], CONTENT_APPLICATION_DATA, &slice,
+				1, record, sizeof(record), &sealed));
 	return sealed;
 }
 

@@ -160,7 +160,8 @@ static void test_an_unknown_level_is_an_illegal_parameter(void **unused)
 						     {levels[i], ALERT_NO_RENEGOTIATION}};
 
 		memcpy(both.conn, before, sizeof(before));
-		check_refused(ENGINE_CLIENT, CONTENT_ALERT, alerts[i % 2], ALERT_LEN, ALERT_ILLEGAL_PARAMETER);
+		check_refused(ENGINE_CLIENT, CONTENT_ALERT, alerts[i % 2], ALERT_LEN,
+			      ALERT_ILLEGAL_PARAMETER);
 	}
 }
 

@@ -69,8 +69,8 @@ static void open_all(const struct record12_vector *vector, struct engine_keys *k
 
 		record_parse_header(wire + done, &header);
 		assert_int_equal(record_open(&spec, keys, cipher, wire + done,
-					     ENGINE_RECORD_HEADER_LEN + header.length,
-					     in_place ? NULL : out, &opened),
+					     ENGINE_RECORD_HEADER_LEN + header.length, in_place ? NULL : out,
+					     &opened),
 				 REASON_NONE);
 		assert_int_equal(opened.type, vector->records[number].type);
 		memcpy(got + got_len, opened.data, opened.len);
