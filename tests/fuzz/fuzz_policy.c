@@ -66,6 +66,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!policy) {
 		return 0;
 	}
+	if (policy_session_cache_size(policy) > POLICY_MAX_SESSIONS) {
+		abort();
+	}
 	match_some(policy);
 	out = open_memstream(&text, &len);
 	for (size_t i = 0; out && i < sizeof(targets) / sizeof(targets[0]); i++) {

@@ -3,7 +3,7 @@
 #
 # Run the built fuzzers for some seconds each: tests/lib/fuzz.sh SECONDS, T=name for one alone. `make fuzz` builds them.
 #
-# Seeds are tests/fuzz/seeds/NAME/; what libFuzzer finds goes to build/fuzz/corpus/NAME/, crashes to build/fuzz/crashes/.
+# Seeds are tests/fuzz/seeds/NAME/, words to put in tests/fuzz/NAME.dict; what libFuzzer finds goes to build/fuzz/corpus/NAME/, crashes to build/fuzz/crashes/.
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit 1
 seconds=${1:-60}
@@ -17,6 +17,7 @@ for source in tests/fuzz/fuzz_${T:-*}.c; do
 	mkdir -p "build/fuzz/corpus/$name" build/fuzz/crashes
 	folders=("build/fuzz/corpus/$name")
 	[ ! -d "tests/fuzz/seeds/$name" ] || folders+=("tests/fuzz/seeds/$name")
+	[ ! -e "tests/fuzz/$name.dict" ] || folders+=("-dict=tests/fuzz/$name.dict")
 	log=build/fuzz/$name.log
 	if "build/fuzz/fuzz/fuzz_$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 		-artifact_prefix="build/fuzz/crashes/$name-" "${folders[@]}" >"$log" 2>&1; then
