@@ -12,7 +12,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import interop as it  # noqa: E402
 from interop import PAYLOAD, PHASES, PKI, SUITE, Process, both, check, client, fail, row, server, trust  # noqa: E402
 
-GROUP_NAMES = {"x25519": "X25519", "secp256r1": "SECP256R1", "secp384r1": "SECP384R1"}
+GROUP_NAMES = {"x25519": "X25519", "secp256r1": "SECP256R1", "secp384r1": "SECP384R1", "secp521r1": "SECP521R1"}
 GROUP_OF = {theirs: group for group, theirs in GROUP_NAMES.items()}
 SIGNATURES = {
     "ecdsa_secp256r1_sha256": ("ECDSA-SECP256R1-SHA256", "ECDSA-SHA256"),
@@ -47,7 +47,7 @@ def narrow(want):
         if "CBC" in suite.cipher:
             words += ["-MAC-ALL", "+SHA1" if suite.digest == "SHA" else f"+{suite.digest}"]
     if want.group in GROUP_NAMES:
-        words += ["-GROUP-ALL", f"+GROUP-{GROUP_NAMES[want.group]}"]
+        words += ["-GROUP-ALL"] + [f"+GROUP-{GROUP_NAMES[group]}" for group in it.groups_of(want)]
     if want.scheme:
         words += ["-SIGN-ALL", f"+SIGN-{signature_of(want)}"]
     return ["--priority", ":".join(words)]

@@ -40,7 +40,7 @@ for version in it.VERSIONS:
     for what, agent, members in special:
         if version == "1.2" and what.startswith(("rsa", "KeyUpdate")):
             continue
-        want = it.base(version, members.get("cert", "server"))._replace(group=members.get("group", ""))
+        want = it.base(version, members.get("cert", "rsa-both" if "group" in members else "server"))._replace(group=members.get("group", ""))
         it.row(it.agent_is_client, agent, want, it.server.for_want(want), it.wants_of(want),
                titles=it.both(f"JSSE to us, TLS {version}, {what}"))  # fmt: skip
         it.row(it.agent_is_server, agent, want, it.client.for_want(want), it.wants_of(want),

@@ -13,8 +13,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import interop as it  # noqa: E402
 from interop import PAYLOAD_SHUTDOWN, PHASES, PKI, SUITE, Process, both, check, client, fail, row, server  # noqa: E402
 
-GROUP_NAMES = {"x25519": "x25519", "secp256r1": "P256", "secp384r1": "P384"}
-GROUP_OF_BITS = {"255": "x25519", "256": "secp256r1", "384": "secp384r1"}
+GROUP_NAMES = {"x25519": "x25519", "secp256r1": "P256", "secp384r1": "P384", "secp521r1": "P521"}
+GROUP_OF_BITS = {"255": "x25519", "256": "secp256r1", "384": "secp384r1", "521": "secp521r1"}
 # What NSS knows: no Ed25519 in TLS.
 SCHEMES = [name for name in it.SCHEMES_12 if name != "ed25519"]
 CLIENTS = ["client", "client-p384", "client-rsa"]
@@ -46,7 +46,7 @@ def narrow(want):
     if want.suite:
         options += ["-c", f":{SUITE[want.suite].code:04X}"]
     if want.group in GROUP_NAMES:
-        options += ["-I", GROUP_NAMES[want.group]]
+        options += ["-I", ",".join(GROUP_NAMES[group] for group in it.groups_of(want))]
     if want.scheme:
         options += ["-J", want.scheme]
     return options

@@ -20,9 +20,9 @@ LINES = subprocess.run(
 ).stdout.splitlines()
 NAME_OF = {words[0]: words[2] for words in map(str.split, LINES)}
 STANDARD_NAME_OF = {name: standard for standard, name in NAME_OF.items()}
-GROUP_NAMES = {"x25519": "X25519", "secp256r1": "P-256", "secp384r1": "P-384"}
-GROUP_OF = {"X25519": "x25519", "prime256v1": "secp256r1", "secp384r1": "secp384r1"}
-GROUP_NUMBERS = {b"\x1d": "x25519", b"\x17": "secp256r1", b"\x18": "secp384r1"}
+GROUP_NAMES = {"x25519": "X25519", "secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+GROUP_OF = {"X25519": "x25519", "prime256v1": "secp256r1", "secp384r1": "secp384r1", "secp521r1": "secp521r1"}
+GROUP_NUMBERS = {b"\x1d": "x25519", b"\x17": "secp256r1", b"\x18": "secp384r1", b"\x19": "secp521r1"}
 SIGNATURES = {
     "ecdsa_secp256r1_sha256": "SHA256 ECDSA",
     "ecdsa_secp384r1_sha384": "SHA384 ECDSA",
@@ -40,7 +40,7 @@ def narrow(want):
     """Options that let nothing happen but what is wanted."""
     options = [{"1.0": "-tls1", "1.1": "-tls1_1", "1.2": "-tls1_2", "1.3": "-tls1_3"}[want.version]]
     if want.group in GROUP_NAMES:
-        options += ["-groups", GROUP_NAMES[want.group]]
+        options += ["-groups", ":".join(GROUP_NAMES[group] for group in it.groups_of(want))]
     if want.version == "1.3":
         options += ["-ciphersuites", want.suite]
     else:
@@ -299,7 +299,7 @@ for version in it.VERSIONS:
 # A share in a group that we do not have, and HelloRetryRequest.
 for group, theirs in GROUP_NAMES.items():
     want = base("1.3", group=group)._replace(suite="")
-    options = ["-groups", f"P-521:{theirs}"]
+    options = ["-groups", f"X448:{theirs}"]
     to_us(f"HelloRetryRequest to {group}", "1.3", against_s_client, want, server.for_want(want), options)
 
 LETTERS = [b"K", b"k", b"K"]

@@ -39,7 +39,7 @@ PAYLOAD_SHUTDOWN = talk.payload(80000, b"shutdown")
 REPLY = talk.payload(70000, b"stop")
 
 # What the engine has still to learn: rows that need it are not run, unless INTEROP_ALL is set.
-PENDING = set(os.environ.get("INTEROP_PENDING", "tls12 resumption mlkem legacy").split())
+PENDING = set(os.environ.get("INTEROP_PENDING", "mlkem legacy").split())
 
 # ---- what there is ----
 
@@ -108,7 +108,7 @@ SUITES_LEGACY = [
 ]
 SUITE = {one.name: one for one in SUITES_13 + SUITES_12 + SUITES_LEGACY}
 
-GROUPS = ["x25519", "secp256r1", "secp384r1"]
+GROUPS = ["x25519", "secp256r1", "secp384r1", "secp521r1"]
 
 # The certificate that a signature scheme needs.
 SCHEMES_13 = {
@@ -163,7 +163,7 @@ def variations(version, suites=None, groups=GROUPS, schemes=None, certs=(), clie
             yield one.name, base(version, cert)._replace(suite=one.name)
     for group in groups:
         if group != "x25519":
-            yield group, base(version, group=group)
+            yield group, base(version, "server" if version == "1.3" else "rsa-both", group=group)
     for scheme, cert in (SCHEMES_13 if version == "1.3" else SCHEMES_12).items():
         if schemes is None or scheme in schemes:
             yield scheme, base(version, cert, scheme=scheme)
@@ -171,6 +171,18 @@ def variations(version, suites=None, groups=GROUPS, schemes=None, certs=(), clie
         yield f"server certificate {cert}", base(version, cert)
     for client in clients:
         yield f"client certificate {client}", base(version, client=client)
+
+
+def groups_of(want):
+    """The groups to offer, the wanted one first: up to TLS 1.2 they stand for the certificates' curves too."""
+    groups = [want.group] if want.group else []
+    if want.version < "1.3" and groups:
+        for name in want.cert, want.client:
+            curve = {"server": "secp256r1", "client": "secp256r1", "server-p384": "secp384r1", "client-p384": "secp384r1",
+                     "long-chain": "secp256r1"}.get(name)  # fmt: skip
+            if curve and curve not in groups:
+                groups.append(curve)
+    return groups
 
 
 class Failure(Exception):
@@ -485,7 +497,7 @@ def by_us(want, *members):
     if "suite" in members and want.suite:
         options.append(f"suites {want.suite}")
     if "group" in members and want.group:
-        options.append(f"groups {want.group}")
+        options.append(f"groups {' '.join(groups_of(want))}")
     if "scheme" in members and want.scheme:
         options.append(f"signature-algorithms {want.scheme}")
     return options
@@ -650,7 +662,7 @@ def wants_of(want, narrow=True):
     """The words of an order that let nothing happen but what is wanted."""
     words = {"version": want.version, "ca": trust()}
     if narrow:
-        words.update(suite=want.suite, group=want.group, scheme=want.scheme)
+        words.update(suite=want.suite, group=" ".join(groups_of(want)), scheme=want.scheme)
     return words
 
 

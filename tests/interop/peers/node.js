@@ -7,8 +7,8 @@ const fs = require('fs');
 const readline = require('readline');
 const tls = require('tls');
 
-const GROUPS = { x25519: 'X25519', secp256r1: 'P-256', secp384r1: 'P-384' };
-const GROUP_OF = { X25519: 'x25519', prime256v1: 'secp256r1', secp384r1: 'secp384r1' };
+const GROUPS = { x25519: 'X25519', secp256r1: 'P-256', secp384r1: 'P-384', secp521r1: 'P-521' };
+const GROUP_OF = { X25519: 'x25519', prime256v1: 'secp256r1' };
 const SHUTDOWN = Buffer.from('\nshutdown\n');
 
 function say(what) {
@@ -27,8 +27,8 @@ function options(order) {
 	if (order.suite) {
 		all.ciphers = order.suite;
 	}
-	if (GROUPS[order.group]) {
-		all.ecdhCurve = GROUPS[order.group];
+	if (order.group) {
+		all.ecdhCurve = order.group.split(' ').map((group) => GROUPS[group] || group).join(':');
 	}
 	if (order.scheme) {
 		all.sigalgs = order.scheme;

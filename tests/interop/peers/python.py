@@ -8,7 +8,7 @@ import sys
 import threading
 
 SHUTDOWN = b"\nshutdown\n"
-CURVES = {"secp256r1": "prime256v1", "secp384r1": "secp384r1"}
+CURVES = {"secp256r1": "prime256v1", "secp384r1": "secp384r1", "secp521r1": "secp521r1"}
 lock = threading.Lock()
 
 
