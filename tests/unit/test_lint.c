@@ -347,6 +347,63 @@ static void options_of_resumption_without_effect_are_told(void **state)
 	warns(text, 1, "'ticket-keys' has no effect");
 }
 
+static void revocation_lists_are_read_and_dated(void **state)
+{
+	(void)state;
+	clean(CA "crl none.crl }");
+	clean(CA "crl none.crl none-inter.crl }");
+	warns(CA "crl none.crl\n crl expired-list.crl }", 1, "t.policy:2:6: warning: revocation list ");
+	found(0, 1, "expired-list.crl of CN=ca is out of date since 10 days: certificates that it issued are refused");
+	warns(CA "crl future-list.crl }", 1, "is not valid yet");
+	assert_true(lint_at(CA "crl none.crl }", 61 * 86400));
+	found(0, 1, "is out of date since 1 day: ");
+	fails(CA "crl delta.crl }", 1, "cannot use revocation list ");
+	fails(CA "crl ca.pem }", 1, "there is no CRL (no PEM block X509 CRL, and no DER)");
+	fails(CA "crl nowhere.crl }", 1, "t.policy:1:39: error: cannot read revocation list ");
+	warns(SERVER("crl none.crl"), 1, "'crl' has no effect: without 'client-auth' no client is asked");
+	clean("default { crl expired-list.crl }\n" SERVER("")); /* not in force */
+}
+
+static void ocsp_responses_are_read_and_dated(void **state)
+{
+	static const char one[] = "accept *:443 tls { certificate server.pem; key server.key; ocsp-response good.ocsp }\n" TRUST;
+
+	(void)state;
+	clean(one);
+	clean("accept *:443 tls { certificate chain-under-inter.pem; key under-inter.key\n"
+	      " certificate server.pem; key server.key; ocsp-response good.ocsp }\n" TRUST);
+	assert_true(lint_at(one, 8 * 86400));
+	found(0, 1, "t.policy:1:32: warning: the OCSP response for certificate ");
+	found(0, 1, "(CN=server) is out of date: it will not be sent");
+	fails("accept *:443 tls { certificate server.pem; key server.key\n ocsp-response good.ocsp\n"
+	      " certificate chain-under-inter.pem; key under-inter.key; ocsp-response good.ocsp }\n" TRUST, 1,
+	      "t.policy:3:72: error: cannot use OCSP response ");
+	fails("accept *:443 tls { certificate server.pem; key server.key; ocsp-response revoked.ocsp }\n", 1,
+	      "the OCSP response says that the certificate is revoked");
+	fails("accept *:443 tls { certificate server.pem; key server.key; ocsp-response server.pem }\n", 1,
+	      "cannot use OCSP response ");
+	fails("accept *:443 tls { certificate server.pem; key server.key; ocsp-response none.ocsp }\n", 1,
+	      "t.policy:1:74: error: cannot read OCSP response ");
+}
+
+static void pins_and_common_names_are_told(void **state)
+{
+#define PIN_A "sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+#define PIN_B "sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+	(void)state;
+	clean(CA "pin " PIN_A " }");
+	found(0, 0, "t.policy:1:35: note: one pin alone");
+	clean(CA "pin " PIN_A " " PIN_B " }");
+	assert_null(strstr(m->text, "one pin"));
+	clean("connect *:443 tls { verify none; pin " PIN_A " " PIN_B " }");
+	warns(SERVER("client-auth request; trust ca.pem; pin " PIN_A " " PIN_B), 1,
+	      "'pin' with 'client-auth request': clients without a certificate are let in");
+	clean(SERVER("client-auth require; trust system; pin " PIN_A " " PIN_B));
+	warns(CA "common-name allow }", 1, "common-name allow: certificates without names are taken by their common name");
+	warns(CA "common-name allow; verify chain }", 1, "'common-name' has no effect: names are not verified");
+	clean(CA "common-name refuse; require-ocsp yes }");
+}
+
 static void padding_needs_tls_1_3(void **state)
 {
 	(void)state;
@@ -434,6 +491,9 @@ int main(void)
 		cmocka_unit_test(each_of_several_certificates_is_looked_at),
 		cmocka_unit_test(ticket_keys_are_random_and_have_48_bytes),
 		cmocka_unit_test(options_of_resumption_without_effect_are_told),
+		cmocka_unit_test(revocation_lists_are_read_and_dated),
+		cmocka_unit_test(ocsp_responses_are_read_and_dated),
+		cmocka_unit_test(pins_and_common_names_are_told),
 		cmocka_unit_test(padding_needs_tls_1_3),
 		cmocka_unit_test(rules_that_never_win_are_told),
 		cmocka_unit_test(address_rules_behind_name_rules_are_told),

@@ -156,6 +156,49 @@ static void a_server_gets_all_its_certificates_and_ticket_keys(void **state)
 	policy_unref(policy);
 }
 
+static void the_engine_gets_pins_and_revocation(void **state)
+{
+	struct policy *policy = parse("default { trust ca.pem; crl none.crl }\n"
+				      "connect *:1 tls { pin sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n"
+				      "  pin sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=; require-ocsp yes; common-name allow }\n"
+				      "connect *:2 tls { verify none; pin sha256/47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU= }\n"
+				      "accept *:1 tls { certificate client.pem; key client.key\n"
+				      "  certificate server.pem; key server.key; ocsp-response good.ocsp }\n"
+				      "accept *:2 tls { certificate server.pem; key server.key; client-auth require }\n");
+	struct engine_credential_info info;
+	const struct engine_config *config;
+	struct engine_crl_info crl;
+	char why[512];
+
+	(void)state;
+	config = policy_rule_config(policy->rules[0], why);
+	assert_non_null(config);
+	assert_int_equal(config->n_pins, 2);
+	assert_int_equal(config->pins[0][0], 0xe3);
+	assert_int_equal(config->pins[1][31], 0);
+	assert_true(config->ocsp_required && config->common_name);
+	assert_true(engine_config_describe_crl(config, 0, &crl));
+	assert_string_equal(crl.issuer, "CN=ca");
+	assert_true(crl.this_update < time(NULL) && crl.next_update > time(NULL));
+	assert_false(engine_config_describe_crl(config, 1, &crl));
+	config = policy_rule_config(policy->rules[1], why);
+	assert_non_null(config);
+	assert_int_equal(config->n_pins, 1);
+	assert_null(config->crls);
+	assert_false(config->ocsp_required || config->common_name);
+	config = policy_rule_config(policy->rules[2], why);
+	assert_non_null(config);
+	assert_null(config->crls); /* nobody is asked for a certificate */
+	assert_true(engine_config_describe_credential(config, 0, &info));
+	assert_int_equal(info.ocsp_until, 0);
+	assert_true(engine_config_describe_credential(config, 1, &info));
+	assert_true(info.ocsp_until > time(NULL));
+	config = policy_rule_config(policy->rules[3], why);
+	assert_non_null(config);
+	assert_non_null(config->crls);
+	policy_unref(policy);
+}
+
 /* The session id that rule 0 of text gets. */
 static void session_id(const char *text, uint8_t id[static ENGINE_SESSION_ID_LEN])
 {
@@ -194,6 +237,10 @@ static void sessions_belong_to_what_the_rule_says(void **state)
 		"connect *:1 tls { trust ./ca.pem; versions 1.2 }",
 		"connect *:1 tls { trust ./ca.pem; suites TLS_AES_128_GCM_SHA256 ECDHE-RSA-AES128-GCM-SHA256 }",
 		"connect *:1 tls { trust ./ca.pem; certificate client.pem; key client.key }",
+		"connect *:1 tls { trust ./ca.pem; crl none.crl }",
+		"connect *:1 tls { trust ./ca.pem; pin sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= }",
+		"connect *:1 tls { trust ./ca.pem; require-ocsp yes }",
+		"connect *:1 tls { trust ./ca.pem; common-name allow }",
 		"default { truncation ignore }\nconnect *:1 tls { trust ./ca.pem }",
 		"accept *:1 tls { certificate server.pem; key server.key }",
 		"accept *:1 tls { certificate server.pem; key server.key; client-auth require; trust ./ca.pem }",
@@ -376,6 +423,7 @@ int main(void)
 		cmocka_unit_test(the_engine_gets_what_the_rule_says),
 		cmocka_unit_test(the_engine_gets_the_algorithms),
 		cmocka_unit_test(a_server_gets_all_its_certificates_and_ticket_keys),
+		cmocka_unit_test(the_engine_gets_pins_and_revocation),
 		cmocka_unit_test(sessions_belong_to_what_the_rule_says),
 		cmocka_unit_test(sessions_end_when_trust_changes),
 		cmocka_unit_test(sessions_go_with_what_files_hold_not_with_their_place),
