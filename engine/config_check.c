@@ -71,14 +71,15 @@ static enum missing find_missing(const struct engine_config *cfg, uint16_t versi
 	return missing;
 }
 
-/* Has the key a scheme of its own that may be used with this suite? */
-static bool key_signs(const struct engine_config *cfg, const struct private_key *key,
-		      const struct suite *suite, uint16_t version)
+/* May and can the key sign with a scheme that goes with this suite? */
+static bool can_sign(const struct engine_config *cfg, const struct credential *credential,
+		     const struct suite *suite, uint16_t version)
 {
 	uint16_t schemes[SCHEMES_MAX];
-	const size_t n = private_key_schemes(key, version == ENGINE_TLS13, schemes, SCHEMES_MAX);
+	const size_t n =
+		private_key_schemes(credential->key, version == ENGINE_TLS13, schemes, SCHEMES_MAX);
 
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < n && credential_may_sign(credential); i++) {
 		if (version < ENGINE_TLS12) { /* Ed25519 is of TLS 1.2 and later, RFC 8422 5.1.1 */
 			if (schemes[i] != 0x0807 && auth_of_scheme(schemes[i]) == suite->auth) {
 				return true;
@@ -91,13 +92,31 @@ static bool key_signs(const struct engine_config *cfg, const struct private_key 
 	return false;
 }
 
-/* RSA key transport asks for an RSA key and nothing else. */
-static bool key_is_rsa(const struct private_key *key)
+static bool is_rsa(const struct credential *credential)
 {
 	uint16_t schemes[SCHEMES_MAX];
 
-	return private_key_schemes(key, false, schemes, SCHEMES_MAX) > 0 &&
+	return private_key_schemes(credential->key, false, schemes, SCHEMES_MAX) > 0 &&
 	       auth_of_scheme(schemes[0]) == AUTH_RSA;
+}
+
+/* A client signs with whatever key it has, RFC 5246 7.4.8. */
+static bool client_fits(const struct engine_config *cfg, const struct credential *credential,
+			const struct suite *suite, uint16_t version)
+{
+	struct suite any = *suite;
+
+	any.auth = is_rsa(credential) ? AUTH_RSA : AUTH_ECDSA;
+	return can_sign(cfg, credential, &any, version);
+}
+
+static bool server_fits(const struct engine_config *cfg, const struct credential *credential,
+			const struct suite *suite, uint16_t version)
+{
+	if (suite->kx == KX_RSA) {
+		return is_rsa(credential) && credential_may_encipher(credential);
+	}
+	return has_group(cfg, suite, version) && can_sign(cfg, credential, suite, version);
 }
 
 /* Can we show this credential with this version? */
@@ -108,17 +127,8 @@ static bool credential_fits(const struct engine_config *cfg, const struct creden
 	const size_t n = suites_preferred(&cfg->algorithms, version, false, suites);
 
 	for (size_t i = 0; i < n; i++) {
-		/* A client signs with whatever key it has, RFC 5246 7.4.8. */
-		struct suite any = *suites[i];
-
-		if (cfg->role == ENGINE_CLIENT && version < ENGINE_TLS13) {
-			any.auth = key_is_rsa(credential->key) ? AUTH_RSA : AUTH_ECDSA;
-		} else if (any.kx == KX_RSA && key_is_rsa(credential->key)) {
-			return true;
-		} else if (any.kx == KX_RSA || !has_group(cfg, suites[i], version)) {
-			continue;
-		}
-		if (key_signs(cfg, credential->key, &any, version)) {
+		if (cfg->role == ENGINE_CLIENT ? client_fits(cfg, credential, suites[i], version)
+					       : server_fits(cfg, credential, suites[i], version)) {
 			return true;
 		}
 	}
@@ -159,8 +169,8 @@ static void tell_unused(const struct engine_config *cfg, size_t i, char why[stat
 		(void)snprintf(info.subject, sizeof(info.subject), "unknown");
 	}
 	(void)snprintf(why, ENGINE_REASON_MAX,
-		       "the certificate of %.60s (%s) can never be used: no cipher suite with a signature "
-		       "scheme fits its key",
+		       "the certificate of %.50s (%s) can never be used: no cipher suite with a signature "
+		       "scheme fits its key and key usage",
 		       info.subject, info.key_kind);
 }
 

@@ -331,7 +331,7 @@ static void a_configuration_is_judged_as_a_whole(void **state)
 		{ CLIENT, FROM_12, { AES13 }, { 0 }, { 0 }, { 0 }, ENGINE_ERR_CONFIG, "left for TLS 1.2" },
 		{ CLIENT, ONLY_12, { RSA12 }, { 0 }, { 0 }, { 0 }, ENGINE_OK, NULL },
 		{ LEGACY, FROM_10, { AES13, RSA12 }, { 0 }, { 0 }, { "server-rsa2048" }, ENGINE_ERR_CONFIG, "left for TLS 1.0" },
-		{ LEGACY, FROM_10, { AES13, KXRSA }, { 0 }, { 0 }, { "server-rsa2048" }, ENGINE_OK, NULL },
+		{ LEGACY, FROM_10, { AES13, KXRSA }, { 0 }, { 0 }, { "rsa-both" }, ENGINE_OK, NULL },
 		/* groups */
 		{ CLIENT, FROM_12, { 0 }, { "x25519" }, { 0 }, { 0 }, ENGINE_OK, NULL },
 		{ LEGACY, FROM_12, { 0 }, { "ffdhe2048" }, { 0 }, { "server-rsa2048" }, ENGINE_OK, NULL },
@@ -343,7 +343,11 @@ static void a_configuration_is_judged_as_a_whole(void **state)
 		{ CLIENT, FROM_12, { AES13, RSA12 }, { 0 }, { "ed25519" }, { 0 }, ENGINE_ERR_CONFIG,
 		  "no signature scheme is left for the cipher suites of TLS 1.2" },
 		{ CLIENT, FROM_12, { 0 }, { 0 }, { "rsa_pkcs1_sha256" }, { 0 }, ENGINE_ERR_CONFIG, "suites of TLS 1.3" },
-		{ LEGACY, ONLY_12, { KXRSA }, { 0 }, { "ed25519" }, { "server-rsa2048" }, ENGINE_OK, NULL },
+		{ LEGACY, ONLY_12, { KXRSA }, { 0 }, { "ed25519" }, { "rsa-encipher" }, ENGINE_OK, NULL },
+		/* key usage, RFC 5246 7.4.2, RFC 8446 4.4.2.2 */
+		{ SERVER, FROM_12, { 0 }, { 0 }, { 0 }, { "rsa-encipher" }, ENGINE_ERR_CONFIG, "fits its key and key usage" },
+		{ LEGACY, ONLY_12, { KXRSA }, { 0 }, { 0 }, { "server-rsa2048" }, ENGINE_ERR_CONFIG, "can never be used" },
+		{ LEGACY, FROM_12, { 0 }, { 0 }, { 0 }, { "rsa-encipher" }, ENGINE_OK, "TLS 1.3 will never be spoken" },
 		/* keys */
 		{ SERVER, ONLY_13, { 0 }, { 0 }, { "rsa_pss_rsae_sha256" }, { "server" }, ENGINE_ERR_CONFIG,
 		  "the certificate of CN=server (EC P-256) can never be used" },
