@@ -45,6 +45,8 @@ struct crypto_aead_ctx *crypto_aead_new(void)
 
 bool crypto_aead_set_key(struct crypto_aead_ctx *ctx, enum crypto_aead aead, const uint8_t *key)
 {
+	bool ok;
+
 	crypto_aead_wipe(ctx);
 	ctx->aead = aead;
 	if (aead == CRYPTO_CHACHA20_POLY1305) {
@@ -56,11 +58,12 @@ bool crypto_aead_set_key(struct crypto_aead_ctx *ctx, enum crypto_aead aead, con
 		return false;
 	}
 	ctx->live = true;
-	if (wc_AesGcmSetKey(&ctx->aes, key, (word32)crypto_aead_key_len(aead)) != 0) {
+	ok = wc_AesGcmSetKey(&ctx->aes, key, (word32)crypto_aead_key_len(aead)) == 0;
+	if (!ok) {
 		crypto_aead_wipe(ctx);
-		return false;
 	}
-	return true;
+	secret_wipe_stack();
+	return ok;
 }
 
 bool crypto_aead_seal(struct crypto_aead_ctx *ctx, const uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN],
@@ -74,6 +77,7 @@ bool crypto_aead_seal(struct crypto_aead_ctx *ctx, const uint8_t nonce[static CR
 	if (ctx->aead == CRYPTO_CHACHA20_POLY1305) {
 		ok = wc_ChaCha20Poly1305_Encrypt(ctx->chacha_key, nonce, aad, (word32)aad_len, in,
 						 (word32)len, out, out + len) == 0;
+		secret_wipe_stack();
 	} else {
 		ok = wc_AesGcmEncrypt(&ctx->aes, out, in, (word32)len, nonce, CRYPTO_AEAD_NONCE_LEN,
 				      out + len, CRYPTO_AEAD_TAG_LEN, aad, (word32)aad_len) == 0;
@@ -93,6 +97,7 @@ bool crypto_aead_open(struct crypto_aead_ctx *ctx, const uint8_t nonce[static CR
 	if (ok && ctx->aead == CRYPTO_CHACHA20_POLY1305) {
 		ok = wc_ChaCha20Poly1305_Decrypt(ctx->chacha_key, nonce, aad, (word32)aad_len, in,
 						 (word32)len, in + len, out) == 0;
+		secret_wipe_stack();
 	} else if (ok) {
 		ok = wc_AesGcmDecrypt(&ctx->aes, out, in, (word32)len, nonce, CRYPTO_AEAD_NONCE_LEN, in + len,
 				      CRYPTO_AEAD_TAG_LEN, aad, (word32)aad_len) == 0;

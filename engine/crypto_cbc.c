@@ -43,18 +43,21 @@ struct crypto_cbc_ctx *crypto_cbc_new(void)
 
 bool crypto_cbc_set_key(struct crypto_cbc_ctx *ctx, bool encrypt, const uint8_t *key, size_t key_len)
 {
+	bool ok;
+
 	crypto_cbc_wipe(ctx);
 	if ((key_len != 16 && key_len != 32) || wc_AesInit(&ctx->aes, NULL, INVALID_DEVID) != 0) {
 		return false;
 	}
 	ctx->live = true;
 	ctx->encrypt = encrypt;
-	if (wc_AesSetKey(&ctx->aes, key, (word32)key_len, NULL, encrypt ? AES_ENCRYPTION : AES_DECRYPTION) !=
-	    0) {
+	ok = wc_AesSetKey(&ctx->aes, key, (word32)key_len, NULL, encrypt ? AES_ENCRYPTION : AES_DECRYPTION) ==
+	     0;
+	if (!ok) {
 		crypto_cbc_wipe(ctx);
-		return false;
 	}
-	return true;
+	secret_wipe_stack();
+	return ok;
 }
 
 static bool may_process(const struct crypto_cbc_ctx *ctx, bool encrypt, size_t len)

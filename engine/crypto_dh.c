@@ -192,6 +192,7 @@ bool crypto_dh_answer(const uint8_t *p, size_t p_len, const uint8_t *g, size_t g
 		  mod_power(peer_share, exponent, prime, shared, prime.len);
 
 	secret_wipe(secret, sizeof(secret));
+	secret_wipe_stack();
 	if (ok) {
 		*shared_len = strip(shared, prime.len);
 	}

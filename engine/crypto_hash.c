@@ -6,7 +6,6 @@
 
 #include <wolfssl/options.h>
 
-#include <wolfssl/wolfcrypt/hmac.h>
 #include <wolfssl/wolfcrypt/md5.h>
 #include <wolfssl/wolfcrypt/sha.h>
 #include <wolfssl/wolfcrypt/sha256.h>
@@ -197,48 +196,64 @@ bool crypto_digest(enum crypto_hash hash, const uint8_t *data, size_t len,
 
 /* ---- HMAC and HKDF ---- */
 
-/* wolfCrypt's number of a hash for HMAC; -1 if there is none. */
-static int hmac_type(enum crypto_hash hash)
+#define MAX_BLOCK_LEN WC_SHA384_BLOCK_SIZE
+
+static size_t block_len(enum crypto_hash hash)
 {
-	switch (hash) {
+	return hash == CRYPTO_SHA384 ? WC_SHA384_BLOCK_SIZE : WC_SHA256_BLOCK_SIZE;
+}
+
+/* The digest; ctx is begun anew. */
+static bool finish(struct crypto_hash_ctx *ctx, uint8_t *out)
+{
+	union state *state = state_of(ctx);
+
+	switch (ctx->hash) {
 	case CRYPTO_SHA256:
-		return WC_SHA256;
+		return wc_Sha256Final(&state->sha256, out) == 0;
 	case CRYPTO_SHA384:
-		return WC_SHA384;
+		return wc_Sha384Final(&state->sha384, out) == 0;
 	case CRYPTO_SHA1:
-		return WC_SHA;
+		return wc_ShaFinal(&state->old.sha1, out) == 0;
 	case CRYPTO_MD5:
-		return WC_MD5;
+		return wc_Md5Final(&state->old.md5, out) == 0;
 	case CRYPTO_MD5_SHA1:
 		break;
 	}
-	return -1;
+	return false;
 }
 
+static bool update_with_padded_key(struct crypto_hash_ctx *ctx, uint8_t *block, uint8_t pad)
+{
+	for (size_t i = 0; i < block_len(ctx->hash); i++) {
+		block[i] ^= pad;
+	}
+	return crypto_hash_update(ctx, block, block_len(ctx->hash));
+}
+
+/* RFC 2104 2. Not wolfCrypt's, which takes twice as long and much stack. */
 bool crypto_hmac_pieces(enum crypto_hash hash, const uint8_t *key, size_t key_len,
 			const struct engine_slice *pieces, size_t n_pieces,
 			uint8_t out[static CRYPTO_MAX_HASH_LEN])
 {
-	/* wolfCrypt insists on a key, HMAC does not: an empty one is padded with zeros anyway */
-	static const uint8_t zero_key[1];
-	const int type = hmac_type(hash);
-	Hmac hmac;
-	bool ok;
+	struct crypto_hash_ctx ctx = {.live = false};
+	uint8_t block[MAX_BLOCK_LEN] = {0};
+	bool ok = hash != CRYPTO_MD5_SHA1;
 
-	if (type < 0 || key_len > UINT32_MAX || wc_HmacInit(&hmac, NULL, INVALID_DEVID) != 0) {
-		return false;
+	if (ok && key_len > block_len(hash)) {
+		ok = crypto_digest(hash, key, key_len, block);
+	} else if (ok && key_len != 0) {
+		memcpy(block, key, key_len);
 	}
-	ok = wc_HmacSetKey(&hmac, type, key_len == 0 ? zero_key : key,
-			   key_len == 0 ? (word32)sizeof(zero_key) : (word32)key_len) == 0;
+	ok = ok && crypto_hash_init(&ctx, hash) && update_with_padded_key(&ctx, block, 0x36);
 	for (size_t i = 0; ok && i < n_pieces; i++) {
-		if (pieces[i].len != 0) {
-			ok = pieces[i].len <= UINT32_MAX &&
-			     wc_HmacUpdate(&hmac, pieces[i].data, (word32)pieces[i].len) == 0;
-		}
+		ok = crypto_hash_update(&ctx, pieces[i].data, pieces[i].len);
 	}
-	ok = ok && wc_HmacFinal(&hmac, out) == 0;
-	wc_HmacFree(&hmac);
-	secret_wipe(&hmac, sizeof(hmac));
+	ok = ok && finish(&ctx, out) && update_with_padded_key(&ctx, block, 0x36 ^ 0x5c) &&
+	     crypto_hash_update(&ctx, out, crypto_hash_len(hash)) && finish(&ctx, out);
+	crypto_hash_wipe(&ctx);
+	secret_wipe(block, sizeof(block));
+	secret_wipe_stack();
 	return ok;
 }
 

@@ -261,5 +261,6 @@ bool crypto_hmac_ct(enum crypto_hash hash, const uint8_t *key, size_t key_len, c
 	}
 	secret_wipe(&inner, sizeof(inner));
 	secret_wipe(&outer, sizeof(outer));
+	secret_wipe_stack();
 	return ok;
 }

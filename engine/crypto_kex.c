@@ -48,13 +48,16 @@ static struct crypto_kex *kex_make(enum crypto_group group, const uint8_t *priva
 {
 	const struct kex_kind *kind = groups[group].kind;
 	struct crypto_kex *kex = kind->make != NULL ? engine_alloc(sizeof(*kex)) : NULL;
+	bool ok;
 
 	if (kex == NULL) {
 		return NULL;
 	}
 	memset(kex, 0, sizeof(*kex));
 	kex->group = &groups[group];
-	if (!kind->make(kex, private_key, len, share)) {
+	ok = kind->make(kex, private_key, len, share);
+	secret_wipe_stack();
+	if (!ok) {
 		crypto_kex_free(kex);
 		return NULL;
 	}
@@ -86,7 +89,10 @@ void crypto_kex_free(struct crypto_kex *kex)
 bool crypto_kex_finish(struct crypto_kex *kex, const uint8_t *peer, size_t peer_len,
 		       uint8_t shared[static CRYPTO_MAX_SHARED_LEN], size_t *shared_len)
 {
-	if (peer_len != kex->group->answer_len || !kex->group->kind->finish(kex, peer, shared)) {
+	bool ok = peer_len == kex->group->answer_len && kex->group->kind->finish(kex, peer, shared);
+
+	secret_wipe_stack();
+	if (!ok) {
 		secret_wipe(shared, CRYPTO_MAX_SHARED_LEN);
 		return false;
 	}
@@ -115,6 +121,7 @@ bool crypto_kex_answer(enum crypto_group group, const uint8_t *peer, size_t peer
 		ok = kind->answer != NULL ? kind->answer(peer, share, shared)
 					  : make_and_finish(group, peer, share, shared);
 	}
+	secret_wipe_stack();
 	if (!ok) {
 		secret_wipe(shared, CRYPTO_MAX_SHARED_LEN);
 		return false;

@@ -17,6 +17,11 @@ struct secret {
 
 /* Overwrite ptr[0..len) with zeros in a way that the compiler keeps. ptr may be NULL with 0. */
 void secret_wipe(void *ptr, size_t len);
+/*
+ * Overwrite the stack below the caller's frame, 6 KiB of it, and the vector registers: for the callers of
+ * wolfCrypt, whose functions leave pieces of keys in both.
+ */
+void secret_wipe_stack(void);
 /* Are a[0..len) and b[0..len) the same? Takes the same time wherever they differ. */
 must_check bool secret_equal(const void *a, const void *b, size_t len);
 /* Is a[0..len) all zeros? Same time whatever it holds. */

@@ -263,7 +263,10 @@ static void test_x25519_refuses_points_of_small_order(void **unused)
 	}
 }
 
-/* P-384, and other assembly for big numbers, leaves the vector registers in a state that wolfSSL 5.9.2's x25519 key generation does not expect. */
+/*
+ * P-384, and other assembly for big numbers, leaves the vector registers in a state that x25519's key generation
+ * in wolfSSL 5.9.2 does not expect.
+ */
 static void test_x25519_comes_right_behind_any_other_group(void **unused)
 {
 	(void)unused;
