@@ -12,47 +12,100 @@
 #define SIGNATURE_MAX       512
 #define CONTEXT_PADDING_LEN 64
 #define CONTEXT_TEXT_LEN    33
+#define AUTHORITIES_MAX     4096
 
 /* ---- ours ---- */
 
-/* The best scheme of this key that the peer takes; 0 if none. */
-static uint16_t common_scheme(const struct private_key *key, struct rd schemes)
+bool cert_take_wishes(struct engine_hs *hs, const struct ext_block *block, struct cert_wishes *wishes)
+{
+	*wishes = (struct cert_wishes){.names = rd_of(NULL, 0)};
+	if (!ext_has(block, EXT_SIGNATURE_ALGORITHMS)) {
+		return hs_fail(hs, ALERT_MISSING_EXTENSION, "signature_algorithms is missing");
+	}
+	if (!ext_parse_u16_list(block->body[EXT_SIGNATURE_ALGORITHMS], &wishes->schemes)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed signature_algorithms");
+	}
+	wishes->cert_schemes = wishes->schemes;
+	if (ext_has(block, EXT_SIGNATURE_ALGORITHMS_CERT) &&
+	    !ext_parse_u16_list(block->body[EXT_SIGNATURE_ALGORITHMS_CERT], &wishes->cert_schemes)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed signature_algorithms_cert");
+	}
+	if (ext_has(block, EXT_CERTIFICATE_AUTHORITIES) &&
+	    !ext_parse_authorities(block->body[EXT_CERTIFICATE_AUTHORITIES], &wishes->names)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed certificate_authorities");
+	}
+	return true;
+}
+
+/* The best scheme of this key that both sides take; 0 if there is none. */
+static uint16_t common_scheme(const struct engine_hs *hs, const struct private_key *key, struct rd schemes)
 {
 	uint16_t ours[SCHEMES_MAX];
-	size_t n = private_key_schemes(key, true, ours, SCHEMES_MAX);
+	const size_t n = private_key_schemes(key, true, ours, SCHEMES_MAX);
 
 	for (size_t i = 0; i < n; i++) {
 		const struct scheme *scheme = scheme_find(ours[i]);
 
-		if (scheme != NULL && scheme->tls13 && rd_has_u16(schemes, ours[i])) {
+		if (scheme != NULL && scheme->tls13 && scheme_is_allowed(&hs->config->algorithms, ours[i]) &&
+		    rd_has_u16(schemes, ours[i])) {
 			return ours[i];
 		}
 	}
 	return 0;
 }
 
-bool cert_choose(struct engine_hs *hs, struct rd schemes, const char *name)
+/* How well a credential serves, more is better; 0: not at all. */
+static unsigned judge_credential(const struct credential *credential, const struct cert_wishes *wishes,
+				 const char *name)
+{
+	if (!credential_may_sign(credential)) {
+		return 0;
+	}
+	return 1 + (name[0] != '\0' && credential_matches_name(credential, name) ? 4U : 0U) +
+	       (credential_fits_schemes(credential, wishes->cert_schemes) ? 2U : 0U) +
+	       (credential_is_from(credential, wishes->names) ? 1U : 0U);
+}
+
+bool cert_choose(struct engine_hs *hs, const struct cert_wishes *wishes, const char *name)
 {
 	const struct engine_config *config = hs->config;
+	unsigned best = 0;
 
 	for (size_t i = 0; i < config->n_credentials; i++) {
 		const struct credential *credential = &config->credentials[i];
-		const uint16_t scheme = common_scheme(credential->key, schemes);
-		bool fits;
+		const uint16_t scheme = common_scheme(hs, credential->key, wishes->schemes);
+		/* nothing to compare: not worth taking certificates apart in every handshake */
+		const bool is_only = config->n_credentials == 1;
+		const unsigned worth = scheme == 0 ? 0
+				       : is_only   ? 1
+						   : judge_credential(credential, wishes, name);
 
-		if (scheme == 0) {
-			continue;
-		}
-		fits = name[0] != '\0' && credential_matches_name(credential, name);
-		if (hs->credential == NULL || fits) {
+		if (worth > best) {
+			best = worth;
 			hs->credential = credential;
 			hs->credential_scheme = scheme;
 		}
-		if (fits || name[0] == '\0') {
-			break;
-		}
 	}
 	return hs->credential != NULL;
+}
+
+/* The extensions of the leaf's CertificateEntry: its OCSP response. RFC 8446 4.4.2.1 */
+static void build_status(struct engine_hs *hs, struct wr *out)
+{
+	const struct rd ocsp =
+		hs->status_wanted ? credential_ocsp(hs->credential, engine_now()) : rd_of(NULL, 0);
+	size_t ext;
+	size_t response;
+
+	if (ocsp.left == 0) {
+		return;
+	}
+	ext = ext_begin(out, EXT_STATUS_REQUEST, NULL);
+	wr_u8(out, STATUS_TYPE_OCSP);
+	response = wr_open24(out);
+	wr_bytes(out, ocsp.p, ocsp.left);
+	wr_close24(out, response);
+	ext_end(out, ext);
 }
 
 bool cert_send_certificate(struct engine_hs *hs)
@@ -64,10 +117,15 @@ bool cert_send_certificate(struct engine_hs *hs)
 	list = wr_open24(out);
 	for (size_t i = 0; hs->credential != NULL && i < hs->credential->n_chain; i++) {
 		const size_t cert = wr_open24(out);
+		size_t extensions;
 
 		wr_bytes(out, hs->credential->chain[i].data, hs->credential->chain[i].len);
 		wr_close24(out, cert);
-		wr_u16(out, 0); /* no extensions */
+		extensions = wr_open16(out);
+		if (i == 0) {
+			build_status(hs, out);
+		}
+		wr_close16(out, extensions);
 	}
 	wr_close24(out, list);
 	return hs_end(hs);
@@ -117,6 +175,23 @@ bool cert_send_verify(struct engine_hs *hs)
 	return hs_end(hs);
 }
 
+/* Whom we trust, unless they are so many that naming them would not help. RFC 8446 4.2.4 */
+static void build_authorities(struct engine_hs *hs, struct wr *out)
+{
+	uint8_t room[AUTHORITIES_MAX];
+	struct wr names;
+	size_t ext;
+
+	wr_init(&names, room, sizeof(room));
+	if (!trust_write_names(hs->config->trust, &names, sizeof(room)) || names.failed || names.len == 0) {
+		return;
+	}
+	ext = ext_begin(out, EXT_CERTIFICATE_AUTHORITIES, NULL);
+	wr_u16(out, (uint16_t)names.len);
+	wr_bytes(out, names.data, names.len);
+	ext_end(out, ext);
+}
+
 bool cert_send_request(struct engine_hs *hs)
 {
 	struct wr *out = hs_begin(hs, HS_CERTIFICATE_REQUEST);
@@ -125,12 +200,35 @@ bool cert_send_request(struct engine_hs *hs)
 	wr_u8(out, 0); /* certificate_request_context: empty in the handshake */
 	extensions = wr_open16(out);
 	ext_build_signature_algorithms(out, &hs->config->algorithms, NULL);
+	build_authorities(hs, out);
 	wr_close16(out, extensions);
 	hs->certificate_wanted = true;
 	return hs_end(hs);
 }
 
 /* ---- the peer's ---- */
+
+/* The status in a CertificateEntry; kept is the leaf's. RFC 8446 4.4.2.1 */
+static bool take_status(struct engine_hs *hs, const struct ext_block *block, struct cert_chain *chain)
+{
+	struct rd response;
+	uint8_t type;
+
+	if (!ext_has(block, EXT_STATUS_REQUEST)) {
+		return true;
+	}
+	if (!ext_parse_certificate_status(block->body[EXT_STATUS_REQUEST], &type, &response)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed CertificateStatus");
+	}
+	if (type != STATUS_TYPE_OCSP) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+			       "a CertificateStatus of a type that was not asked for");
+	}
+	if (chain->n == 0) {
+		chain->ocsp = response;
+	}
+	return true;
+}
 
 /*
  * struct CertificateEntry, RFC 8446 4.4.2. The chain's surplus behind CONFIG_MAX_CHAIN is parsed and passed over:
@@ -147,8 +245,10 @@ static bool parse_entries(struct engine_hs *hs, struct rd list, struct cert_chai
 		    !rd_vec16(&list, &extensions, 0, UINT16_MAX)) {
 			return hs_fail(hs, ALERT_DECODE_ERROR, "malformed Certificate");
 		}
-		/* neither ClientHello nor CertificateRequest of ours asks for an extension here */
-		if (!ext_parse(hs, EXT_IN_CERTIFICATE, extensions, 0, &block)) {
+		/* a CertificateRequest of ours asks for no extension here, a ClientHello for a status */
+		if (!ext_parse(hs, EXT_IN_CERTIFICATE, extensions,
+			       hs->role == ENGINE_CLIENT ? hs->offered : 0, &block) ||
+		    !take_status(hs, &block, chain)) {
 			return false;
 		}
 		if (chain->n < CONFIG_MAX_CHAIN) {
@@ -233,7 +333,7 @@ bool cert_check_verify(struct engine_hs *hs, const struct hs_message *msg)
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed CertificateVerify");
 	}
 	scheme = scheme_find(algorithm);
-	if (scheme == NULL || !scheme->tls13) {
+	if (scheme == NULL || !scheme->tls13 || !scheme_is_allowed(&hs->config->algorithms, algorithm)) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
 			       "the peer signed with a scheme that it was not offered");
 	}

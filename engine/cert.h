@@ -8,14 +8,24 @@
 
 #include "handshake.h"
 
+/* What a peer wants our certificate to be like; views into its ClientHello or CertificateRequest. */
+struct cert_wishes {
+	struct rd schemes;      /* signature_algorithms: a run of 16-bit numbers */
+	struct rd cert_schemes; /* signature_algorithms_cert, or the same */
+	struct rd names;        /* certificate_authorities: a run of names; empty: any will do */
+};
+/* False, with hs failed, if signature_algorithms is missing or one of them is malformed.  RFC 8446 4.2.3, 4.2.4 */
+must_check bool cert_take_wishes(struct engine_hs *hs, const struct ext_block *block,
+				 struct cert_wishes *wishes);
 /*
- * Choose a credential of ours whose key can sign with one of schemes (a run of 16-bit numbers), and the scheme, into
- * hs->credential and hs->credential_scheme. One that fits name (may be "") comes first, then the configuration's
- * order. False, nothing failed, if there is none.
+ * Choose a credential of ours whose key can sign with one of the schemes, and the scheme, into hs->credential and
+ * hs->credential_scheme. Of several, one that fits name (may be "") comes first, then one whose chain is signed as the
+ * peer wants it, then one from an authority that it names, then the configuration's order. False, nothing failed, if
+ * there is none.  RFC 8446 4.4.2.2, 4.4.2.3
  */
-must_check bool cert_choose(struct engine_hs *hs, struct rd schemes, const char *name);
+must_check bool cert_choose(struct engine_hs *hs, const struct cert_wishes *wishes, const char *name);
 
-/* Build Certificate with hs->credential's chain, empty without one. */
+/* Build Certificate with hs->credential's chain, empty without one; with its OCSP response if hs->status_wanted. */
 must_check bool cert_send_certificate(struct engine_hs *hs);
 /* Build CertificateVerify with hs->credential's key over the transcript so far. */
 must_check bool cert_send_verify(struct engine_hs *hs);

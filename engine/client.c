@@ -232,15 +232,6 @@ static void build_status_request(struct engine_hs *hs, struct wr *out)
 	ext_end(out, ext);
 }
 
-/* Records as long as the protocol allows: said so that the server may say that it wants shorter ones. RFC 8449 4 */
-static void build_record_size_limit(struct engine_hs *hs, struct wr *out)
-{
-	const size_t ext = ext_begin(out, EXT_RECORD_SIZE_LIMIT, &hs->offered);
-
-	wr_u16(out, offers_tls13(hs) ? ENGINE_MAX_PLAINTEXT + 1 : ENGINE_MAX_PLAINTEXT);
-	ext_end(out, ext);
-}
-
 /* What only TLS 1.2 and older look at. */
 static void build_old_extensions(struct engine_hs *hs, struct wr *out)
 {
@@ -305,7 +296,7 @@ static void build_extensions(struct engine_hs *hs, struct wr *out)
 	}
 	build_alpn(hs, out);
 	build_status_request(hs, out);
-	build_record_size_limit(hs, out);
+	ext_build_record_size_limit(out, offers_tls13(hs), &hs->offered);
 	if (offers_old(hs)) {
 		build_old_extensions(hs, out);
 	}

@@ -247,6 +247,9 @@ static bool on_encrypted_extensions(struct engine_hs *hs, const struct hs_messag
 	if (ext_has(&block, EXT_ALPN) && !client_judge_alpn(hs, block.body[EXT_ALPN])) {
 		return false;
 	}
+	if (!ext_take_record_size_limit(hs, &block)) {
+		return false;
+	}
 	*next = hs->resumed ? HS_WAIT_SERVER_FINISHED : HS_WAIT_CERTIFICATE_OR_REQUEST;
 	return hs_transcript_add(hs, msg->whole);
 }
@@ -258,7 +261,7 @@ static bool on_certificate_request(struct engine_hs *hs, const struct hs_message
 	struct rd in = msg->body;
 	struct rd context;
 	struct rd extensions;
-	struct rd schemes;
+	struct cert_wishes wishes;
 
 	if (!rd_vec8(&in, &context, 0, UINT8_MAX) || !rd_vec16(&in, &extensions, 2, UINT16_MAX) ||
 	    !rd_end(&in)) {
@@ -272,16 +275,12 @@ static bool on_certificate_request(struct engine_hs *hs, const struct hs_message
 	    !ext_judge_unused(hs, &block)) {
 		return false;
 	}
-	if (!ext_has(&block, EXT_SIGNATURE_ALGORITHMS)) {
-		return hs_fail(hs, ALERT_MISSING_EXTENSION,
-			       "CertificateRequest without signature_algorithms");
-	}
-	if (!ext_parse_u16_list(block.body[EXT_SIGNATURE_ALGORITHMS], &schemes)) {
-		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed signature_algorithms");
+	if (!cert_take_wishes(hs, &block, &wishes)) {
+		return false;
 	}
 	hs->certificate_wanted = true;
 	/* without a credential that fits, an empty Certificate will say so */
-	(void)!cert_choose(hs, schemes, "");
+	(void)!cert_choose(hs, &wishes, "");
 	*next = HS_WAIT_SERVER_CERTIFICATE;
 	return hs_transcript_add(hs, msg->whole);
 }

@@ -208,6 +208,41 @@ bool ext_parse_u16(struct rd in, uint16_t *value)
 	return rd_u16(&in, value) && rd_end(&in);
 }
 
+bool ext_parse_status_request(struct rd in, bool *is_ocsp)
+{
+	struct rd responder_ids;
+	struct rd extensions;
+	uint8_t type;
+
+	if (!rd_u8(&in, &type)) {
+		return false;
+	}
+	*is_ocsp = type == STATUS_TYPE_OCSP;
+	return !*is_ocsp || (rd_vec16(&in, &responder_ids, 0, UINT16_MAX) &&
+			     rd_vec16(&in, &extensions, 0, UINT16_MAX) && rd_end(&in));
+}
+
+bool ext_parse_certificate_status(struct rd in, uint8_t *type, struct rd *response)
+{
+	return rd_u8(&in, type) && rd_vec24(&in, response, 1, HS_MAX_CERTIFICATE) && rd_end(&in);
+}
+
+bool ext_parse_authorities(struct rd in, struct rd *names)
+{
+	struct rd walk;
+	struct rd name;
+
+	if (!rd_vec16(&in, names, 3, UINT16_MAX) || !rd_end(&in)) {
+		return false;
+	}
+	for (walk = *names; !rd_end(&walk);) {
+		if (!rd_vec16(&walk, &name, 1, UINT16_MAX)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 bool ext_parse_cookie(struct rd in, struct rd *cookie)
 {
 	return rd_vec16(&in, cookie, 1, UINT16_MAX) && rd_end(&in);
@@ -269,21 +304,11 @@ static bool is_empty(struct rd in)
 	return rd_end(&in);
 }
 
-/* CertificateAuthoritiesExtension, RFC 8446 4.2.4 */
 static bool is_name_list(struct rd in)
 {
-	struct rd list;
-	struct rd name;
+	struct rd names;
 
-	if (!rd_vec16(&in, &list, 3, UINT16_MAX) || !rd_end(&in)) {
-		return false;
-	}
-	while (!rd_end(&list)) {
-		if (!rd_vec16(&list, &name, 1, UINT16_MAX)) {
-			return false;
-		}
-	}
-	return true;
+	return ext_parse_authorities(in, &names);
 }
 
 /* OIDFilterExtension, RFC 8446 4.2.5 */
@@ -326,7 +351,41 @@ bool ext_judge_unused(struct engine_hs *hs, const struct ext_block *block)
 	return true;
 }
 
+bool ext_take_record_size_limit(struct engine_hs *hs, const struct ext_block *block)
+{
+	uint16_t limit;
+
+	if (!ext_has(block, EXT_RECORD_SIZE_LIMIT)) {
+		return true;
+	}
+	if (!ext_parse_u16(block->body[EXT_RECORD_SIZE_LIMIT], &limit)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed record_size_limit");
+	}
+	if (limit < RECORD_SIZE_LIMIT_MIN) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a record_size_limit below 64");
+	}
+	if (limit > ENGINE_MAX_PLAINTEXT + 1) {
+		if (hs->role == ENGINE_CLIENT) {
+			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+				       "a record_size_limit beyond what TLS 1.3 allows");
+		}
+		limit = ENGINE_MAX_PLAINTEXT + 1;
+	}
+	/* it counts the content type */
+	hs->send_limit = (uint16_t)(limit - 1);
+	hs->send_spec.limit = hs->send_limit;
+	return true;
+}
+
 /* ---- building ---- */
+
+void ext_build_record_size_limit(struct wr *out, bool is_tls13, uint32_t *offered)
+{
+	const size_t ext = ext_begin(out, EXT_RECORD_SIZE_LIMIT, offered);
+
+	wr_u16(out, is_tls13 ? ENGINE_MAX_PLAINTEXT + 1 : ENGINE_MAX_PLAINTEXT);
+	ext_end(out, ext);
+}
 
 void ext_build_signature_algorithms(struct wr *out, const struct algorithms *algorithms, uint32_t *offered)
 {

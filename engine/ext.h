@@ -102,6 +102,16 @@ must_check bool ext_parse_key_shares(struct rd in, struct rd *entries);
 must_check bool ext_next_key_share(struct rd *entries, uint16_t *group, struct rd *key_exchange);
 /* A body of exactly one 16-bit number: selected_version, selected_group. */
 must_check bool ext_parse_u16(struct rd in, uint16_t *value);
+/*
+ * CertificateStatusRequest: is it OCSP that is asked for? Of another type, all that follows may be anything.
+ * RFC 6066 8, RFC 8446 4.4.2.1
+ */
+#define STATUS_TYPE_OCSP 1
+must_check bool ext_parse_status_request(struct rd in, bool *is_ocsp);
+/* CertificateStatus with an OCSP response.  RFC 6066 8 */
+must_check bool ext_parse_certificate_status(struct rd in, uint8_t *type, struct rd *response);
+/* CertificateAuthoritiesExtension: the run of names, every one checked.  RFC 8446 4.2.4 */
+must_check bool ext_parse_authorities(struct rd in, struct rd *names);
 /* Cookie.  RFC 8446 4.2.2 */
 must_check bool ext_parse_cookie(struct rd in, struct rd *cookie);
 /* PskKeyExchangeModes.  RFC 8446 4.2.9 */
@@ -115,7 +125,8 @@ struct offered_psks {
 };
 must_check bool ext_parse_offered_psks(struct rd in, struct offered_psks *offer);
 /* One PskIdentity of the run. */
-must_check bool ext_next_psk_identity(struct rd *identities, struct rd *identity, uint32_t *obfuscated_ticket_age);
+must_check bool ext_next_psk_identity(struct rd *identities, struct rd *identity,
+				      uint32_t *obfuscated_ticket_age);
 
 /*
  * Extensions of a ClientHello or CertificateRequest that the engine knows but does not act on must be well-formed all
@@ -123,7 +134,17 @@ must_check bool ext_next_psk_identity(struct rd *identities, struct rd *identity
  */
 must_check bool ext_judge_unused(struct engine_hs *hs, const struct ext_block *block);
 
+/*
+ * Take the peer's record_size_limit in TLS 1.3, if it is there: hs->send_limit. A client's may be beyond what the
+ * protocol allows, a server's not.  RFC 8449 4
+ */
+#define RECORD_SIZE_LIMIT_MIN 64
+must_check bool ext_take_record_size_limit(struct engine_hs *hs, const struct ext_block *block);
+
 /* ---- building of what both roles send ---- */
+
+/* record_size_limit: records as long as the protocol allows. Said so that the peer may say that it wants shorter ones. */
+void ext_build_record_size_limit(struct wr *out, bool is_tls13, uint32_t *offered);
 
 /* signature_algorithms with all schemes that we accept. */
 void ext_build_signature_algorithms(struct wr *out, const struct algorithms *algorithms, uint32_t *offered);

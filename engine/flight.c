@@ -160,7 +160,7 @@ static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
 {
 	const uint16_t version = hs_record_version(hs);
 	const struct engine_slice slice = {data, len};
-	size_t size = len + ENGINE_SEAL_OVERHEAD;
+	const size_t size = len + hs->send_spec.padding + ENGINE_SEAL_OVERHEAD;
 	size_t out_len = 0;
 	uint8_t *out;
 
@@ -174,7 +174,7 @@ static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
 	}
 	out = wr_room(&hs->out, size);
 	if (out == NULL || !record_seal(&hs->send_spec, &hs->send, hs->send_cipher, CONTENT_HANDSHAKE, &slice,
-					  1, out, size, &out_len)) {
+					1, out, size, &out_len)) {
 		return hs_fail_internal(hs, "sealing");
 	}
 	wr_unroom(&hs->out, size - out_len);
@@ -242,7 +242,10 @@ bool hs_set_recv_secret(struct engine_hs *hs, const struct secret *traffic_secre
 
 bool hs_set_send_secret(struct engine_hs *hs, const struct secret *traffic_secret)
 {
-	hs->send_spec = (struct record_cipher_spec){.suite = hs->suite, .version = ENGINE_TLS13};
+	hs->send_spec = (struct record_cipher_spec){.suite = hs->suite,
+						    .version = ENGINE_TLS13,
+						    .limit = hs->send_limit,
+						    .padding = hs->config->padding};
 	return set_secret(hs, traffic_secret, &hs->send, &hs->send_cipher);
 }
 

@@ -247,6 +247,7 @@ struct engine_hs {
 	const struct credential *credential;
 	uint16_t credential_scheme;
 	bool certificate_wanted; /* a CertificateRequest was received (client) or sent (server) */
+	bool status_wanted;	 /* server of TLS 1.3: the client asked for an OCSP response to our certificate */
 
 	/* client */
 	uint8_t random[HS_RANDOM_LEN];

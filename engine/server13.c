@@ -69,6 +69,10 @@ static bool judge_form(struct engine_hs *hs, const struct client_hello *hello, c
 	if (!ext_has(block, EXT_SIGNATURE_ALGORITHMS) && !ext_has(block, EXT_PRE_SHARED_KEY)) {
 		return hs_fail(hs, ALERT_MISSING_EXTENSION, "a ClientHello without signature_algorithms");
 	}
+	if (ext_has(block, EXT_STATUS_REQUEST) &&
+	    !ext_parse_status_request(block->body[EXT_STATUS_REQUEST], &hs->status_wanted)) {
+		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed status_request");
+	}
 	return true;
 }
 
@@ -114,17 +118,16 @@ static bool choose_suite(struct engine_hs *hs, const struct client_hello *hello)
 /* Our certificate, which a resumed session does without. */
 static bool choose_credential(struct engine_hs *hs, const struct ext_block *block)
 {
-	struct rd schemes;
+	struct cert_wishes wishes;
 
 	hs->credential = NULL;
-	if (!ext_has(block, EXT_SIGNATURE_ALGORITHMS)) {
-		return hs->session != NULL ||
-		       hs_fail(hs, ALERT_MISSING_EXTENSION, "a ClientHello without signature_algorithms");
+	if (hs->session != NULL && !ext_has(block, EXT_SIGNATURE_ALGORITHMS)) {
+		return true;
 	}
-	if (!ext_parse_u16_list(block->body[EXT_SIGNATURE_ALGORITHMS], &schemes)) {
-		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed signature_algorithms");
+	if (!cert_take_wishes(hs, block, &wishes)) {
+		return false;
 	}
-	return hs->session != NULL || cert_choose(hs, schemes, hs->server_name) ||
+	return hs->session != NULL || cert_choose(hs, &wishes, hs->server_name) ||
 	       hs_fail(hs, ALERT_HANDSHAKE_FAILURE,
 		       "no signature scheme in common with the client for our key");
 }
@@ -349,6 +352,9 @@ static bool send_encrypted_extensions(struct engine_hs *hs)
 		wr_close16(out, list);
 		ext_end(out, ext);
 	}
+	if (hs->send_limit != 0) {
+		ext_build_record_size_limit(out, true, NULL);
+	}
 	wr_close16(out, extensions);
 	return hs_end(hs);
 }
@@ -389,9 +395,10 @@ static bool negotiate(struct engine_hs *hs, const struct hs_message *msg, const 
 {
 	const struct suite *retried_with = hs->suite;
 
-	if (!judge_form(hs, hello, block) || !judge_repetition(hs, hello, block) ||
-	    !choose_suite(hs, hello) || !choose_group(hs, block, &choices->shares) ||
-	    !psk13_choose(hs, msg, block, &choices->identity) || !choose_credential(hs, block)) {
+	if (!judge_form(hs, hello, block) || !ext_take_record_size_limit(hs, block) ||
+	    !judge_repetition(hs, hello, block) || !choose_suite(hs, hello) ||
+	    !choose_group(hs, block, &choices->shares) || !psk13_choose(hs, msg, block, &choices->identity) ||
+	    !choose_credential(hs, block)) {
 		return false;
 	}
 	return retried_with == NULL || retried_with == hs->suite || hs_fail_internal(hs, "cipher suite");

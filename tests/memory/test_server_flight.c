@@ -337,6 +337,15 @@ static void test_encrypted_extensions(void **unused)
 		{"two protocols", B("\0\x0e\0\x10\0\x0a\0\x08\x03one\x03two"), ALERT_DECODE_ERROR},
 		{"an empty protocol", B("\0\x07\0\x10\0\x03\0\x01\0"), ALERT_DECODE_ERROR},
 		{"odd groups", B("\0\x07\0\x0a\0\x03\0\x01\0"), ALERT_DECODE_ERROR},
+		/* RFC 8449 4 */
+		{"the least record_size_limit", B("\0\x06\0\x1c\0\x02\0\x40"), 0},
+		{"the greatest", B("\0\x06\0\x1c\0\x02\x40\x01"), 0},
+		{"one too small", B("\0\x06\0\x1c\0\x02\0\x3f"), ALERT_ILLEGAL_PARAMETER},
+		{"one of 0", B("\0\x06\0\x1c\0\x02\0\0"), ALERT_ILLEGAL_PARAMETER},
+		{"one beyond the protocol's", B("\0\x06\0\x1c\0\x02\x40\x02"), ALERT_ILLEGAL_PARAMETER},
+		{"one of a byte", B("\0\x05\0\x1c\0\x01\x40"), ALERT_DECODE_ERROR},
+		{"one of three bytes", B("\0\x07\0\x1c\0\x03\x40\0\0"), ALERT_DECODE_ERROR},
+		{"status_request here", B("\0\x04\0\x05\0\0"), ALERT_ILLEGAL_PARAMETER},
 	};
 
 	(void)unused;
@@ -360,6 +369,13 @@ static void test_certificate_requests(void **unused)
 		{"empty schemes", B("\0\0\x06\0\x0d\0\x02\0\0"), ALERT_DECODE_ERROR},
 		{"no extensions", B("\0\0\0"), ALERT_DECODE_ERROR},
 		{"bytes behind", B("\0\0\x08\0\x0d\0\x04\0\x02\x04\x03\0"), ALERT_DECODE_ERROR},
+		{"a status", B("\0\0\x0c\0\x05\0\0\0\x0d\0\x04\0\x02\x04\x03"), 0},
+		{"schemes for certificates",
+		 B("\0\0\x10\0\x0d\0\x04\0\x02\x04\x03\0\x32\0\x04\0\x02\x04\x03"), 0},
+		{"empty schemes for certificates", B("\0\0\x0e\0\x0d\0\x04\0\x02\x04\x03\0\x32\0\x02\0\0"),
+		 ALERT_DECODE_ERROR},
+		{"an empty authority", B("\0\0\x10\0\x2f\0\x04\0\x02\0\0\0\x0d\0\x04\0\x02\x04\x03"),
+		 ALERT_DECODE_ERROR},
 		{"misplaced", B("\0\0\x0e\0\x33\0\x02\0\x17\0\x0d\0\x04\0\x02\x04\x03"),
 		 ALERT_ILLEGAL_PARAMETER},
 	};
@@ -406,8 +422,6 @@ static void test_certificates(void **unused)
 		{"bytes behind", B("\0\0\0\0\0"), ALERT_DECODE_ERROR},
 		{"no X.509", B("\0\0\0\x06\0\0\x01x\0\0"), ALERT_BAD_CERTIFICATE},
 	};
-	uint8_t body[2048];
-	size_t len;
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -418,12 +432,43 @@ static void test_certificates(void **unused)
 			    rows[i].alert, rows[i].name);
 		end_protected();
 	}
-	/* a status that was not asked for */
-	begin_protected(ENGINE_CLIENT, false);
-	assert_int_equal(give_message(ENGINE_CLIENT, HS_ENCRYPTED_EXTENSIONS, "\0\0", 2), ENGINE_OK);
-	len = build_certificate(body, sizeof(body), B("\0\x05\0\x01\x01"));
-	check_alert(ENGINE_CLIENT, give_message(ENGINE_CLIENT, HS_CERTIFICATE, body, len),
-		    ALERT_UNSUPPORTED_EXTENSION, "status_request");
+}
+
+/* RFC 8446 4.4.2, 4.4.2.1 */
+static void test_extensions_of_a_certificate(void **unused)
+{
+	static const struct message_case rows[] = {
+		{"none", B(""), 0},
+		{"an empty status", B("\0\x05\0\0"), ALERT_DECODE_ERROR},
+		{"a status without a response", B("\0\x05\0\x04\x01\0\0\0"), ALERT_DECODE_ERROR},
+		{"a status with bytes behind", B("\0\x05\0\x06\x01\0\0\x01x\0"), ALERT_DECODE_ERROR},
+		{"a status of another type", B("\0\x05\0\x05\x02\0\0\x01x"), ALERT_ILLEGAL_PARAMETER},
+		{"a status that is no OCSP response", B("\0\x05\0\x05\x01\0\0\x01x"),
+		 ALERT_BAD_CERTIFICATE_STATUS_RESPONSE},
+		{"twice", B("\0\x05\0\x05\x01\0\0\x01x\0\x05\0\x05\x01\0\0\x01x"), ALERT_ILLEGAL_PARAMETER},
+		{"timestamps that were not asked for", B("\0\x12\0\0"), ALERT_UNSUPPORTED_EXTENSION},
+		{"unknown", B("\x12\x34\0\0"), ALERT_UNSUPPORTED_EXTENSION},
+		{"server_name here", B("\0\0\0\0"), ALERT_ILLEGAL_PARAMETER},
+	};
+	uint8_t body[2048];
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		size_t len;
+
+		begin_protected(ENGINE_CLIENT, false);
+		assert_int_equal(give_message(ENGINE_CLIENT, HS_ENCRYPTED_EXTENSIONS, "\0\0", 2), ENGINE_OK);
+		len = build_certificate(body, sizeof(body), rows[i].body, rows[i].len);
+		check_alert(ENGINE_CLIENT, give_message(ENGINE_CLIENT, HS_CERTIFICATE, body, len),
+			    rows[i].alert, rows[i].name);
+		end_protected();
+	}
+	/* of a client, none is asked for */
+	begin_protected(ENGINE_SERVER, true);
+	check_alert(ENGINE_SERVER,
+		    give_message(ENGINE_SERVER, HS_CERTIFICATE, body,
+				 build_certificate(body, sizeof(body), B("\0\x05\0\x05\x01\0\0\x01x"))),
+		    ALERT_UNSUPPORTED_EXTENSION, "status of a client");
 	end_protected();
 }
 
@@ -572,6 +617,7 @@ int main(void)
 		cmocka_unit_test(test_encrypted_extensions),
 		cmocka_unit_test(test_certificate_requests),
 		cmocka_unit_test(test_certificates),
+		cmocka_unit_test(test_extensions_of_a_certificate),
 		cmocka_unit_test(test_certificate_verifies),
 		cmocka_unit_test(test_finished_of_a_client),
 		cmocka_unit_test(test_certificates_of_a_client),
