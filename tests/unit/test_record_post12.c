@@ -433,6 +433,40 @@ static void test_sequence_numbers_do_not_wrap(void **unused)
 	}
 }
 
+/* ---- sessions, RFC 5246 7.2.2: one whose connection ends with a fatal alert is not resumed ---- */
+
+/* A connection that has left a session in the store. */
+static void begin_with_session(const struct protection *how)
+{
+	established_begin(&both, how);
+	assert_true(pair_set_resumption(true));
+	memset(both.conn[ENGINE_SERVER].session_id, 's', ENGINE_SESSION_ID_LEN);
+	memset(pair_sessions[0].id, 's', ENGINE_SESSION_ID_LEN);
+	pair_sessions[0].len = 1;
+}
+
+static void test_a_fatal_alert_of_either_side_forgets_the_session(void **unused)
+{
+	const struct protection tls13 = {ENGINE_TLS13, 0x1301, false};
+
+	(void)unused;
+	begin_with_session(&kinds[kind]);
+	assert_int_equal(give(ENGINE_SERVER, CONTENT_ALERT, "\x01\x5a", 2), ENGINE_OK);
+	assert_int_equal(give(ENGINE_SERVER, CONTENT_ALERT, "\x01\0", 2), ENGINE_OK);
+	assert_int_equal(pair_n_sessions(), 1);
+	begin_with_session(&kinds[kind]);
+	assert_int_equal(give(ENGINE_SERVER, CONTENT_ALERT, "\x02\x50", 2), ENGINE_ERR_PEER_ALERT);
+	assert_int_equal(pair_n_sessions(), 0);
+	begin_with_session(&kinds[kind]);
+	check_refused(ENGINE_SERVER, CONTENT_CHANGE_CIPHER_SPEC, "\x01", 1, ALERT_UNEXPECTED_MESSAGE);
+	assert_int_equal(pair_n_sessions(), 0);
+	/* TLS 1.3 has no such rule */
+	begin_with_session(&tls13);
+	assert_int_equal(give(ENGINE_SERVER, CONTENT_ALERT, "\x02\x50", 2), ENGINE_ERR_PEER_ALERT);
+	assert_int_equal(pair_n_sessions(), 1);
+	assert_true(pair_set_resumption(false));
+}
+
 /* ---- wiping ---- */
 
 static void test_a_wiped_connection_opens_and_seals_nothing(void **unused)
@@ -473,6 +507,7 @@ int main(void)
 		TEST(test_who_may_renegotiate_gets_the_message),
 		TEST(test_a_used_up_key_is_renewed_by_renegotiation_or_stops),
 		TEST(test_sequence_numbers_do_not_wrap),
+		TEST(test_a_fatal_alert_of_either_side_forgets_the_session),
 		TEST(test_a_wiped_connection_opens_and_seals_nothing),
 	};
 
