@@ -39,7 +39,7 @@ PAYLOAD_SHUTDOWN = talk.payload(80000, b"shutdown")
 REPLY = talk.payload(70000, b"stop")
 
 # What the engine has still to learn: rows that need it are not run, unless INTEROP_ALL is set.
-PENDING = set(os.environ.get("INTEROP_PENDING", "mlkem legacy").split())
+PENDING = set(os.environ.get("INTEROP_PENDING", "legacy").split())
 
 # ---- what there is ----
 
