@@ -17,7 +17,7 @@
 #define CBC_HARD    (1ULL << 25)
 
 /* clang-format off */
-/* best first within a version, see suites_preferred() */
+/* in the order of suites_preferred() where that has no other preference */
 static const struct suite suites[] = {
 	{ 0x1301, ENGINE_TLS13, ENGINE_TLS13, KX_TLS13, AUTH_TLS13, false, CRYPTO_AES_128_GCM, 16, CRYPTO_SHA256, CRYPTO_SHA256,
 	  GCM_SOFT, GCM_HARD, "TLS_AES_128_GCM_SHA256" },
@@ -211,24 +211,42 @@ static bool suite_fits(const struct suite *suite, uint16_t version)
 				       : suite->version == ENGINE_TLS12 && suite->min_version <= version;
 }
 
+/*
+ * Less is better: forward secrecy before its absence, AEAD before CBC, ECDHE before DHE (RFC 9325 4.1, 4.2), and then
+ * the cipher that is faster.
+ */
+static unsigned suite_rank(const struct suite *suite, bool chacha_leads)
+{
+	const bool is_chacha = !suite->is_cbc && suite->aead == CRYPTO_CHACHA20_POLY1305;
+	const bool is_slower = !suite->is_cbc && is_chacha != chacha_leads;
+
+	return (suite->kx == KX_RSA ? 8U : 0U) | (suite->is_cbc ? 4U : 0U) | (suite->kx == KX_DHE ? 2U : 0U) |
+	       (is_slower ? 1U : 0U);
+}
+
 size_t suites_preferred(const struct algorithms *algorithms, uint16_t version, bool chacha_first,
 			const struct suite *out[static SUITES_MAX])
 {
 	const bool chacha_leads = chacha_first || !crypto_has_aes_hardware();
-	const int n_passes = algorithms->suites_are_ordered ? 1 : 2;
+	unsigned ranks[SUITES_MAX];
 	size_t n = 0;
 
-	/* two passes: what leads, then the rest, each in the given order; CBC always comes behind */
-	for (int pass = 0; pass < n_passes; pass++) {
-		for (size_t i = 0; i < algorithms->n_suites; i++) {
-			const struct suite *suite = suite_find(algorithms->suites[i]);
-			const bool is_chacha = !suite->is_cbc && suite->aead == CRYPTO_CHACHA20_POLY1305;
-			const bool leads = !suite->is_cbc && is_chacha == chacha_leads;
+	for (size_t i = 0; i < algorithms->n_suites; i++) {
+		const struct suite *suite = suite_find(algorithms->suites[i]);
+		const unsigned rank = algorithms->suites_are_ordered ? 0 : suite_rank(suite, chacha_leads);
+		size_t at = n;
 
-			if (suite_fits(suite, version) && (n_passes == 1 || leads == (pass == 0))) {
-				out[n++] = suite;
-			}
+		if (!suite_fits(suite, version)) {
+			continue;
 		}
+		/* behind those of its rank */
+		for (; at > 0 && ranks[at - 1] > rank; at--) {
+			ranks[at] = ranks[at - 1];
+			out[at] = out[at - 1];
+		}
+		ranks[at] = rank;
+		out[at] = suite;
+		n++;
 	}
 	return n;
 }

@@ -72,8 +72,9 @@ const struct group *group_find(uint16_t id);
 const struct scheme *scheme_find(uint16_t id);
 
 /*
- * Suites that may be used with exactly this version, best first; returns how many. Unless the policy ordered them:
- * without AES hardware on this side, or with chacha_first, ChaCha20-Poly1305 leads, else AES-128.
+ * Suites that may be used with exactly this version, best first; returns how many. Unless the policy ordered
+ * them, what has forward secrecy comes first, and AEAD before CBC; without AES hardware on this side, or with
+ * chacha_first, ChaCha20-Poly1305 leads, else AES-128.
  */
 size_t suites_preferred(const struct algorithms *algorithms, uint16_t version, bool chacha_first,
 			const struct suite *out[static SUITES_MAX]);
