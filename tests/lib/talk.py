@@ -4,6 +4,7 @@
 usage: talk.py serve PORT...    echoes what comes; closes first when a text ends with the line "shutdown"; gives its
                                 own text when asked by the line "give" alone, or by an
                                 HTTP/1.0 request
+       talk.py web PORT...      web servers: GET gives a text, POST what was posted, /page the file $TALK_PAGE
        talk.py call             reads orders from stdin, one JSON object a line, and does them one after the other
 
 Both say on stdout, one JSON object a line, what became of each connection.
@@ -11,7 +12,9 @@ Both say on stdout, one JSON object a line, what became of each connection.
 
 import errno
 import hashlib
+import http.server
 import json
+import os
 import socket
 import sys
 import threading
@@ -87,6 +90,51 @@ def serve(ports):
     sys.stdin.read()
 
 
+class Web(http.server.BaseHTTPRequestHandler):
+    """A web server of few words."""
+
+    protocol_version = "HTTP/1.1"
+
+    def answer(self, text, kind="text/plain"):
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        # To a client that wants it so, the end of the text is the end of the connection.
+        if self.headers["Connection"] == "close" or "?close" in self.path:
+            self.close_connection = True
+        else:
+            self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def do_GET(self):  # pylint: disable=invalid-name
+        if self.path == "/page":
+            with open(os.environ["TALK_PAGE"], "rb") as file:
+                self.answer(file.read(), "text/html")
+        else:
+            self.answer(payload(80000))
+
+    def do_POST(self):  # pylint: disable=invalid-name
+        self.answer(self.rfile.read(int(self.headers["Content-Length"])))
+
+    def log_message(self, *_):
+        pass
+
+
+class WebServer(http.server.ThreadingHTTPServer):
+    address_family = socket.AF_INET6
+    request_queue_size = 50
+
+    def handle_error(self, *_):
+        pass
+
+
+def web(ports):
+    for port in ports:
+        threading.Thread(target=WebServer(("::", port), Web).serve_forever, daemon=True).start()
+    say(listening=ports)
+    sys.stdin.read()
+
+
 def call_one(order):
     """An order: host, port, send, expect (text; default: what was sent), first (we close first; default), pause."""
     text = order["send"].encode()
@@ -124,5 +172,7 @@ def call():
 if __name__ == "__main__":
     if sys.argv[1] == "serve":
         serve([int(port) for port in sys.argv[2:]])
+    elif sys.argv[1] == "web":
+        web([int(port) for port in sys.argv[2:]])
     else:
         call()
