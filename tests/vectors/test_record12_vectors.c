@@ -146,5 +146,5 @@ int main(void)
 		cmocka_unit_test(test_ours_are_the_same_byte_for_byte),
 	};
 
-	return cmocka_run_group_tests_name("record12", tests, set_up, NULL);
+	return cmocka_run_group_tests_name("record12 vectors", tests, set_up, NULL);
 }
