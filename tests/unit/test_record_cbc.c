@@ -169,8 +169,8 @@ static void refuse_bad_paddings(void)
 	for (unsigned n = 0; n <= 255; n++) {
 		const size_t len = 48 + BLOCK - (extra + n + 1) % BLOCK;
 
-		/* all places of the short ones, a sample of the long ones */
-		for (unsigned at = 0; at <= n; at += n > 40 && at != n ? (at + 7 > n ? n - at : 7) : 1) {
+		/* all places of the short ones; of the long ones a sample, with the first */
+		for (unsigned at = n; at <= n; at -= n > 40 && at >= 7 ? 7 : 1) {
 			const size_t inner_len = build_inner(23, len, (uint8_t)n);
 
 			inner[inner_len - 1 - at] ^= (uint8_t)(1 << (at + n) % 8);
