@@ -156,7 +156,7 @@ static void test_bad_key_exchanges_get_the_alert_that_the_rfc_names(void **unuse
 			wr_bytes(&body, bytes, raw12_hex(bytes, sizeof(bytes), bad->body + 1));
 		} else {
 			wr_reset(&body);
-			if (bad->body[0] == 'p' || bad->body[1] == '^') {
+			if (bad->body[0] == 'p' || strchr(bad->body, '^') != NULL) {
 				put_near_p(&body, bad->body);
 			} else {
 				wr_bytes(&body, bytes, raw12_hex(bytes, sizeof(bytes), bad->body));
