@@ -321,7 +321,7 @@ int epoll_change(int epfd, int op, int fd, struct epoll_event *event)
 		return REAL(epoll_ctl)(epfd, op, fd, event); /* refuses it */
 	}
 	if (op == EPOLL_CTL_MOD && !registry_has(fd) && session_phase(fd) == SESSION_OPEN &&
-	    !session_flush_due(fd) && !session_awaits_first_data(fd)) {
+	    !session_flush_due(fd) && !session_is_client(fd)) {
 		/* It is registered without our help since it was added. */
 		return REAL(epoll_ctl)(epfd, op, fd, event);
 	}
@@ -391,7 +391,7 @@ static bool filter(int epfd, const struct registration *seen, uint64_t token, st
 	facts = find_facts(seen->fd);
 	if (facts.phase == SESSION_FAILED) {
 		visible = failed_events(&seen->user);
-	} else if (facts.is_precise && (visible & READABLE) && !session_recv_ready(seen->fd)) {
+	} else if (facts.is_precise && (visible & READABLE) && session_brings_nothing(seen->fd)) {
 		visible &= ~READABLE;
 	}
 

@@ -81,7 +81,7 @@ short ready_answer(int fd, short events, short said, bool *again)
 			session_flush(fd);
 		}
 		if ((seen & (POLLIN | POLLRDNORM)) && session_wakes_in_vain(fd) &&
-		    !session_recv_ready(fd)) {
+		    session_brings_nothing(fd)) {
 			seen = (short)(seen & ~(POLLIN | POLLRDNORM));
 		}
 		return (short)(seen & ~URGENT);

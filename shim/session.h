@@ -110,12 +110,13 @@ bool session_recv_ready(int fd);
 bool session_flush_due(int fd);
 void session_flush(int fd);
 /*
- * Is the kernel's POLLIN not good enough for the program? Not on a blocking descriptor, where a read that brings nothing hangs; nor
- * on a client's before its first data, when tickets come, and programs exist that take EAGAIN after POLLIN for an error. Then ask
- * session_recv_ready().
+ * May the kernel's POLLIN be not good enough for the program? Not on a blocking descriptor, where a read that brings nothing hangs; nor on
+ * a client's, where tickets come before the first data, and programs exist that take EAGAIN after POLLIN for an error.
  */
 bool session_wakes_in_vain(int fd);
-bool session_awaits_first_data(int fd); /* the second reason alone; no system call */
+/* Then, with POLLIN at hand: has it come for nothing that can be read? Looks closer where half a record is likely. */
+bool session_brings_nothing(int fd);
+bool session_is_client(int fd); /* no system call */
 /* The identity of the session behind fd (never 0 while wrapped): to tell whether fd still is the same connection. */
 uint64_t session_id(int fd);
 

@@ -33,6 +33,8 @@
 #define IN_PLACE_MIN 4096u
 #define DIRECT_MAX (SCRATCH_LEN - ENGINE_MAX_RECORD)
 #define ALERT_LEN 2u
+/* What a TCP segment takes on an Ethernet, nearly. */
+#define SEGMENT_LEN 1400u
 #define DRAIN_MAX (4u << 20)
 _Static_assert(ENGINE_MAX_RECORD <= ARENA_BUFFER_LEN, "a receive buffer holds a record");
 
@@ -615,16 +617,28 @@ bool session_recv_ready(int fd)
 	return ready;
 }
 
-bool session_awaits_first_data(int fd)
+bool session_is_client(int fd)
 {
 	struct ref ref;
 
-	return ref_get(fd, &ref) && ref.rec->role == ENGINE_CLIENT && !ref.rec->recv_any && !ref.rec->recv_eof;
+	return ref_get(fd, &ref) && ref.rec->role == ENGINE_CLIENT;
 }
 
 bool session_wakes_in_vain(int fd)
 {
-	return session_awaits_first_data(fd) || fd_is_blocking(fd);
+	return session_is_client(fd) || fd_is_blocking(fd);
+}
+
+bool session_brings_nothing(int fd)
+{
+	struct ref ref;
+
+	/* Records that fit a segment come whole, as far as is known: looking costs more than a reader that looks itself. */
+	if (ref_get(fd, &ref) && ref.rec->recv_any && ref.rec->recv_kind != RECV_CIPHER &&
+	    ref.rec->last_record_len <= SEGMENT_LEN && !fd_is_blocking(fd)) {
+		return false;
+	}
+	return !session_recv_ready(fd);
 }
 
 /*

@@ -115,7 +115,12 @@ bool session_wakes_in_vain(int fd)
 	return plays[fd].is_blocking;
 }
 
-bool session_awaits_first_data(int fd)
+bool session_brings_nothing(int fd)
+{
+	return !session_recv_ready(fd);
+}
+
+bool session_is_client(int fd)
 {
 	(void)fd;
 	return false;
