@@ -69,7 +69,7 @@ static inline unsigned ct_leaks(void)
 
 /* ---- an environment of known numbers ---- */
 
-static bool ct_random(uint8_t *out, size_t len)
+static inline bool ct_random(uint8_t *out, size_t len)
 {
 	static uint32_t state = 1;
 
@@ -80,12 +80,12 @@ static bool ct_random(uint8_t *out, size_t len)
 	return true;
 }
 
-static int64_t ct_now(void)
+static inline int64_t ct_now(void)
 {
 	return 1767225600;
 }
 
-static int ct_set_up(void **unused)
+static inline int ct_set_up(void **unused)
 {
 	const struct engine_env env = {.random = ct_random, .now = ct_now};
 

@@ -5,6 +5,7 @@
 #include "tests/ct/ct.h"
 
 #include "engine/x509.h"
+#include "tests/pki/pki.h"
 
 #define BLOCK_LEN 256
 
@@ -59,6 +60,61 @@ static void test_a_block_is_judged_without_a_branch(void **unused)
 	assert_int_equal(ct_leaks(), before);
 }
 
+/* The public half of a configuration's own key. */
+static struct public_key *public_half(const struct engine_config *config)
+{
+	struct engine_config *anyone = engine_config_new(ENGINE_CLIENT);
+	const uint8_t *certs[] = {config->credentials[0].chain[0].data};
+	const size_t lens[] = {config->credentials[0].chain[0].len};
+	const struct verify_request request = {.config = anyone,
+					       .peer_role = ENGINE_SERVER,
+					       .certs = certs,
+					       .cert_lens = lens,
+					       .n_certs = 1};
+	struct verify_result result;
+
+	engine_config_set_verify(anyone, ENGINE_VERIFY_NONE);
+	assert_int_equal(verify_chain(&request, &result), ENGINE_OK);
+	engine_config_unref(anyone);
+	return result.key;
+}
+
+/*
+ * All of it, with the key of a server: a ciphertext that is secret, and with it what becomes of it. Its first byte stays
+ * public, and is small: that it is no number above the modulus may be seen.
+ */
+static void test_a_premaster_secret_is_decrypted_without_a_branch(void **unused)
+{
+	struct engine_config *config = engine_config_new(ENGINE_SERVER);
+	uint8_t sealed[512], out[PREMASTER_LEN], expected[PREMASTER_LEN];
+	char why[ENGINE_REASON_MAX];
+	struct public_key *public_key;
+	unsigned before;
+	size_t len = 0;
+
+	(void)unused;
+	assert_true(pki_add_credential(config, "server-rsa2048.pem", "server-rsa2048.key", why));
+	public_key = public_half(config);
+	memset(expected, 3, sizeof(expected));
+	before = ct_leaks();
+	for (int is_good = 0; is_good < 2; is_good++) {
+		do {
+			assert_true(public_key_encrypt_premaster(public_key, expected, sealed, sizeof(sealed),
+								 &len));
+		} while (sealed[0] >= 0x80);
+		sealed[len - 1] ^= (uint8_t)!is_good;
+		ct_secret(sealed + 1, len - 1);
+		assert_int_equal(private_key_decrypt_premaster(config->credentials[0].key, sealed, len,
+							       0x0303, out),
+				 ENGINE_OK);
+		ct_public(out, sizeof(out));
+		assert_int_equal(memcmp(out, expected, sizeof(out)) == 0, is_good);
+	}
+	assert_int_equal(ct_leaks(), before);
+	public_key_free(public_key);
+	engine_config_unref(config);
+}
+
 /* The same with branches, as a textbook has it. */
 static bool leaky_select(const uint8_t *in, size_t len)
 {
@@ -91,9 +147,10 @@ static int run(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_textbook_decoder_is_found),
 		cmocka_unit_test(test_a_block_is_judged_without_a_branch),
+		cmocka_unit_test(test_a_premaster_secret_is_decrypted_without_a_branch),
 	};
 
-	return cmocka_run_group_tests_name("constant time: premaster secrets", tests, ct_set_up, NULL);
+	return cmocka_run_group_tests_name("constant time: premaster secrets", tests, pki_setup, NULL);
 }
 
 int main(int argc, char **argv)
