@@ -239,6 +239,7 @@ struct engine_hs {
 	struct session *session; /* offered (client) or taken up (server); NULL: none */
 	int64_t established;	 /* resumed: when the full handshake was */
 	bool psk_is_useful;	 /* server of TLS 1.3: the client knows psk_dhe_ke */
+	bool psk_was_offered;	 /* in the first ClientHello */
 	/* client: where sessions are kept, zeros: nowhere; of TLS 1.2 and older, and of TLS 1.3 */
 	uint8_t session_name12[ENGINE_SESSION_ID_LEN];
 	uint8_t session_name13[ENGINE_SESSION_ID_LEN];

@@ -87,10 +87,12 @@ static bool judge_repetition(struct engine_hs *hs, const struct client_hello *he
 	}
 	if (!hs->retried) {
 		memcpy(hs->hello_digest, digest, sizeof(digest));
+		hs->psk_was_offered = ext_has(block, EXT_PRE_SHARED_KEY);
 		hs->early_data_left = ext_has(block, EXT_EARLY_DATA) ? EARLY_DATA_SKIP : 0;
 		return true;
 	}
-	if (!secret_equal(digest, hs->hello_digest, crypto_hash_len(CRYPTO_SHA256))) {
+	if (!secret_equal(digest, hs->hello_digest, crypto_hash_len(CRYPTO_SHA256)) ||
+	    (ext_has(block, EXT_PRE_SHARED_KEY) && !hs->psk_was_offered)) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the second ClientHello differs from the first");
 	}
 	if (ext_has(block, EXT_EARLY_DATA)) {

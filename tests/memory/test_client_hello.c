@@ -532,6 +532,29 @@ static void test_second_hellos(void **unused)
 	}
 }
 
+/* 4.1.2: a pre_shared_key may be taken back, not added. */
+static void test_a_pre_shared_key_in_the_second_hello_alone(void **unused)
+{
+#define MODES	     E(45, "\x01\x01")
+#define JUNK_TICKETS E(41, "\0\x07\0\x01x\0\0\0\0\0\x21\x20" "0123456789abcdef0123456789abcdef")
+	static const struct hello firsts[] = {{BASE, CHANGE(E(51, "\0\0"), MODES)},
+					      {BASE, CHANGE(E(51, "\0\0"), MODES, JUNK_TICKETS)}};
+	static const struct hello seconds[] = {{BASE, CHANGE(MODES)}, {BASE, CHANGE(MODES, JUNK_TICKETS)}};
+
+	(void)unused;
+	for (size_t i = 0; i < 4; i++) {
+		struct engine_hs *hs = new_server();
+		uint8_t wire[1024];
+		const bool is_added = i == 2;
+
+		assert_int_equal(feed(hs, wire, build(&firsts[i & 1], wire, sizeof(wire))), ENGINE_OK);
+		assert_int_equal(feed(hs, wire, build(&seconds[i >> 1], wire, sizeof(wire))),
+				 is_added ? ENGINE_ERR_PROTOCOL : ENGINE_OK);
+		assert_int_equal(engine_hs_alert(hs), is_added ? ALERT_ILLEGAL_PARAMETER : 0);
+		engine_hs_free(hs);
+	}
+}
+
 /* The choices that server13.c promises. */
 static void test_choices(void **unused)
 {
@@ -593,6 +616,7 @@ int main(void)
 		cmocka_unit_test(test_alerts_instead_of_a_hello),
 		cmocka_unit_test(test_early_data_is_skipped),
 		cmocka_unit_test(test_second_hellos),
+		cmocka_unit_test(test_a_pre_shared_key_in_the_second_hello_alone),
 		cmocka_unit_test(test_choices),
 	};
 
