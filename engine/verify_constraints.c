@@ -11,6 +11,7 @@
 
 #include "verify_constraints.h"
 #include "verify_name.h"
+#include "x509_name.h"
 
 #define OID_EMAIL_ADDRESS "\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01"
 
@@ -275,17 +276,18 @@ static enum answer match_uri(struct view name, struct view base)
 		       : NO;
 }
 
-/* Does the sequence of relative names begin with that of base? Both with their header. Byte by byte. */
+/* Where it cannot be told for sure, it is refused either way. */
 static enum answer match_directory(struct view name, struct view base, enum question question)
 {
-	struct view name_rdns, base_rdns;
-	if (question == IS_EXCLUDED || !der_take(&name, DER_SEQUENCE, &name_rdns) ||
-	    !der_take(&base, DER_SEQUENCE, &base_rdns)) {
-		return UNKNOWN;
+	switch (name_begins_with(name, base)) {
+	case NAME_SAME:
+		return YES;
+	case NAME_DIFFERENT:
+		return NO;
+	case NAME_UNSURE:
+		break;
 	}
-	return name_rdns.len >= base_rdns.len && view_equal(view_of(name_rdns.data, base_rdns.len), base_rdns)
-		       ? YES
-		       : NO;
+	return question == IS_PERMITTED ? NO : UNKNOWN;
 }
 
 static enum answer match_name(uint8_t tag, struct view name, struct view base, enum question question)

@@ -9,9 +9,9 @@
 
 /*
  * Judge every name of cert, the subject included, by the constraints of ca. DNS names, addresses, mail
- * addresses, URIs and permitted directory names are understood; a certificate with a name of another
- * constrained kind is refused, and so is everything below an excluded directory name, which cannot be
- * compared reliably.
+ * addresses, URIs and directory names are understood; a certificate with a name of another
+ * constrained kind is refused, and so is one whose directory name cannot be told for sure from an
+ * excluded one.
  *
  * budget: comparisons left, counted down; running out is a refusal.
  * False with a sentence fragment in *what ("the name x.example is not permitted").

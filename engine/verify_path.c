@@ -18,7 +18,9 @@
 #include "verify_constraints.h"
 #include "verify_name.h"
 #include "verify_path.h"
+#include "verify_policy.h"
 #include "x509_crl.h"
+#include "x509_name.h"
 #include "x509_time.h"
 #include "x509_trust.h"
 
@@ -201,52 +203,13 @@ static bool check_signature(struct verifier *v, const struct certificate *issuer
 		    subject);
 }
 
-static bool check_revocation(struct verifier *v, const struct certificate *issuer, const char *name)
-{
-	const struct certificate *cert = v->path[v->path_len - 1];
-	struct crl *crls = v->request->config->crls;
-	char subject[SHORT_NAME];
-	char date[CIVIL_DATE_MAX];
-	int64_t when = 0;
-	if (crls == NULL) {
-		return true;
-	}
-	certificate_text(cert, subject, sizeof(subject));
-	const int rank = verify_rank_refused(v);
-	switch (crl_ask(crls, cert, issuer, v->request->now, &v->signature_checks_left, &when)) {
-	case CRL_GOOD:
-		return true;
-	case CRL_REVOKED:
-		civil_date(when, date);
-		return verify_fail(v, rank, ALERT_CERTIFICATE_REVOKED, "certificate of %s was revoked on %s", subject,
-				   date);
-	case CRL_MISSING:
-		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN,
-				   "there is no CRL of %s that tells whether the certificate of %s is revoked", name,
-				   subject);
-	case CRL_EXPIRED:
-		civil_date(when, date);
-		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN, "the CRL of %s %s %s: it must be renewed", name,
-				   v->request->now > when ? "has expired on" : "is not valid before", date);
-	case CRL_WRONG_SIGNATURE:
-		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN, "the CRL of %s is not signed by its key", name);
-	case CRL_NOT_ALLOWED:
-		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN,
-				   "%s may not sign CRLs: its key usage lacks cRLSign", name);
-	case CRL_TOO_LONG:
-		break;
-	}
-	return verify_fail(v, VERIFY_RANK_LAST, ALERT_BAD_CERTIFICATE,
-			   "the chain that the %s sent takes too long to check", verify_peer_name(v));
-}
-
 /* Hold a candidate against the path below it. */
 static bool check_issuer(struct verifier *v, const struct certificate *issuer, bool is_anchor)
 {
 	char name[SHORT_NAME];
 	certificate_text(issuer, name, sizeof(name));
 	return check_ca(v, issuer, name, is_anchor) && check_constraints(v, issuer, name) &&
-	       check_signature(v, issuer, name, is_anchor) && check_revocation(v, issuer, name);
+	       check_signature(v, issuer, name, is_anchor);
 }
 
 /* ---- path building ---- */
@@ -255,7 +218,7 @@ static bool check_issuer(struct verifier *v, const struct certificate *issuer, b
 static bool is_on_path(const struct verifier *v, const struct certificate *cert)
 {
 	for (size_t i = 0; i < v->path_len; i++) {
-		if (view_equal(v->path[i]->subject, cert->subject) &&
+		if (name_equal(v->path[i]->subject, cert->subject) &&
 		    view_equal(v->path[i]->spki, cert->spki)) {
 			return true;
 		}
@@ -311,6 +274,86 @@ bool path_check_pins(struct verifier *v)
 			   "no certificate of the %s's chain has a pinned key", verify_peer_name(v));
 }
 
+/*
+ * What the CRLs say of certificate i of the path. Its issuer may have had several keys: then others that certify its
+ * name on the path may have signed the list.  RFC 5280 6.3.3 (f)
+ */
+static enum crl_answer ask_crls(struct verifier *v, size_t i, int64_t *when)
+{
+	struct crl *crls = v->request->config->crls;
+	const struct certificate *cert = v->path[i];
+	enum crl_answer best = CRL_MISSING;
+	for (size_t k = i + 1; k < v->path_len; k++) {
+		int64_t since = 0;
+		if (!name_equal(v->path[k]->subject, cert->issuer)) {
+			continue;
+		}
+		enum crl_answer answer = crl_ask(crls, cert, v->path[k], v->request->now, &v->signature_checks_left, &since);
+		if (answer == CRL_GOOD || answer == CRL_REVOKED || k == i + 1 || best == CRL_MISSING) {
+			best = answer;
+			*when = since;
+		}
+		if (answer == CRL_GOOD || answer == CRL_REVOKED) {
+			break;
+		}
+	}
+	return best;
+}
+
+static bool check_revocation(struct verifier *v, size_t i)
+{
+	char name[SHORT_NAME];
+	char subject[SHORT_NAME];
+	char date[CIVIL_DATE_MAX];
+	int64_t when = 0;
+	certificate_text(v->path[i], subject, sizeof(subject));
+	name_text(v->path[i]->issuer, name, sizeof(name));
+	const int rank = verify_rank_refused(v);
+	switch (ask_crls(v, i, &when)) {
+	case CRL_GOOD:
+		return true;
+	case CRL_REVOKED:
+		civil_date(when, date);
+		return verify_fail(v, rank, ALERT_CERTIFICATE_REVOKED, "certificate of %s was revoked on %s", subject,
+				   date);
+	case CRL_MISSING:
+		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN,
+				   "there is no CRL of %s that tells whether the certificate of %s is revoked", name,
+				   subject);
+	case CRL_EXPIRED:
+		civil_date(when, date);
+		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN, "the CRL of %s %s %s: it must be renewed", name,
+				   v->request->now > when ? "has expired on" : "is not valid before", date);
+	case CRL_WRONG_SIGNATURE:
+		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN, "the CRL of %s is not signed by its key", name);
+	case CRL_NOT_ALLOWED:
+		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN,
+				   "%s may not sign CRLs: its key usage lacks cRLSign", name);
+	case CRL_TOO_LONG:
+		break;
+	}
+	return verify_fail(v, VERIFY_RANK_LAST, ALERT_BAD_CERTIFICATE,
+			   "the chain that the %s sent takes too long to check", verify_peer_name(v));
+}
+
+/* The path has reached an anchor. What has to be said of it as a whole? */
+static bool accept_path(struct verifier *v)
+{
+	const char *what;
+	size_t at;
+	char name[SHORT_NAME];
+	if (!policies_allow(v->path, v->path_len - 1, &at, &what)) {
+		certificate_text(v->path[at], name, sizeof(name));
+		return verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE, "certificate of %s: %s", name, what);
+	}
+	for (size_t i = v->path_len - 1; v->request->config->crls != NULL && i > 0; i--) {
+		if (!check_revocation(v, i - 1)) {
+			return false;
+		}
+	}
+	return path_check_pins(v);
+}
+
 /* Anchors that may have issued the top of the path; those whose key identifier fits, or the others. */
 static bool try_anchors(struct verifier *v, bool fitting, bool *found)
 {
@@ -323,7 +366,7 @@ static bool try_anchors(struct verifier *v, bool fitting, bool *found)
 		*found = true;
 		if (check_issuer(v, anchor, true)) {
 			v->path[v->path_len++] = anchor;
-			if (path_check_pins(v)) {
+			if (accept_path(v)) {
 				return true;
 			}
 			v->path_len--;
@@ -337,7 +380,7 @@ static bool try_others(struct verifier *v, bool fitting, bool *found)
 	const struct certificate *top = v->path[v->path_len - 1];
 	for (size_t i = 1; i < v->n_certs; i++) {
 		const struct certificate *cert = &v->certs[i];
-		if (!view_equal(cert->subject, top->issuer) || key_id_fits(top, cert) != fitting ||
+		if (!name_equal(cert->subject, top->issuer) || key_id_fits(top, cert) != fitting ||
 		    is_on_path(v, cert)) {
 			continue;
 		}

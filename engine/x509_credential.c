@@ -8,6 +8,7 @@
 #include "crypto.h"
 #include "secret.h"
 #include "verify_name.h"
+#include "x509_name.h"
 #include "x509_ocsp.h"
 #include "x509_pem.h"
 #include "x509_trust.h"
@@ -72,7 +73,7 @@ static bool parse_again(const struct der *der, struct certificate *cert)
 static bool find_issuer(const struct credential *credential, const struct certificate *leaf, struct certificate *out)
 {
 	for (size_t i = 1; i < credential->n_chain; i++) {
-		if (parse_again(&credential->chain[i], out) && view_equal(out->subject, leaf->issuer)) {
+		if (parse_again(&credential->chain[i], out) && name_equal(out->subject, leaf->issuer)) {
 			return true;
 		}
 	}
@@ -112,7 +113,7 @@ bool engine_config_describe_credential(const struct engine_config *cfg, size_t i
 	}
 	cert = leaf;
 	for (size_t k = 1; k < credential->n_chain; k++) {
-		if (!parse_again(&credential->chain[k], &next) || !view_equal(cert.issuer, next.subject)) {
+		if (!parse_again(&credential->chain[k], &next) || !name_equal(cert.issuer, next.subject)) {
 			return true;
 		}
 		cert = next;
@@ -214,7 +215,7 @@ bool credential_is_from(const struct credential *credential, struct rd names)
 			return false;
 		}
 		while (rd_vec16(&rest, &name, 1, UINT16_MAX)) {
-			if (view_equal(cert.issuer, view_of(name.p, name.left))) {
+			if (name_equal(cert.issuer, view_of(name.p, name.left))) {
 				return true;
 			}
 		}

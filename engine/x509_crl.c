@@ -14,6 +14,7 @@
 #include "crypto.h"
 #include "x509_crl.h"
 #include "x509_extensions.h"
+#include "x509_name.h"
 #include "x509_pem.h"
 
 #define MAX_LEN		  0xffffff /* of what der_any() reads */
@@ -414,7 +415,7 @@ static bool is_for(const struct crl *crl, const struct certificate *cert, const 
 {
 	bool other_key = crl->authority_key_id.len > 0 && issuer->subject_key_id.len > 0 &&
 			 !view_equal(crl->authority_key_id, issuer->subject_key_id);
-	return view_equal(crl->issuer, cert->issuer) && !other_key && !(crl->only_users && cert->is_ca) &&
+	return name_equal(crl->issuer, cert->issuer) && !other_key && !(crl->only_users && cert->is_ca) &&
 	       !(crl->only_cas && !cert->is_ca) && (crl->points.len == 0 || points_meet(crl->points, cert));
 }
 

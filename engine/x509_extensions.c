@@ -9,7 +9,7 @@
 typedef bool extension_parser(struct view value, struct certificate *cert);
 static extension_parser parse_basic_constraints, parse_key_usage, parse_ext_key_usage, parse_alt_names,
 	parse_name_constraints, parse_subject_key_id, parse_authority_key_id, parse_crl_points, parse_features,
-	parse_no_check, parse_nothing;
+	parse_no_check, parse_policies, parse_policy_mappings, parse_policy_constraints, parse_inhibit_any;
 
 /* clang-format off */
 static const struct {
@@ -24,10 +24,12 @@ static const struct {
 	{ 3, OID_EXTENSION "\x13", parse_basic_constraints, "basicConstraints is malformed" },
 	{ 3, OID_EXTENSION "\x1e", parse_name_constraints, "nameConstraints is malformed" },
 	{ 3, OID_EXTENSION "\x1f", parse_crl_points, "cRLDistributionPoints is malformed" },
-	/* any policy will do for us, so that certificatePolicies needs no processing */
-	{ 3, OID_EXTENSION "\x20", parse_nothing, "certificatePolicies is malformed" },
+	{ 3, OID_EXTENSION "\x20", parse_policies, "certificatePolicies is malformed" },
+	{ 3, OID_EXTENSION "\x21", parse_policy_mappings, "policyMappings is malformed" },
 	{ 3, OID_EXTENSION "\x23", parse_authority_key_id, "authorityKeyIdentifier is malformed" },
+	{ 3, OID_EXTENSION "\x24", parse_policy_constraints, "policyConstraints is malformed" },
 	{ 3, OID_EXTENSION "\x25", parse_ext_key_usage, "extKeyUsage is malformed" },
+	{ 3, OID_EXTENSION "\x36", parse_inhibit_any, "inhibitAnyPolicy is malformed" },
 	{ 8, "\x2b\x06\x01\x05\x05\x07\x01\x18", parse_features, "the TLS feature extension is malformed" },
 	{ 9, OID_OCSP "\x05", parse_no_check, "the OCSP nocheck extension is malformed" },
 };
@@ -86,12 +88,6 @@ bool certificate_take_extension(void *to, struct view oid, bool critical, struct
 	}
 	cert->has_unknown_critical |= critical;
 	return true;
-}
-
-static bool parse_nothing(struct view value, struct certificate *cert)
-{
-	(void)cert;
-	return !der_end(&value);
 }
 
 /* RFC 5280 4.2.1.2 */
@@ -216,6 +212,79 @@ static bool parse_name_constraints(struct view value, struct certificate *cert)
 		return false;
 	}
 	return der_end(&constraints);
+}
+
+/* RFC 5280 4.2.1.4; qualifiers are for people. */
+static bool parse_policies(struct view value, struct certificate *cert)
+{
+	struct view list, information, oid, qualifiers;
+	cert->has_policies = true;
+	if (!der_take(&value, DER_SEQUENCE, &list) || !der_end(&value) || der_end(&list)) {
+		return false;
+	}
+	cert->policies = list;
+	while (!der_end(&list)) {
+		if (!der_take(&list, DER_SEQUENCE, &information) || !der_take(&information, DER_OID, &oid) ||
+		    (!der_end(&information) &&
+		     (!der_take(&information, DER_SEQUENCE, &qualifiers) || !der_end(&information)))) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* RFC 5280 4.2.1.5 */
+static bool parse_policy_mappings(struct view value, struct certificate *cert)
+{
+	struct view list, pair, oid;
+	if (!der_take(&value, DER_SEQUENCE, &list) || !der_end(&value) || der_end(&list)) {
+		return false;
+	}
+	cert->policy_mappings = list;
+	while (!der_end(&list)) {
+		if (!der_take(&list, DER_SEQUENCE, &pair) || !der_take(&pair, DER_OID, &oid) ||
+		    !der_take(&pair, DER_OID, &oid) || !der_end(&pair)) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* SkipCerts: an INTEGER, here possibly with another tag. */
+static bool take_skip(struct view *in, uint8_t tag, bool *has, uint32_t *skip)
+{
+	struct view contents;
+	*has = der_next_is(in, tag);
+	*skip = 0;
+	if (!*has) {
+		return true;
+	}
+	if (!der_take(in, tag, &contents) || contents.len < 1 || (contents.data[0] & 0x80) != 0 ||
+	    (contents.len > 1 && contents.data[0] == 0 && (contents.data[1] & 0x80) == 0)) {
+		return false;
+	}
+	for (size_t i = 0; i < contents.len; i++) {
+		/* no path is that long */
+		*skip = *skip > 0xffff ? *skip : *skip << 8 | contents.data[i];
+	}
+	return true;
+}
+
+/* RFC 5280 4.2.1.11 */
+static bool parse_policy_constraints(struct view value, struct certificate *cert)
+{
+	struct view constraints;
+	return der_take(&value, DER_SEQUENCE, &constraints) && der_end(&value) && !der_end(&constraints) &&
+	       take_skip(&constraints, DER_CONTEXT(0), &cert->has_require_explicit, &cert->require_explicit) &&
+	       take_skip(&constraints, DER_CONTEXT(1), &cert->has_inhibit_mapping, &cert->inhibit_mapping) &&
+	       der_end(&constraints);
+}
+
+/* RFC 5280 4.2.1.14 */
+static bool parse_inhibit_any(struct view value, struct certificate *cert)
+{
+	return take_skip(&value, DER_INTEGER, &cert->has_inhibit_any, &cert->inhibit_any) &&
+	       cert->has_inhibit_any && der_end(&value);
 }
 
 /* RFC 5280 4.2.1.13 */

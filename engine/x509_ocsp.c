@@ -11,6 +11,7 @@
 
 #include "crypto.h"
 #include "x509_extensions.h"
+#include "x509_name.h"
 #include "x509_ocsp.h"
 
 #define GRACE		 300
@@ -286,7 +287,7 @@ static bool is_responder(const struct response *response, const struct certifica
 {
 	uint8_t digest[CRYPTO_MAX_HASH_LEN];
 	if (response->responder_name.len > 0) {
-		return view_equal(response->responder_name, cert->subject);
+		return name_equal(response->responder_name, cert->subject);
 	}
 	return crypto_digest(CRYPTO_SHA1, cert->key_bits.data, cert->key_bits.len, digest) &&
 	       view_equal(response->responder_key_hash, view_of(digest, crypto_hash_len(CRYPTO_SHA1)));
@@ -306,7 +307,7 @@ static bool is_delegated(const struct certificate *cert, const struct certificat
 	size_t checks = 4;
 	int64_t when;
 	*what = "the certificate of its responder is not fit for it";
-	if (!view_equal(cert->issuer, issuer->subject) || (cert->ext_key_usage & EXT_KEY_USAGE_OCSP) == 0 ||
+	if (!name_equal(cert->issuer, issuer->subject) || (cert->ext_key_usage & EXT_KEY_USAGE_OCSP) == 0 ||
 	    !certificate_may(cert, KEY_USAGE_DIGITAL_SIGNATURE) || cert->has_unknown_critical ||
 	    cert->how_fault != KEY_OK) {
 		return false;

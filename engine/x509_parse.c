@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "x509_extensions.h"
+#include "x509_name.h"
 
 static bool parse_tbs(struct view tbs, struct view outer_algorithm, struct certificate *cert,
 		      const char **what);
@@ -31,7 +32,7 @@ bool certificate_parse(struct view der, struct certificate *out, const char **wh
 
 bool certificate_is_self_issued(const struct certificate *cert)
 {
-	return view_equal(cert->issuer, cert->subject);
+	return name_equal(cert->issuer, cert->subject);
 }
 
 bool certificate_may(const struct certificate *cert, uint16_t usage)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "crypto.h"
+#include "x509_name.h"
 #include "x509_pem.h"
 #include "x509_trust.h"
 
@@ -87,21 +88,12 @@ enum engine_err engine_trust_add_pem(struct engine_trust *trust, const uint8_t *
 	return ENGINE_OK;
 }
 
-static uint32_t hash_of(struct view v)
-{
-	uint32_t hash = 2166136261U; /* FNV-1a */
-	for (size_t i = 0; i < v.len; i++) {
-		hash = (hash ^ v.data[i]) * 16777619U;
-	}
-	return hash;
-}
-
 const struct certificate *trust_find(const struct engine_trust *trust, struct view subject, size_t *i)
 {
-	uint32_t hash = hash_of(subject);
+	uint32_t hash = name_hash(subject);
 	for (; trust != NULL && *i < trust->n; ++*i) {
 		const struct certificate *cert = &trust->anchors[*i]->cert;
-		if (trust->hashes[*i] == hash && view_equal(cert->subject, subject)) {
+		if (trust->hashes[*i] == hash && name_equal(cert->subject, subject)) {
 			++*i;
 			return cert;
 		}
@@ -186,7 +178,7 @@ static enum engine_err add_block(struct engine_trust *trust, const struct pem_bl
 			return ENGINE_OK;
 		}
 	}
-	trust->hashes[trust->n] = hash_of(anchor->cert.subject);
+	trust->hashes[trust->n] = name_hash(anchor->cert.subject);
 	trust->anchors[trust->n++] = anchor;
 	return ENGINE_OK;
 }

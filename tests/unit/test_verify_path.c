@@ -114,6 +114,38 @@ static void an_expired_twin_does_no_harm(void **state)
 	run(cases, sizeof(cases) / sizeof(cases[0]));
 }
 
+static void names_are_compared_without_case_and_spaces(void **state)
+{
+	(void)state;
+	static const struct test_case cases[] = {
+		{ "under-spaced.pem spaced.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
+		{ "under-spaced.pem spaced-twin.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
+		{ "under-spaced.pem", "spaced-twin.pem", "localhost", 0, NULL, NORMAL },
+		{ "under-spaced.pem spaced-other.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "issuer CN=The  Sub CA of", NORMAL },
+	};
+	run(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
+static void policies_hold_where_they_are_demanded(void **state)
+{
+	(void)state;
+	static const struct test_case cases[] = {
+		{ "under-policy.pem policy-ca.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
+		{ "under-policy-any.pem policy-ca.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
+		{ "under-policy-other.pem policy-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE,
+		  "certificate of CN=under-policy-other: it has no certificate policy that holds on the whole path", NORMAL },
+		{ "under-policy-none.pem policy-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "policy", NORMAL },
+		{ "under-mapping.pem mapping-ca.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
+		{ "under-mapping-unmapped.pem mapping-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "policy", NORMAL },
+		{ "under-no-any.pem no-any-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "policy", NORMAL },
+		{ "under-maps-any.pem maps-any-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "it maps anyPolicy", NORMAL },
+		{ "under-late-policy.pem late-policy-ca.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
+		/* an anchor's own word counts for nothing here: the path begins below it */
+		{ "under-policy-none.pem", "policy-ca.pem", "localhost", 0, NULL, NORMAL },
+	};
+	run(cases, sizeof(cases) / sizeof(cases[0]));
+}
+
 static void the_search_has_an_end(void **state)
 {
 	(void)state;
@@ -196,6 +228,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(issuers_of_one_name_are_told_apart),
 		cmocka_unit_test(an_expired_twin_does_no_harm),
+		cmocka_unit_test(names_are_compared_without_case_and_spaces),
+		cmocka_unit_test(policies_hold_where_they_are_demanded),
 		cmocka_unit_test(the_search_has_an_end),
 		cmocka_unit_test(pins_are_on_the_path),
 		cmocka_unit_test(the_common_name_counts_where_it_is_asked_for),
