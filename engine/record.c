@@ -197,11 +197,12 @@ enum reason record_open(const struct record_cipher_spec *spec, struct engine_key
 	return record12_aead_unprotect(spec, keys, cipher, record, len, out, opened);
 }
 
-/* May this key seal another record? RFC 8446 5.5; a connection whose key is used up can still say that it ends. */
+/* May this key seal another record? RFC 8446 5.5; one that is used up can still be renewed, or the end be told. */
 static bool may_seal(const struct record_cipher_spec *spec, const struct engine_keys *keys, uint8_t type)
 {
 	/* two numbers stay free: application data of TLS 1.0 takes two */
-	return keys->seq < UINT64_MAX - 1 && (keys->seq < spec->suite->hard_limit || type == CONTENT_ALERT);
+	return keys->seq < UINT64_MAX - 1 &&
+	       (keys->seq < spec->suite->hard_limit || type != CONTENT_APPLICATION_DATA);
 }
 
 bool record_seal(const struct record_cipher_spec *spec, struct engine_keys *keys,

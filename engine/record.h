@@ -80,7 +80,7 @@ must_check enum reason record_open(const struct record_cipher_spec *spec, struct
  * ENGINE_SEAL_OVERHEAD and does not overlap the slices.
  *
  * False if room, limit, the key's lifetime or a primitive does not allow it: then the keys have not moved on. At the
- * end of a key's lifetime alerts can still be sealed.  RFC 8446 5.2, RFC 5246 6.2.3
+ * end of a key's lifetime everything but application data can still be sealed.  RFC 8446 5.2, RFC 5246 6.2.3
  */
 must_check bool record_seal(const struct record_cipher_spec *spec, struct engine_keys *keys,
 			    struct engine_cipher *cipher, uint8_t type, const struct engine_slice *slices,

@@ -628,8 +628,13 @@ static void test_a_used_up_key_is_changed_or_stops(void **unused)
 	assert_int_equal(open_at(ENGINE_SERVER, len), ENGINE_OK);
 	assert_int_equal(pair.conn[0].send.seq, 0);
 	/* a caller that never asks engine_control_due() */
-	pair.conn[0].send.seq = 23726566;
+	pair.conn[0].send.seq = pair.conn[1].recv.seq = 23726566;
 	assert_int_equal(pair_seal(&pair, ENGINE_CLIENT, "x", 1, record), 0);
+	/* it is not too late */
+	assert_int_equal(engine_control(&pair.conn[0], pair.cipher[0], record, &len), ENGINE_OK);
+	assert_int_equal(open_at(ENGINE_SERVER, len), ENGINE_OK);
+	len = pair_seal(&pair, ENGINE_CLIENT, "x", 1, record);
+	assert_int_equal(open_at(ENGINE_SERVER, len), ENGINE_OK);
 }
 
 static void test_records_can_be_taken_back(void **unused)
