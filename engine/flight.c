@@ -165,12 +165,13 @@ static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
 	uint8_t *out;
 
 	if (hs->send_cipher == NULL) {
-		uint8_t header[ENGINE_RECORD_HEADER_LEN];
-
-		record_build_header(header, CONTENT_HANDSHAKE, version, len);
-		wr_bytes(&hs->out, header, sizeof(header));
-		wr_bytes(&hs->out, data, len);
-		return !hs->out.failed || hs_fail_internal(hs, "sending");
+		out = wr_room(&hs->out, ENGINE_RECORD_HEADER_LEN + len);
+		if (out == NULL) {
+			return hs_fail_internal(hs, "sending");
+		}
+		record_build_header(out, CONTENT_HANDSHAKE, version, len);
+		memcpy(out + ENGINE_RECORD_HEADER_LEN, data, len);
+		return true;
 	}
 	out = wr_room(&hs->out, size);
 	if (out == NULL || !record_seal(&hs->send_spec, &hs->send, hs->send_cipher, CONTENT_HANDSHAKE, &slice,
