@@ -174,8 +174,12 @@ static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
 		return true;
 	}
 	out = wr_room(&hs->out, size);
-	if (out == NULL || !record_seal(&hs->send_spec, &hs->send, hs->send_cipher, CONTENT_HANDSHAKE, &slice,
-					1, out, size, &out_len)) {
+	if (out == NULL) {
+		return hs_fail_internal(hs, "sending");
+	}
+	if (!record_seal(&hs->send_spec, &hs->send, hs->send_cipher, CONTENT_HANDSHAKE, &slice, 1, out, size,
+			 &out_len)) {
+		wr_unroom(&hs->out, size);
 		return hs_fail_internal(hs, "sealing");
 	}
 	wr_unroom(&hs->out, size - out_len);
