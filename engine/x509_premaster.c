@@ -76,6 +76,7 @@ bool public_key_encrypt_premaster(const struct public_key *key, const uint8_t pr
 	memcpy(block + len - PREMASTER_LEN, premaster, PREMASTER_LEN);
 	ok = random_nonzero(block + 2, len - PREMASTER_LEN - 3) && rsa_public_raw(view, block, out);
 	secret_wipe(block, sizeof(block));
+	secret_wipe_stack();
 	*out_len = len;
 	return ok;
 }

@@ -5,7 +5,8 @@
  * Implementation notes: what is kept is the scalar (EC), the seed and the public key (Ed25519), or a wolfCrypt key
  * that is only read (RSA). Signatures on curves import the scalar into a wolfCrypt key of their own, for these carry
  * working state: so threads may share a private_key without locks. An RSA signature is checked before it leaves,
- * because a single faulty one gives the key away.
+ * because a single faulty one gives the key away. wolfCrypt leaves pieces of keys on the stack: it is wiped behind
+ * every operation.
  */
 #include <stdio.h>
 #include <string.h>
@@ -65,7 +66,11 @@ enum engine_err private_key_parse(struct view der, enum private_key_form form, s
 	struct found_key found = {0};
 	enum engine_err err = found_key_parse(der, form, &found, why);
 	*key = NULL;
-	return err == ENGINE_OK ? keep(&found, key, why) : err;
+	if (err == ENGINE_OK) {
+		err = keep(&found, key, why);
+		secret_wipe_stack();
+	}
+	return err;
 }
 
 void private_key_free(struct private_key *key)
@@ -121,6 +126,7 @@ enum engine_err private_key_sign(const struct private_key *key, uint16_t scheme,
 			     ? sign_ecdsa(key, digest, signature_hash_len(how.hash), sig, sig_size, sig_len)
 			     : sign_rsa(key, how, digest, sig, sig_size, sig_len);
 	}
+	secret_wipe_stack();
 	return ok ? ENGINE_OK : ENGINE_ERR_INTERNAL;
 }
 
@@ -145,6 +151,7 @@ enum engine_err private_key_decrypt_premaster(const struct private_key *key, con
 	premaster_select(block, rsa_private_len(key->rsa), client_version, random, out);
 	secret_wipe(random, sizeof(random));
 	secret_wipe(block, sizeof(block));
+	secret_wipe_stack();
 	return ENGINE_OK;
 }
 
@@ -202,6 +209,7 @@ struct private_key *private_key_generate(uint8_t point[static 65])
 	}
 	engine_release(ecc);
 	(void)wc_FreeRng(&rng);
+	secret_wipe_stack();
 	if (!ok) {
 		private_key_free(key);
 		return NULL;

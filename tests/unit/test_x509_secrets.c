@@ -8,15 +8,19 @@
  * not used again, so that nothing hides a copy.
  */
 #include <malloc.h>
+#include <pthread.h>
+#include <sys/mman.h>
 
 #include "tests/pki/pki.h"
 
+#include "engine/secret.h"
 #include "engine/x509_private.h"
 
 #define FLIP	   0x5555555555555555ULL
 #define FLIP_BYTE  0x55
-#define WINDOW	   16
-#define MAX_NEEDLE 600
+#define WINDOW	   8 /* bytes that count as a copy */
+#define MAX_NEEDLE 1200
+#define STACK_SIZE (256 * 1024)
 
 /* A sanitizer's memory is terabytes, and most of it not to be touched. */
 #if defined(__has_feature)
@@ -34,9 +38,7 @@
 #endif
 
 /* Pieces of secrets, flipped. */
-static struct {
-	uint64_t half[2];
-} needles[MAX_NEEDLE];
+static uint64_t needles[MAX_NEEDLE];
 static size_t n_needles;
 static uint8_t may_begin[0x10000]; /* by two bytes of a needle: a quick look first */
 
@@ -44,7 +46,7 @@ static void add_needle(const uint8_t *bytes)
 {
 	assert_true(n_needles < MAX_NEEDLE);
 	memcpy(&needles[n_needles], bytes, WINDOW);
-	may_begin[needles[n_needles++].half[0] & 0xffff] = 1;
+	may_begin[needles[n_needles++] & 0xffff] = 1;
 }
 
 static void forget_needles(void)
@@ -56,7 +58,7 @@ static void forget_needles(void)
 /* Remember the secret flipped[0..len), whose bytes are flipped already. */
 static void look_for(const uint8_t *flipped, size_t len)
 {
-	for (size_t at = 0; at + WINDOW <= len; at += WINDOW / 2) {
+	for (size_t at = 0; at + WINDOW <= len; at += WINDOW) {
 		uint8_t turned[WINDOW];
 		for (size_t i = 0; i < WINDOW; i++) {
 			turned[i] = flipped[len - 1 - at - i];
@@ -164,6 +166,23 @@ static const uint8_t *inner_key(const uint8_t *p)
 	return p;
 }
 
+/* The scalar and the prefix that are made of an Ed25519 seed, RFC 8032 5.1.5; clamping touches its first and last byte. */
+static void look_for_expanded(const uint8_t *flipped_seed)
+{
+	uint8_t seed[32], expanded[64];
+	for (size_t i = 0; i < sizeof(seed); i++) {
+		seed[i] = flipped_seed[i] ^ FLIP_BYTE;
+	}
+	assert_true(signature_digest(SIGNATURE_SHA512, seed, sizeof(seed), expanded));
+	for (size_t i = 0; i < sizeof(expanded); i++) {
+		expanded[i] ^= FLIP_BYTE;
+	}
+	explicit_bzero(seed, sizeof(seed));
+	secret_wipe_stack();
+	look_for(expanded + WINDOW, 16);
+	look_for(expanded + 32, 32);
+}
+
 static void look_for_key(const char *name, enum key_kind kind)
 {
 	uint8_t file[3000];
@@ -172,6 +191,7 @@ static void look_for_key(const char *name, enum key_kind kind)
 	forget_needles();
 	if (kind == KEY_ED25519) {
 		look_for(p + 2, 32);
+		look_for_expanded(p + 2);
 		return;
 	}
 	p++;
@@ -216,17 +236,49 @@ static size_t search(void)
 	(void)fclose(maps);
 	for (size_t r = 0; r < n; r++) {
 		for (const uint8_t *p = regions[r].from; p + WINDOW <= regions[r].to; p++) {
-			uint64_t half[2];
-			memcpy(half, p, sizeof(half));
-			half[0] ^= FLIP;
-			for (size_t i = 0; may_begin[half[0] & 0xffff] && i < n_needles; i++) {
-				if (half[0] == needles[i].half[0] && (half[1] ^ FLIP) == needles[i].half[1]) {
-					found++;
-				}
+			uint64_t here;
+			memcpy(&here, p, sizeof(here));
+			here ^= FLIP;
+			for (size_t i = 0; may_begin[here & 0xffff] && i < n_needles; i++) {
+				found += here == needles[i];
 			}
 		}
 	}
 	return found;
+}
+
+/* ---- steps, each on a stack that is searched too ---- */
+
+struct step {
+	void (*run)(struct step *step);
+	const char *name, *key_name;
+	struct engine_config *config;
+	struct public_key *public_key;
+	uint8_t *premaster, *sealed;
+	size_t len;
+	bool draw_secrets;
+};
+
+static void *run_step(void *arg)
+{
+	struct step *step = arg;
+	step->run(step);
+	return NULL;
+}
+
+static void on_stack_of_its_own(struct step *step, void (*run)(struct step *step))
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+	/* never given back: what was left there stays to be found */
+	uint8_t *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(stack, MAP_FAILED);
+	step->run = run;
+	assert_int_equal(pthread_attr_init(&attr), 0);
+	assert_int_equal(pthread_attr_setstack(&attr, stack, STACK_SIZE), 0);
+	assert_int_equal(pthread_create(&thread, &attr, run_step, step), 0);
+	assert_int_equal(pthread_join(thread, NULL), 0);
+	(void)pthread_attr_destroy(&attr);
 }
 
 static struct engine_config *load(const char *name)
@@ -239,37 +291,48 @@ static struct engine_config *load(const char *name)
 	return config;
 }
 
-static void check(const char *name, enum key_kind kind)
+static void load_step(struct step *step)
+{
+	step->config = load(step->name);
+}
+
+static void use_step(struct step *step)
 {
 	static const uint8_t msg[] = "signed";
-	char key[80];
+	const struct private_key *key = step->config->credentials[0].key;
 	uint8_t sig[512], premaster[PREMASTER_LEN];
 	uint16_t schemes[SCHEMES_MAX];
 	size_t len = 0;
+	size_t n = private_key_schemes(key, false, schemes, SCHEMES_MAX);
+	drawn_are_secret = step->draw_secrets;
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(private_key_sign(key, schemes[i], msg, sizeof(msg), sig, sizeof(sig), &len), ENGINE_OK);
+	}
+	drawn_are_secret = false;
+	if (private_key_can_decrypt(key)) {
+		memset(sig, 1, sizeof(sig));
+		assert_int_equal(private_key_decrypt_premaster(key, sig, len, 0x0303, premaster), ENGINE_OK);
+	}
+}
+
+static void check(const char *name, enum key_kind kind)
+{
+	char key[80];
+	struct step step = {.name = name, .draw_secrets = kind != KEY_RSA}; /* the salt of PSS is for all to see */
 	(void)snprintf(key, sizeof(key), "%s.key", name);
 	look_for_key(key, kind);
 	assert_true(n_needles > 0);
 
-	struct engine_config *config = load(name);
+	on_stack_of_its_own(&step, load_step);
 	size_t kept = search();
-	size_t n = private_key_schemes(config->credentials[0].key, false, schemes, SCHEMES_MAX);
-	/* the salt of PSS is for all to see */
-	drawn_are_secret = kind != KEY_RSA;
-	for (size_t i = 0; i < n; i++) {
-		assert_int_equal(private_key_sign(config->credentials[0].key, schemes[i], msg, sizeof(msg), sig,
-						  sizeof(sig), &len),
-				 ENGINE_OK);
-	}
-	drawn_are_secret = false;
-	if (private_key_can_decrypt(config->credentials[0].key)) {
-		memset(sig, 1, sizeof(sig));
-		assert_int_equal(private_key_decrypt_premaster(config->credentials[0].key, sig, len, 0x0303, premaster),
-				 ENGINE_OK);
-	}
+	on_stack_of_its_own(&step, use_step);
 	size_t used = search();
-	engine_config_unref(config);
+	engine_config_unref(step.config);
 	size_t left = search();
 	/* the search works: the key was there while it was in use, and using it made no further copy */
+	if (getenv("SHOW_REASONS") != NULL) {
+		print_message("%s: %zu pieces kept, %zu after use, %zu left\n", name, kept, used, left);
+	}
 	if (kept == 0 || used > kept || left != 0) {
 		fail_msg("%s: %zu pieces kept, %zu after use, %zu left", name, kept, used, left);
 	}
@@ -301,6 +364,14 @@ static void rsa_keys(void **state)
 	check("server-pss", KEY_RSA);
 }
 
+static void refuse_step(struct step *step)
+{
+	char why[ENGINE_REASON_MAX];
+	struct engine_config *config = engine_config_new(ENGINE_SERVER);
+	assert_false(pki_add_credential(config, step->name, step->key_name, why));
+	engine_config_unref(config);
+}
+
 static void keys_that_are_refused(void **state)
 {
 	(void)state;
@@ -317,16 +388,26 @@ static void keys_that_are_refused(void **state)
 		{"server.pem", "rsa1024.key", KEY_RSA},
 	};
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		char why[ENGINE_REASON_MAX];
-		struct engine_config *config = engine_config_new(ENGINE_SERVER);
+		struct step step = {.name = cases[i].cert, .key_name = cases[i].key};
 		look_for_key(cases[i].key, cases[i].kind);
-		assert_false(pki_add_credential(config, cases[i].cert, cases[i].key, why));
-		engine_config_unref(config);
+		on_stack_of_its_own(&step, refuse_step);
 		size_t left = search();
 		if (left != 0) {
 			fail_msg("%s: %zu pieces left", cases[i].key, left);
 		}
 	}
+}
+
+static void encrypt_step(struct step *step)
+{
+	assert_true(public_key_encrypt_premaster(step->public_key, step->premaster, step->sealed, 512, &step->len));
+}
+
+static void decrypt_step(struct step *step)
+{
+	assert_int_equal(private_key_decrypt_premaster(step->config->credentials[0].key, step->sealed, step->len, 0x0303,
+						       step->premaster),
+			 ENGINE_OK);
 }
 
 /* The secret of a client: encrypted for the server, decrypted by it, and gone. */
@@ -344,20 +425,20 @@ static void premaster_secrets(void **state)
 			.config = anyone, .peer_role = ENGINE_SERVER, .certs = certs, .cert_lens = lens, .n_certs = 1};
 		struct verify_result result;
 		uint8_t premaster[PREMASTER_LEN], opened[PREMASTER_LEN], flipped[PREMASTER_LEN], sealed[512];
-		size_t len;
 		engine_config_set_verify(anyone, ENGINE_VERIFY_NONE);
 		assert_int_equal(verify_chain(&request, &result), ENGINE_OK);
 		assert_true(pki_random(premaster, sizeof(premaster)));
 		for (size_t k = 0; k < sizeof(flipped); k++) {
 			flipped[k] = premaster[k] ^ FLIP_BYTE;
 		}
-		assert_true(public_key_encrypt_premaster(result.key, premaster, sealed, sizeof(sealed), &len));
-		memset(premaster, 0, sizeof(premaster));
+		struct step step = {.config = config, .public_key = result.key, .premaster = premaster, .sealed = sealed};
+		on_stack_of_its_own(&step, encrypt_step);
+		explicit_bzero(premaster, sizeof(premaster));
 		forget_needles();
 		look_for(flipped + 2, sizeof(flipped) - 2); /* without the version, which is replaced */
 		size_t encrypted = search();
-		assert_int_equal(private_key_decrypt_premaster(config->credentials[0].key, sealed, len, 0x0303, opened),
-				 ENGINE_OK);
+		step.premaster = opened;
+		on_stack_of_its_own(&step, decrypt_step);
 		for (size_t k = 2; k < sizeof(flipped); k++) {
 			assert_int_equal(flipped[k], opened[k] ^ FLIP_BYTE);
 		}
