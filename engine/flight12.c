@@ -79,30 +79,45 @@ static bool write_ccs(struct engine_hs *hs)
 	return !hs->out.failed || hs_fail_internal(hs, "ChangeCipherSpec");
 }
 
-/* From here on, next is in use, and nowhere else. */
-static bool switch_keys(struct engine_hs *hs, struct engine_keys *next, struct engine_keys *keys,
-			struct engine_cipher **cipher)
+/* The context for a direction: a new one unless it has one. NULL: no memory, or no keys to change to. */
+static struct engine_cipher *cipher_for(struct engine_hs *hs, struct engine_cipher *cipher)
 {
 	if (hs->hs12.next_spec.suite == NULL) {
-		return hs_fail_internal(hs, "a change to keys that are not made yet");
+		(void)hs_fail_internal(hs, "a change to keys that are not made yet");
+		return NULL;
 	}
-	if (*cipher == NULL) {
-		*cipher = engine_cipher_new();
-		if (*cipher == NULL) {
-			return hs_fail_internal(hs, "cipher");
-		}
+	if (cipher == NULL) {
+		cipher = engine_cipher_new();
 	}
+	if (cipher == NULL) {
+		(void)hs_fail_internal(hs, "cipher");
+	}
+	return cipher;
+}
+
+/* From here on, next is in use, and nowhere else. */
+static void switch_keys(struct engine_keys *keys, struct engine_keys *next)
+{
 	*keys = *next;
 	secret_wipe(next, sizeof(*next));
-	return true;
 }
 
 bool hs12_send_ccs(struct engine_hs *hs)
 {
-	if (!hs_flush(hs) || !write_ccs(hs) ||
-	    !switch_keys(hs, &hs->hs12.next_send, &hs->send, &hs->send_cipher)) {
+	/* all that can fail comes first: an alert behind ChangeCipherSpec would have to be under the new keys */
+	struct engine_cipher *cipher = cipher_for(hs, hs->send_cipher);
+
+	if (cipher == NULL) {
 		return false;
 	}
+	if (!hs_flush(hs) || !write_ccs(hs)) {
+		if (hs->send_cipher == NULL) {
+			engine_cipher_free(cipher);
+		}
+		return false;
+	}
+	hs->send_cipher = cipher;
+	switch_keys(&hs->send, &hs->hs12.next_send);
 	hs->sent_ccs = true;
 	hs->send_spec = hs->hs12.next_spec;
 	hs->send_spec.limit = hs->send_limit;
@@ -111,9 +126,13 @@ bool hs12_send_ccs(struct engine_hs *hs)
 
 bool hs12_take_ccs(struct engine_hs *hs)
 {
-	if (!switch_keys(hs, &hs->hs12.next_recv, &hs->recv, &hs->recv_cipher)) {
+	struct engine_cipher *cipher = cipher_for(hs, hs->recv_cipher);
+
+	if (cipher == NULL) {
 		return false;
 	}
+	hs->recv_cipher = cipher;
+	switch_keys(&hs->recv, &hs->hs12.next_recv);
 	hs->recv_spec = hs->hs12.next_spec;
 	return true;
 }
