@@ -98,6 +98,14 @@ must_check bool crypto_aead_seal(struct crypto_aead_ctx *ctx,
 				 const uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN], const uint8_t *aad,
 				 size_t aad_len, const uint8_t *in, size_t len, uint8_t *out);
 /*
+ * The same for a text in pieces, with a tail behind the last one; out overlaps none of them. Long texts
+ * in one piece are not copied first.
+ */
+must_check bool crypto_aead_seal_pieces(struct crypto_aead_ctx *ctx,
+					const uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN],
+					const uint8_t *aad, size_t aad_len, const struct engine_slice *pieces,
+					size_t n_pieces, const uint8_t *tail, size_t tail_len, uint8_t *out);
+/*
  * in has len bytes of ciphertext and a tag behind them; out gets len bytes, same place or no overlap.
  * False if the tag is wrong: out[0..len) is then wiped.
  */
@@ -195,8 +203,8 @@ must_check bool crypto_dh_answer(const uint8_t *p, size_t p_len, const uint8_t *
 				 uint8_t shared[static CRYPTO_MAX_SHARED_LEN], size_t *shared_len);
 /*
  * For tests with published vectors: a key pair from its private key, big-endian for curves (as long as a
- * coordinate) and FFDHE, as in RFC 7748 for x25519, seeds d || z (FIPS 203 7.1) and x25519's for the hybrid.
- * share as for crypto_kex_begin(). NULL on failure.
+ * coordinate) and FFDHE, as in RFC 7748 for x25519, seeds d || z (FIPS 203 7.1) and x25519's for the
+ * hybrid. share as for crypto_kex_begin(). NULL on failure.
  */
 struct crypto_kex *crypto_kex_import(enum crypto_group group, const uint8_t *private_key, size_t len,
 				     uint8_t share[static CRYPTO_MAX_SHARE_LEN]);

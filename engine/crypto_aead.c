@@ -21,6 +21,9 @@
 
 #include "secret.h"
 
+/* Bytes from which on seal_stream() pays off. */
+#define MIN_STREAM_LEN 2048
+
 struct crypto_aead_ctx {
 	Aes aes; /* first: wants 16-byte alignment */
 	uint8_t chacha_key[CHACHA20_POLY1305_AEAD_KEYSIZE];
@@ -87,6 +90,52 @@ bool crypto_aead_seal(struct crypto_aead_ctx *ctx, const uint8_t nonce[static CR
 		secret_wipe(out, len + CRYPTO_AEAD_TAG_LEN);
 	}
 	return ok;
+}
+
+/*
+ * From one place to another in one go, which for a full record costs less than to copy it first. For
+ * short ones, it is the other way round.
+ */
+static bool seal_stream(struct crypto_aead_ctx *ctx, const uint8_t *nonce, const uint8_t *aad, size_t aad_len,
+			const struct engine_slice *piece, const uint8_t *tail, size_t tail_len, uint8_t *out)
+{
+	const size_t len = piece->len + tail_len;
+	bool ok = wc_AesGcmEncryptInit(&ctx->aes, NULL, 0, nonce, CRYPTO_AEAD_NONCE_LEN) == 0 &&
+		  wc_AesGcmEncryptUpdate(&ctx->aes, out, piece->data, (word32)piece->len, aad,
+					 (word32)aad_len) == 0;
+
+	if (tail_len != 0) {
+		ok = ok && wc_AesGcmEncryptUpdate(&ctx->aes, out + piece->len, tail, (word32)tail_len, NULL,
+						  0) == 0;
+	}
+	ok = ok && wc_AesGcmEncryptFinal(&ctx->aes, out + len, CRYPTO_AEAD_TAG_LEN) == 0;
+	if (!ok) {
+		secret_wipe(out, len + CRYPTO_AEAD_TAG_LEN);
+	}
+	return ok;
+}
+
+bool crypto_aead_seal_pieces(struct crypto_aead_ctx *ctx, const uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN],
+			     const uint8_t *aad, size_t aad_len, const struct engine_slice *pieces,
+			     size_t n_pieces, const uint8_t *tail, size_t tail_len, uint8_t *out)
+{
+	size_t len = 0;
+
+	if (ctx->live && ctx->aead != CRYPTO_CHACHA20_POLY1305 && n_pieces == 1 &&
+	    pieces[0].len >= MIN_STREAM_LEN && pieces[0].len <= UINT32_MAX && tail_len <= UINT32_MAX &&
+	    aad_len <= UINT32_MAX) {
+		return seal_stream(ctx, nonce, aad, aad_len, pieces, tail, tail_len, out);
+	}
+	for (size_t i = 0; i < n_pieces; i++) {
+		if (pieces[i].len != 0) {
+			memcpy(out + len, pieces[i].data, pieces[i].len);
+			len += pieces[i].len;
+		}
+	}
+	if (tail_len != 0) {
+		memcpy(out + len, tail, tail_len);
+	}
+	return crypto_aead_seal(ctx, nonce, aad, aad_len, out, len + tail_len, out);
 }
 
 bool crypto_aead_open(struct crypto_aead_ctx *ctx, const uint8_t nonce[static CRYPTO_AEAD_NONCE_LEN],

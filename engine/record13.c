@@ -98,18 +98,25 @@ bool record13_protect(const struct record_cipher_spec *spec, struct engine_keys 
 	uint8_t *inner = out + ENGINE_RECORD_HEADER_LEN;
 	uint8_t nonce[CRYPTO_AEAD_NONCE_LEN];
 	size_t padding, len;
+	bool ok;
 
 	if (aead == NULL || out_size < content_len + RECORD13_OVERHEAD) {
 		return false;
 	}
 	padding = padding_of(spec, content_len, out_size - RECORD13_OVERHEAD);
 	len = content_len + 1 + padding;
-	record_gather(slices, n_slices, inner);
-	inner[content_len] = type;
-	memset(inner + content_len + 1, 0, padding);
 	record_build_header(out, CONTENT_APPLICATION_DATA, RECORD_VERSION, len + CRYPTO_AEAD_TAG_LEN);
 	record_masked_nonce(keys, nonce);
-	if (!crypto_aead_seal(aead, nonce, out, ENGINE_RECORD_HEADER_LEN, inner, len, inner)) {
+	if (padding == 0) {
+		ok = crypto_aead_seal_pieces(aead, nonce, out, ENGINE_RECORD_HEADER_LEN, slices, n_slices, &type, 1,
+					     inner);
+	} else {
+		record_gather(slices, n_slices, inner);
+		inner[content_len] = type;
+		memset(inner + content_len + 1, 0, padding);
+		ok = crypto_aead_seal(aead, nonce, out, ENGINE_RECORD_HEADER_LEN, inner, len, inner);
+	}
+	if (!ok) {
 		return false;
 	}
 	keys->seq++;

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "ct.h"
+
 void secret_wipe(void *ptr, size_t len)
 {
 	if (len != 0) {
@@ -20,36 +22,34 @@ __attribute__((noinline)) void secret_wipe_stack(void)
 	explicit_bzero(area, sizeof(area));
 #if defined(__x86_64__)
 	if (__builtin_cpu_supports("avx")) {
-		__asm__ volatile("vzeroall" ::: "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8",
-				 "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+		__asm__ volatile("vzeroall" ::
+					 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
+					   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
+					   "xmm15");
 	}
 #endif
 }
 
 /* ct: touches every byte, branches on none */
-static uint8_t differences(const uint8_t *a, const uint8_t *b, size_t len)
-{
-	volatile uint8_t diff = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		diff = (uint8_t)(diff | (a[i] ^ b[i]));
-	}
-	return diff;
-}
-
 bool secret_equal(const void *a, const void *b, size_t len)
 {
-	return differences(a, b, len) == 0;
+	const uint8_t *left = a, *right = b;
+	uint32_t diff = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		diff = ct_hide(diff | (uint32_t)(left[i] ^ right[i]));
+	}
+	return diff == 0;
 }
 
+/* ct: touches every byte, branches on none */
 bool secret_is_zero(const void *a, size_t len)
 {
 	const uint8_t *bytes = a;
-	volatile uint8_t any = 0;
+	uint32_t any = 0;
 
-	/* ct: touches every byte, branches on none */
 	for (size_t i = 0; i < len; i++) {
-		any = (uint8_t)(any | bytes[i]);
+		any = ct_hide(any | bytes[i]);
 	}
 	return any == 0;
 }

@@ -85,6 +85,39 @@ static void test_aeads(void **unused)
 	crypto_aead_free(NULL);
 }
 
+/* Sealed in pieces, with and without a tail, is sealed at once. */
+static void test_aeads_seal_pieces(void **unused)
+{
+	static const size_t lens[] = {0, 1, 15, 16, 100, 2047, 2048, 2049, 4111, 16384};
+	static uint8_t plain[16384 + 40], whole[sizeof(plain) + 16], sealed[sizeof(plain) + 16];
+	static const uint8_t key[32] = {1}, nonce[12] = {2}, aad[13] = {3};
+	struct crypto_aead_ctx *ctx = crypto_aead_new();
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(plain); i++) {
+		plain[i] = (uint8_t)(i * 41 + i / 256);
+	}
+	for (size_t i = 0; i < 3 * sizeof(lens) / sizeof(lens[0]) * 6; i++) {
+		const size_t len = lens[i / 18], tail_len = i / 3 % 3 * 17 / 2, split = i / 9 % 2 * len / 3;
+		const struct engine_slice pieces[] = {{plain, split}, {plain + split, len - split}};
+		const size_t total = len + tail_len;
+
+		assert_true(crypto_aead_set_key(ctx, (enum crypto_aead)(i % 3), key));
+		assert_true(crypto_aead_seal(ctx, nonce, aad, sizeof(aad), plain, total, whole));
+		memset(sealed, 0, sizeof(sealed));
+		assert_true(crypto_aead_seal_pieces(ctx, nonce, aad, sizeof(aad),
+						    split == 0 ? pieces + 1 : pieces, split == 0 ? 1 : 2,
+						    plain + len, tail_len, sealed + 5));
+		assert_memory_equal(sealed + 5, whole, total + 16);
+		assert_true(crypto_aead_open(ctx, nonce, aad, sizeof(aad), sealed + 5, total, sealed + 5));
+		assert_memory_equal(sealed + 5, plain, total);
+	}
+	crypto_aead_wipe(ctx);
+	assert_false(crypto_aead_seal_pieces(ctx, nonce, aad, 5, &(struct engine_slice){plain, 4096}, 1, NULL,
+					     0, sealed));
+	crypto_aead_free(ctx);
+}
+
 static void test_an_environment_without_randomness_is_refused(void **unused)
 {
 	const struct engine_env nothing = {.random = NULL};
@@ -124,6 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_aeads),
+		cmocka_unit_test(test_aeads_seal_pieces),
 		cmocka_unit_test(test_an_environment_without_randomness_is_refused),
 		cmocka_unit_test(test_secrets_compare_and_wipe),
 	};
