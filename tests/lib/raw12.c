@@ -23,6 +23,7 @@
 /* ---- the engine's surroundings ---- */
 
 int64_t raw12_seconds_later;
+bool raw12_server_works;
 
 static struct {
 	uint8_t id[ENGINE_SESSION_ID_LEN], data[ENGINE_SESSION_MAX];
@@ -119,7 +120,9 @@ void raw12_begin(struct raw12 *raw, struct engine_config *config)
 	raw->alert = RAW12_NO_ALERT;
 	raw->config = config;
 	raw->conn.id = 1;
+	raw12_server_works = true;
 	raw->hs = engine_hs_new(&params, &raw->conn, why);
+	raw12_server_works = false;
 	if (raw->hs == NULL) {
 		fail_msg("no handshake: %s", why);
 	}
@@ -153,7 +156,9 @@ static void server_renegotiates(struct raw12 *raw, const struct engine_opened *o
 	char why[ENGINE_REASON_MAX];
 
 	engine_hs_free(raw->hs);
+	raw12_server_works = true;
 	raw->hs = engine_hs_renegotiate(&params, &raw->conn, opened->data, opened->data_len, why);
+	raw12_server_works = false;
 	if (raw->hs == NULL) {
 		fail_msg("no renegotiation: %s", why);
 	}
@@ -188,6 +193,7 @@ void raw12_send_bytes(struct raw12 *raw, const void *bytes, size_t len)
 
 	while (!rd_end(&in)) {
 		struct rd piece = in;
+		enum engine_err err;
 		size_t used = 0;
 
 		if (engine_hs_is_done(raw->hs)) {
@@ -199,7 +205,10 @@ void raw12_send_bytes(struct raw12 *raw, const void *bytes, size_t len)
 			server_takes_record(raw, piece.p, piece.left);
 			continue;
 		}
-		if (engine_hs_recv(raw->hs, in.p, in.left, &used) != ENGINE_OK) {
+		raw12_server_works = true;
+		err = engine_hs_recv(raw->hs, in.p, in.left, &used);
+		raw12_server_works = false;
+		if (err != ENGINE_OK) {
 			return;
 		}
 		assert_true(used != 0 && rd_bytes(&in, &piece, used));
