@@ -11,6 +11,9 @@
 
 #include "verify_name.h"
 
+#define MAX_NAME_LEN  253
+#define MAX_LABEL_LEN 63
+
 static struct view view_of_string(const char *s)
 {
 	return view_of((const uint8_t *)s, strlen(s));
@@ -62,19 +65,31 @@ static bool dns_matches(struct view pattern, struct view name)
 	return two_labels && !first_label_is_empty && equal_without_case(suffix, parent_of(name));
 }
 
-/* Labels of letters, digits, hyphens and underscores, with single dots between them? */
+/*
+ * Labels of letters, digits, hyphens and underscores, with single dots between them, the last one not all digits? That
+ * would be some spelling of an address ("127.1", "0177.0.0.1").
+ */
 static bool is_dns_name(struct view name)
 {
-	uint8_t previous = '.';
+	size_t label_len = 0;
+	bool all_digits = true;
 	for (size_t i = 0; i < name.len; i++) {
 		uint8_t c = lower(name.data[i]);
-		bool in_label = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-		if (!in_label && (c != '.' || previous == '.')) {
+		bool is_digit = c >= '0' && c <= '9';
+		if (c == '.' && label_len > 0) {
+			label_len = 0;
+			all_digits = true;
+			continue;
+		}
+		if (!is_digit && !(c >= 'a' && c <= 'z') && c != '-' && c != '_') {
 			return false;
 		}
-		previous = c;
+		all_digits &= is_digit;
+		if (++label_len > MAX_LABEL_LEN) {
+			return false;
+		}
 	}
-	return name.len > 0 && name.len <= 253 && previous != '.';
+	return name.len <= MAX_NAME_LEN && label_len > 0 && !all_digits;
 }
 
 bool dns_name_is_valid(const char *name)

@@ -55,6 +55,26 @@ static void a_wildcard_stands_for_one_whole_label(void **state)
 	assert_false(has("wildcard.pem", "*"));
 }
 
+static void only_names_in_ascii_are_asked_for(void **state)
+{
+	(void)state;
+	char name[80];
+	assert_false(has("wildcard.pem", "b\xc3\xbc" "cher.example.com"));
+	assert_false(has("wildcard.pem", "a b.example.com"));
+	assert_false(has("wildcard.pem", "a/b.example.com"));
+	assert_true(has("wildcard.pem", "a_b.example.com"));
+	(void)snprintf(name, sizeof(name), "%063d.example.com", 1);
+	assert_true(has("wildcard.pem", name));
+	(void)snprintf(name, sizeof(name), "%064d.example.com", 1);
+	assert_false(has("wildcard.pem", name));
+	/* spellings of addresses are no names */
+	assert_false(has("ip-as-dns.pem", "127.1"));
+	assert_false(has("ip-as-dns.pem", "2130706433"));
+	assert_false(dns_name_is_valid("127.1"));
+	assert_true(dns_name_is_valid("1.example"));
+	assert_true(dns_name_is_valid("127.0.0.1a"));
+}
+
 static void addresses_match_address_entries_only(void **state)
 {
 	(void)state;
@@ -119,9 +139,9 @@ static void a_certificate_needs_no_subject(void **state)
 static void names_for_certificates_are_checked(void **state)
 {
 	(void)state;
-	static const char *const good[] = {"localhost", "a.b.c", "*.example.com", "x_y.example", "1.2.3.4.5"};
+	static const char *const good[] = {"localhost", "a.b.c", "*.example.com", "x_y.example", "1.2.3.4.e"};
 	static const char *const bad[] = {"",  ".",     "a.",   ".a",  "a..b", "a b",
-					  "*", "a.*.b", "w*.b", "a/b", "a:b",  "\xc3\xa4"};
+					  "*", "a.*.b", "w*.b", "a/b", "a:b",  "\xc3\xa4", "1.2.3.4.5"};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		assert_true(dns_name_is_valid(good[i]));
 	}
@@ -130,6 +150,7 @@ static void names_for_certificates_are_checked(void **state)
 	}
 	char long_name[300];
 	memset(long_name, 'a', sizeof(long_name));
+	long_name[63] = long_name[127] = long_name[191] = '.';
 	long_name[253] = '\0';
 	assert_true(dns_name_is_valid(long_name));
 	long_name[253] = 'a';
@@ -158,6 +179,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(dns_names_are_compared_without_case),
 		cmocka_unit_test(a_wildcard_stands_for_one_whole_label),
+		cmocka_unit_test(only_names_in_ascii_are_asked_for),
 		cmocka_unit_test(addresses_match_address_entries_only),
 		cmocka_unit_test(a_common_name_never_counts),
 		cmocka_unit_test(a_nul_ends_nothing),

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Threads share credentials, public keys and trust without locks of their own. For `make tsan` above all.
+ * Threads share credentials, public keys, CRLs and trust without locks of their own. For `make tsan` above all.
  */
 #include <pthread.h>
 
@@ -40,6 +40,12 @@ static bool one_round(const struct shared *shared, size_t round)
 		  private_key_sign(credential->key, scheme, (const uint8_t *)"m", 1, sig, sizeof(sig),
 				   &len) == ENGINE_OK &&
 		  public_key_verify(result.key, scheme, true, (const uint8_t *)"m", 1, sig, len);
+	if (ok && private_key_can_decrypt(credential->key)) {
+		uint8_t sent[PREMASTER_LEN] = {3, 3, 7, (uint8_t)round}, received[PREMASTER_LEN];
+		ok = public_key_encrypt_premaster(result.key, sent, sig, sizeof(sig), &len) &&
+		     private_key_decrypt_premaster(credential->key, sig, len, 0x0303, received) == ENGINE_OK &&
+		     memcmp(sent, received, sizeof(sent)) == 0;
+	}
 	public_key_free(result.key);
 	return ok;
 }
@@ -62,6 +68,13 @@ static void threads_share_keys_and_trust(void **state)
 	struct engine_trust *trust = pki_trust("ca.pem ca-rsa.pem");
 	engine_config_set_trust(peer, trust);
 	engine_trust_unref(trust);
+	static const char *const crls[] = {"none.crl", "none-rsa.crl"};
+	for (size_t i = 0; i < 2; i++) {
+		size_t len;
+		char *text = pki_text(crls[i], &len);
+		assert_int_equal(engine_config_add_crl(peer, (const uint8_t *)text, len, why), ENGINE_OK);
+		free(text);
+	}
 	assert_true(pki_add_credential(own, "server.pem", "server.key", why));
 	assert_true(pki_add_credential(own, "server-p384.pem", "server-p384.key", why));
 	assert_true(pki_add_credential(own, "server-ed25519.pem", "server-ed25519.key", why));
