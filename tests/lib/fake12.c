@@ -116,7 +116,7 @@ size_t fake12_hex(uint8_t *out, size_t room, const char *hex)
 	return n;
 }
 
-static void put_hex(struct wr *out, const char *hex)
+void fake12_put_hex(struct wr *out, const char *hex)
 {
 	static uint8_t room[80 * 1024];
 
@@ -146,6 +146,7 @@ void fake12_begin(struct fake12 *fake, struct engine_config *client, const struc
 	fake->conn.id = 1;
 	wr_init_heap(&fake->messages);
 	wr_init_heap(&fake->pending);
+	wr_init_heap(&fake->received);
 	fake->client_cipher[0] = engine_cipher_new();
 	fake->client_cipher[1] = engine_cipher_new();
 	fake->hs = engine_hs_new(&params, &fake->conn, why);
@@ -167,6 +168,7 @@ void fake12_end(struct fake12 *fake)
 	crypto_kex_free(fake->kex);
 	wr_free(&fake->messages);
 	wr_free(&fake->pending);
+	wr_free(&fake->received);
 	for (size_t i = 0; i < fake->n_kept; i++) {
 		free(fake->kept[i]);
 	}
@@ -218,14 +220,14 @@ static bool answers(const struct fake12 *fake, uint16_t type)
 	       has_extension(rd_of(room, fake12_hex(room, sizeof(room), hex)), type, NULL);
 }
 
-static void make_keys(struct fake12 *fake)
+void fake12_make_keys(struct fake12 *fake)
 {
 	const struct record_cipher_spec spec = {
 		.suite = fake->suite, .version = fake->version, .encrypt_then_mac = answers(fake, 22)};
 
 	assert_true(keysched12_traffic_keys(&spec, fake->master, fake->client_random, fake->server_random,
 					    &fake->next_recv, &fake->next_send));
-	fake->send_spec = fake->recv_spec = spec;
+	fake->next_spec = spec;
 }
 
 static void derive(struct fake12 *fake, const uint8_t *premaster, size_t len)
@@ -240,10 +242,10 @@ static void derive(struct fake12 *fake, const uint8_t *premaster, size_t len)
 		assert_true(keysched12_master_secret(fake->version, fake->suite->hash, premaster, len,
 						     fake->client_random, fake->server_random, fake->master));
 	}
-	make_keys(fake);
+	fake12_make_keys(fake);
 }
 
-static void make_verify_data(struct fake12 *fake, enum engine_role who, uint8_t *out)
+void fake12_make_verify_data(struct fake12 *fake, enum engine_role who, uint8_t *out)
 {
 	uint8_t hash[CRYPTO_MAX_HASH_LEN];
 	const size_t len = transcript_hash(fake, hash);
@@ -254,6 +256,19 @@ static void make_verify_data(struct fake12 *fake, enum engine_role who, uint8_t 
 }
 
 /* ---- to the client ---- */
+
+/* The client begins, or answers a HelloRequest. */
+void fake12_client_renegotiates(struct fake12 *fake, const uint8_t *data, size_t len)
+{
+	const struct engine_hs_params params = {.config = fake->config, .server_name = "localhost"};
+	char why[ENGINE_REASON_MAX];
+
+	engine_hs_free(fake->hs);
+	fake->hs = engine_hs_renegotiate(&params, &fake->conn, data, len, why);
+	if (fake->hs == NULL) {
+		fail_msg("no renegotiation: %s", why);
+	}
+}
 
 /* Records to a client that is done go to its connection. */
 static void client_takes_record(struct fake12 *fake, struct rd record)
@@ -266,6 +281,8 @@ static void client_takes_record(struct fake12 *fake, struct rd record)
 	if (engine_open(&fake->conn, fake->client_cipher[0], copy, record.left, NULL, 0, &opened) != ENGINE_OK) {
 		fake->alert = engine_alert_due(&fake->conn);
 		fake->alert_level = ALERT_LEVEL_FATAL;
+	} else if (opened.event == ENGINE_EVENT_RENEGOTIATE) {
+		fake12_client_renegotiates(fake, opened.data, opened.data_len);
 	} else if (opened.event == ENGINE_EVENT_DATA) {
 		assert_true(fake->data_len + opened.data_len <= sizeof(fake->data));
 		memcpy(fake->data + fake->data_len, opened.data, opened.data_len);
@@ -317,7 +334,7 @@ void fake12_send_record(struct fake12 *fake, uint8_t type, const void *content, 
 }
 
 /* What waits, in records. */
-static void flush(struct fake12 *fake)
+void fake12_flush(struct fake12 *fake)
 {
 	const size_t max = fake->piece != 0 ? fake->piece : ENGINE_MAX_PLAINTEXT;
 	struct rd in = rd_of(fake->pending.data, fake->pending.len);
@@ -364,7 +381,7 @@ void fake12_send(struct fake12 *fake, uint16_t type, const void *bytes, size_t l
 	struct wr body;
 
 	if (fake->before_type == type && fake->before != NULL) {
-		flush(fake);
+		fake12_flush(fake);
 		fake->before(fake);
 	}
 	wr_init_heap(&body);
@@ -378,10 +395,10 @@ void fake12_send(struct fake12 *fake, uint16_t type, const void *bytes, size_t l
 		break;
 	case FAKE12_REPLACE:
 		wr_reset(&body);
-		put_hex(&body, wrong->bytes);
+		fake12_put_hex(&body, wrong->bytes);
 		break;
 	case FAKE12_APPEND:
-		put_hex(&body, wrong->bytes);
+		fake12_put_hex(&body, wrong->bytes);
 		break;
 	case FAKE12_BEFORE:
 		put_messages(fake, wrong->bytes);
@@ -391,7 +408,7 @@ void fake12_send(struct fake12 *fake, uint16_t type, const void *bytes, size_t l
 	}
 	assert_false(body.failed);
 	if (type == HS_CHANGE_CIPHER_SPEC) {
-		flush(fake);
+		fake12_flush(fake);
 		for (int n = how == FAKE12_SKIP ? 0 : how == FAKE12_TWICE ? 2 : 1; n > 0; n--) {
 			fake12_send_record(fake, CONTENT_CHANGE_CIPHER_SPEC, body.data, body.len);
 		}
@@ -406,7 +423,7 @@ void fake12_send(struct fake12 *fake, uint16_t type, const void *bytes, size_t l
 	}
 	wr_free(&body);
 	if (!fake->coalesce) {
-		flush(fake);
+		fake12_flush(fake);
 	}
 }
 
@@ -485,7 +502,7 @@ static void on_finished(struct fake12 *fake, struct rd body)
 {
 	uint8_t expected[VERIFY_DATA_LEN];
 
-	make_verify_data(fake, ENGINE_CLIENT, expected);
+	fake12_make_verify_data(fake, ENGINE_CLIENT, expected);
 	assert_int_equal(body.left, VERIFY_DATA_LEN);
 	assert_memory_equal(body.p, expected, VERIFY_DATA_LEN);
 	fake->got_finished = true;
@@ -520,16 +537,22 @@ static void on_message(struct fake12 *fake, uint8_t type, struct rd whole, struc
 	}
 }
 
-static void on_handshake(struct fake12 *fake, struct rd in)
+/* Messages may be split: what is not complete waits. */
+static void take_handshake(struct fake12 *fake, struct rd in)
 {
-	while (!rd_end(&in)) {
-		struct rd peek = in;
+	wr_bytes(&fake->received, in.p, in.left);
+	while (true) {
+		struct rd rest = rd_of(fake->received.data, fake->received.len);
+		struct rd peek = rest;
 		struct rd whole, body;
 		uint8_t type = 0;
 
-		assert_true(rd_u8(&peek, &type) && rd_vec24(&peek, &body, 0, UINT16_MAX) &&
-			    rd_bytes(&in, &whole, 4 + body.left));
+		if (!rd_u8(&peek, &type) || !rd_vec24(&peek, &body, 0, UINT16_MAX)) {
+			return;
+		}
+		assert_true(rd_bytes(&rest, &whole, 4 + body.left));
 		on_message(fake, type, whole, body);
+		wr_drop(&fake->received, 4 + body.left);
 	}
 }
 
@@ -538,6 +561,7 @@ static void on_ccs(struct fake12 *fake, struct rd in)
 	assert_true(in.left == 1 && in.p[0] == 1 && !fake->got_ccs);
 	fake->got_ccs = true;
 	fake->recv = fake->next_recv;
+	fake->recv_spec = fake->next_spec;
 	if (fake->recv_cipher == NULL) {
 		fake->recv_cipher = engine_cipher_new();
 	}
@@ -557,9 +581,12 @@ static void on_record(struct fake12 *fake, uint8_t *record, size_t len)
 					     NULL, &opened),
 				 REASON_NONE);
 	}
+	if (opened.len > fake->longest_record) {
+		fake->longest_record = opened.len;
+	}
 	switch (type) {
 	case CONTENT_HANDSHAKE:
-		on_handshake(fake, rd_of(opened.data, opened.len));
+		take_handshake(fake, rd_of(opened.data, opened.len));
 		break;
 	case CONTENT_CHANGE_CIPHER_SPEC:
 		on_ccs(fake, rd_of(opened.data, opened.len));
@@ -581,6 +608,7 @@ void fake12_read(struct fake12 *fake)
 	const uint8_t *bytes = engine_hs_pending(fake->hs, &len);
 	struct rd in = rd_of(bytes, len);
 
+	fake->longest_record = 0;
 	while (!rd_end(&in)) {
 		struct record_header header;
 		struct rd whole;
@@ -592,318 +620,4 @@ void fake12_read(struct fake12 *fake)
 		on_record(fake, record, whole.left);
 	}
 	engine_hs_sent(fake->hs, len);
-}
-
-/* ---- messages ---- */
-
-static void send_server_hello(struct fake12 *fake)
-{
-	const struct fake12_choice *choice = &fake->choice;
-	const char *extensions = choice->extensions != NULL ? choice->extensions : FAKE12_EXTENSIONS;
-	struct wr body;
-	size_t mark;
-
-	assert_true(random_bytes(fake->server_random, 32));
-	if (choice->sentinel != NULL) {
-		(void)fake12_hex(fake->server_random + 24, 8, choice->sentinel);
-	}
-	wr_init_heap(&body);
-	wr_u16(&body, fake->version);
-	wr_bytes(&body, fake->server_random, 32);
-	mark = wr_open8(&body);
-	if (choice->session_id != NULL && strcmp(choice->session_id, "echo") == 0) {
-		wr_bytes(&body, fake->session_id.p, fake->session_id.left);
-	} else if (choice->session_id != NULL) {
-		put_hex(&body, choice->session_id);
-	}
-	wr_close8(&body, mark);
-	wr_u16(&body, choice->suite);
-	wr_u8(&body, choice->compression);
-	if (strcmp(extensions, "-") != 0) {
-		mark = wr_open16(&body);
-		put_hex(&body, extensions);
-		wr_close16(&body, mark);
-	}
-	fake12_send(fake, HS_SERVER_HELLO, body.data, body.len);
-	wr_free(&body);
-}
-
-static void send_certificate(struct fake12 *fake)
-{
-	struct wr body;
-	size_t list;
-
-	wr_init_heap(&body);
-	list = wr_open24(&body);
-	for (size_t i = 0; i < fake->credential->n_chain; i++) {
-		const size_t cert = wr_open24(&body);
-
-		wr_bytes(&body, fake->credential->chain[i].data, fake->credential->chain[i].len);
-		wr_close24(&body, cert);
-	}
-	wr_close24(&body, list);
-	fake12_send(fake, HS_CERTIFICATE, body.data, body.len);
-	wr_free(&body);
-}
-
-static void send_status(struct fake12 *fake)
-{
-	struct wr body;
-	size_t mark;
-
-	wr_init_heap(&body);
-	wr_u8(&body, 1);
-	mark = wr_open24(&body);
-	put_hex(&body, fake->choice.status);
-	wr_close24(&body, mark);
-	fake12_send(fake, HS_CERTIFICATE_STATUS, body.data, body.len);
-	wr_free(&body);
-}
-
-static void write_number(struct wr *body, const char *hex, const uint8_t *bytes, size_t len)
-{
-	const size_t mark = wr_open16(body);
-
-	if (hex != NULL) {
-		put_hex(body, hex);
-	} else {
-		wr_bytes(body, bytes, len);
-	}
-	wr_close16(body, mark);
-}
-
-static void write_params(struct fake12 *fake, struct wr *body)
-{
-	const struct group *group = group_find(fake->choice.group);
-
-	if (group != NULL && fake->choice.p == NULL && fake->choice.g == NULL && fake->choice.share == NULL) {
-		fake->kex = crypto_kex_begin(group->group, fake->share);
-		assert_non_null(fake->kex);
-	}
-	if (fake->suite->kx == KX_ECDHE) {
-		wr_u8(body, 3);
-		wr_u16(body, fake->choice.group);
-		if (fake->choice.share != NULL || group == NULL) {
-			const size_t mark = wr_open8(body);
-
-			put_hex(body, fake->choice.share != NULL ? fake->choice.share : "04");
-			wr_close8(body, mark);
-		} else {
-			wr_u8(body, (uint8_t)crypto_group_share_len(group->group));
-			wr_bytes(body, fake->share, crypto_group_share_len(group->group));
-		}
-		return;
-	}
-	assert_non_null(group);
-	write_number(body, fake->choice.p, crypto_ffdhe_prime(group->group),
-		     crypto_group_share_len(group->group));
-	write_number(body, fake->choice.g, (const uint8_t[]){2}, 1);
-	write_number(body, fake->choice.share, fake->share, crypto_group_share_len(group->group));
-}
-
-static uint16_t best_scheme(const struct fake12 *fake)
-{
-	uint16_t schemes[SCHEMES_MAX];
-
-	assert_true(private_key_schemes(fake->credential->key, false, schemes, SCHEMES_MAX) > 0);
-	return schemes[0];
-}
-
-static void sign(struct fake12 *fake, struct rd params, struct wr *body)
-{
-	const bool is_rsa = private_key_auth(fake->credential->key) == AUTH_RSA;
-	uint16_t scheme = fake->choice.scheme != 0 ? fake->choice.scheme : best_scheme(fake);
-	uint8_t signature[512], digest[CRYPTO_MAX_HASH_LEN];
-	struct wr content;
-	struct rd what;
-	size_t len = 0;
-	size_t mark;
-
-	wr_init_heap(&content);
-	wr_bytes(&content, fake->client_random, 32);
-	wr_bytes(&content, fake->server_random, 32);
-	wr_bytes(&content, params.p, params.left);
-	what = rd_of(content.data, content.len);
-	if (fake->version >= ENGINE_TLS12) {
-		wr_u16(body, scheme);
-	} else {
-		scheme = is_rsa ? SCHEME_MD5_SHA1_RSA : SCHEME_SHA1_ECDSA;
-		assert_true(crypto_digest(CRYPTO_MD5_SHA1, content.data, content.len, digest));
-		what = is_rsa ? rd_of(digest, 36) : rd_of(digest + 16, 20);
-	}
-	/* a scheme that the key cannot make goes out with another's signature */
-	if (private_key_sign(fake->credential->key, scheme, what.p, what.left, signature, sizeof(signature),
-			     &len) != ENGINE_OK) {
-		assert_int_equal(private_key_sign(fake->credential->key, best_scheme(fake), what.p, what.left,
-						  signature, sizeof(signature), &len),
-				 ENGINE_OK);
-	}
-	wr_free(&content);
-	mark = wr_open16(body);
-	wr_bytes(body, signature, len);
-	wr_close16(body, mark);
-}
-
-static void send_key_exchange(struct fake12 *fake)
-{
-	struct wr body;
-	struct wr params;
-
-	wr_init_heap(&params);
-	wr_init_heap(&body);
-	write_params(fake, &params);
-	wr_bytes(&body, params.data, params.len);
-	sign(fake, rd_of(params.data, params.len), &body);
-	fake12_send(fake, HS_SERVER_KEY_EXCHANGE, body.data, body.len);
-	wr_free(&params);
-	wr_free(&body);
-}
-
-static void send_request(struct fake12 *fake)
-{
-	static const char types[] = "02 01 40 ";
-	static const char schemes[] = "000a 0403 0503 0807 0804 0401 ";
-	struct wr body;
-
-	wr_init_heap(&body);
-	put_hex(&body, types);
-	if (fake->version >= ENGINE_TLS12) {
-		put_hex(&body, schemes);
-	}
-	put_hex(&body, "0000");
-	fake12_send(fake, HS_CERTIFICATE_REQUEST, body.data, body.len);
-	wr_free(&body);
-}
-
-static void send_ticket(struct fake12 *fake)
-{
-	static const uint8_t body[] = {0, 0, 14, 16, 0, 8, 't', 'i', 'c', 'k', 'e', 't', ' ', '1'};
-
-	fake12_send(fake, HS_NEW_SESSION_TICKET, body, sizeof(body));
-}
-
-static void send_end(struct fake12 *fake)
-{
-	static const uint8_t ccs[] = {1};
-	uint8_t verify_data[VERIFY_DATA_LEN];
-
-	if (fake->choice.ticket) {
-		send_ticket(fake);
-	}
-	fake12_send(fake, HS_CHANGE_CIPHER_SPEC, ccs, sizeof(ccs));
-	/* without ChangeCipherSpec, in clear: what a skipped key change would allow */
-	if (fake->wrong.type != HS_CHANGE_CIPHER_SPEC || fake->wrong.how != FAKE12_SKIP) {
-		fake->send = fake->next_send;
-		fake->send_cipher = engine_cipher_new();
-	}
-	make_verify_data(fake, ENGINE_SERVER, verify_data);
-	fake12_send(fake, HS_FINISHED, verify_data, sizeof(verify_data));
-	flush(fake);
-}
-
-/* ---- the course of a handshake ---- */
-
-void fake12_send_first_flight(struct fake12 *fake)
-{
-	const struct fake12_choice *choice = &fake->choice;
-
-	send_server_hello(fake);
-	if (choice->resume) {
-		make_keys(fake);
-		send_end(fake);
-		return;
-	}
-	send_certificate(fake);
-	if (choice->status != NULL) {
-		send_status(fake);
-	}
-	if (fake->suite->kx != KX_RSA) {
-		send_key_exchange(fake);
-	}
-	if (choice->request) {
-		send_request(fake);
-	}
-	fake12_send(fake, HS_SERVER_HELLO_DONE, NULL, 0);
-	flush(fake);
-}
-
-void fake12_finish(struct fake12 *fake)
-{
-	fake12_read(fake);
-	if (!fake->choice.resume && fake->got_finished) {
-		send_end(fake);
-		fake12_read(fake);
-	}
-}
-
-void fake12_handshake(struct fake12 *fake, const struct fake12_choice *choice, const struct fake12_wrong *wrong)
-{
-	const struct suite *suite;
-
-	fake->choice = *choice;
-	if (wrong != NULL) {
-		fake->wrong = *wrong;
-	}
-	if (fake->choice.suite == 0) {
-		fake->choice.suite = 0xc02b;
-	}
-	fake->version = choice->version != 0 ? choice->version : ENGINE_TLS12;
-	suite = suite_find(fake->choice.suite);
-	/* one that does not exist goes on as another */
-	fake->suite = suite != NULL && suite->version != ENGINE_TLS13 ? suite : suite_find(0xc02b);
-	if (fake->choice.group == 0) {
-		fake->choice.group = fake->suite->kx == KX_DHE ? 0x0100 : 0x0017;
-	}
-	fake12_send_first_flight(fake);
-	fake12_finish(fake);
-}
-
-bool fake12_talks(struct fake12 *fake)
-{
-	static const uint8_t ping[] = "from the server", pong[] = "from the client";
-	const struct engine_slice slice = {pong, sizeof(pong)};
-	static uint8_t record[ENGINE_MAX_RECORD];
-	struct record_opened opened;
-	size_t len = 0;
-
-	if (!engine_hs_is_done(fake->hs) || !fake->got_finished) {
-		return false;
-	}
-	fake->data_len = 0;
-	fake12_send_record(fake, CONTENT_APPLICATION_DATA, ping, sizeof(ping));
-	if (fake->data_len != sizeof(ping) || memcmp(fake->data, ping, sizeof(ping)) != 0 ||
-	    engine_seal(&fake->conn, fake->client_cipher[1], &slice, 1, record, sizeof(record), &len) !=
-		    ENGINE_OK) {
-		return false;
-	}
-	/* of CBC in TLS 1.0, the first record has one byte */
-	if (fake->version == ENGINE_TLS10) {
-		len = ENGINE_RECORD_HEADER_LEN + (size_t)(record[3] << 8 | record[4]);
-	}
-	return record_open(&fake->recv_spec, &fake->recv, fake->recv_cipher, record, len, NULL, &opened) ==
-		       REASON_NONE &&
-	       opened.len != 0 && memcmp(opened.data, pong, opened.len) == 0;
-}
-
-void fake12_expect(struct fake12 *fake, unsigned alert, const char *what)
-{
-	fake12_read(fake);
-	if (alert == 0) {
-		if (engine_hs_error(fake->hs) != ENGINE_OK) {
-			fail_msg("%s: %s (%s)", what, engine_alert_name(engine_hs_alert(fake->hs)),
-				 engine_hs_reason(fake->hs));
-		}
-		if (!fake12_talks(fake)) {
-			fail_msg("%s: no connection", what);
-		}
-		return;
-	}
-	if (fake->alert != alert || fake->alert_level != ALERT_LEVEL_FATAL) {
-		fail_msg("%s: got %s (%s), wanted %s", what,
-			 fake->alert == FAKE12_NO_ALERT ? "none" : engine_alert_name((uint8_t)fake->alert),
-			 engine_hs_reason(fake->hs), engine_alert_name((uint8_t)alert));
-	}
-	assert_false(engine_hs_is_done(fake->hs));
-	assert_int_not_equal(engine_hs_error(fake->hs), ENGINE_OK);
-	assert_int_equal(fake->conn.version, 0);
 }

@@ -84,10 +84,11 @@ struct fake12 {
 	struct crypto_kex *kex; /* NULL: what was sent is none; the client's answer is not understood */
 	bool is_deaf;
 	uint8_t verify_data[2][12]; /* by enum engine_role */
-	struct record_cipher_spec send_spec, recv_spec;
+	struct record_cipher_spec send_spec, recv_spec, next_spec;
 	struct engine_keys send, recv, next_send, next_recv;
 	struct engine_cipher *send_cipher, *recv_cipher; /* NULL: in clear */
-	struct wr pending; /* messages that wait for their record */
+	struct wr pending;  /* messages that wait for their record */
+	struct wr received; /* a piece of a message */
 
 	/* what the client said */
 	bool got_hello, got_certificate, got_verify, got_ccs, got_finished;
@@ -95,7 +96,9 @@ struct fake12 {
 	struct rd verify;	 /* the signature of CertificateVerify */
 	struct rd before_verify; /* the messages that it signs */
 	uint16_t verify_scheme;
+	bool is_renegotiating;
 	unsigned alert_level, alert; /* FAKE12_NO_ALERT */
+	size_t longest_record; /* of what fake12_read() took last, without headers, in clear */
 	uint8_t data[1024];
 	size_t data_len;
 	uint8_t *kept[64];
@@ -125,9 +128,28 @@ void fake12_send_first_flight(struct fake12 *fake);
 void fake12_finish(struct fake12 *fake);
 /* All of it; stops where the client fails. */
 void fake12_handshake(struct fake12 *fake, const struct fake12_choice *choice, const struct fake12_wrong *wrong);
+/*
+ * Begin another handshake on the connection: by a HelloRequest, or as the client likes; takes its ClientHello, under
+ * the present keys. fake12_handshake() then goes on.
+ */
+void fake12_renegotiate(struct fake12 *fake, bool by_request);
+/* A right renegotiation_info for it, hexadecimal. */
+#define FAKE12_PROOF_MAX 80
+void fake12_proof(const struct fake12 *fake, char out[static FAKE12_PROOF_MAX]);
 /* Is the client done, and does data come through both ways? */
 bool fake12_talks(struct fake12 *fake);
 /* The client's alert is this one, fatal, and its handshake has failed; 0: it is done, and data comes through. */
 void fake12_expect(struct fake12 *fake, unsigned alert, const char *what);
+
+/* ---- between fake12.c and fake12_flight.c ---- */
+
+void fake12_put_hex(struct wr *out, const char *hex);
+/* The next keys from the master secret. */
+void fake12_make_keys(struct fake12 *fake);
+void fake12_make_verify_data(struct fake12 *fake, enum engine_role who, uint8_t *out);
+/* Put messages that wait into records. */
+void fake12_flush(struct fake12 *fake);
+/* The client begins, or answers what came with ENGINE_EVENT_RENEGOTIATE. */
+void fake12_client_renegotiates(struct fake12 *fake, const uint8_t *data, size_t len);
 
 #endif
