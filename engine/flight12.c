@@ -104,7 +104,10 @@ static void switch_keys(struct engine_keys *keys, struct engine_keys *next)
 
 bool hs12_send_ccs(struct engine_hs *hs)
 {
-	/* all that can fail comes first: an alert behind ChangeCipherSpec would have to be under the new keys */
+	/*
+	 * all that can fail comes first: an alert behind ChangeCipherSpec would have to be under
+	 * the new keys
+	 */
 	struct engine_cipher *cipher = cipher_for(hs, hs->send_cipher);
 
 	if (cipher == NULL) {
@@ -208,7 +211,10 @@ bool hs12_send_certificate(struct engine_hs *hs)
 	return hs_end(hs);
 }
 
-/* ASN.1Cert certificate_list<0..2^24-1>, RFC 5246 7.4.2; the surplus behind CONFIG_MAX_CHAIN is passed over. */
+/*
+ * ASN.1Cert certificate_list<0..2^24-1>, RFC 5246 7.4.2; the surplus behind CONFIG_MAX_CHAIN is
+ * passed over.
+ */
 static bool parse_certificate(struct rd in, struct cert_chain *chain)
 {
 	struct rd list;
@@ -264,8 +270,8 @@ uint16_t hs12_public_key_curve(const struct public_key *key)
 }
 
 /*
- * Is the server's key for this suite, and on a curve that we offered? RFC 5246 7.4.2, RFC 8422 5.3. Clients are never
- * told curves; their keys are bound by the schemes alone.
+ * Is the server's key for this suite, and on a curve that we offered? RFC 5246 7.4.2, RFC 8422 5.3.
+ * Clients are never told curves; their keys are bound by the schemes alone.
  */
 static bool judge_server_key(struct engine_hs *hs)
 {
@@ -443,7 +449,10 @@ bool hs12_check_certificate_verify(struct engine_hs *hs, const struct hs_message
 
 /* ---- renegotiation_info ---- */
 
-/* What the peer's renegotiation_info must hold while an established connection renegotiates. RFC 5746 3.5, 3.7 */
+/*
+ * What the peer's renegotiation_info must hold while an established connection renegotiates. RFC
+ * 5746 3.5, 3.7
+ */
 static bool proves_connection(const struct engine_hs *hs, struct rd proof)
 {
 	const struct engine_conn *conn = hs->conn;

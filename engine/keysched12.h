@@ -15,9 +15,9 @@
 #define KEYSCHED12_VERIFY_DATA_LEN 12
 
 /* PRF(secret, label, seed), the first out_len bytes. */
-must_check bool keysched12_prf(uint16_t version, enum crypto_hash hash, const uint8_t *secret, size_t secret_len,
-			       const char *label, const uint8_t *seed, size_t seed_len, uint8_t *out,
-			       size_t out_len);
+must_check bool keysched12_prf(uint16_t version, enum crypto_hash hash, const uint8_t *secret,
+			       size_t secret_len, const char *label, const uint8_t *seed, size_t seed_len,
+			       uint8_t *out, size_t out_len);
 /* RFC 5246 8.1 */
 must_check bool keysched12_master_secret(uint16_t version, enum crypto_hash hash, const uint8_t *premaster,
 					 size_t premaster_len,
@@ -25,11 +25,14 @@ must_check bool keysched12_master_secret(uint16_t version, enum crypto_hash hash
 					 const uint8_t server_random[static KEYSCHED12_RANDOM_LEN],
 					 uint8_t out[static KEYSCHED12_MASTER_LEN]);
 /* RFC 7627 4: session_hash is the transcript's up to and with ClientKeyExchange. */
-must_check bool keysched12_extended_master_secret(uint16_t version, enum crypto_hash hash, const uint8_t *premaster,
-						  size_t premaster_len, const uint8_t *session_hash,
-						  size_t session_hash_len,
+must_check bool keysched12_extended_master_secret(uint16_t version, enum crypto_hash hash,
+						  const uint8_t *premaster, size_t premaster_len,
+						  const uint8_t *session_hash, size_t session_hash_len,
 						  uint8_t out[static KEYSCHED12_MASTER_LEN]);
-/* Cut the key block: key, IV or salt, MAC key (in secret), sequence number 0, the next epoch.  RFC 5246 6.3 */
+/*
+ * Cut the key block: key, IV or salt, MAC key (in secret), sequence number 0, the next epoch.  RFC
+ * 5246 6.3
+ */
 must_check bool keysched12_traffic_keys(const struct record_cipher_spec *spec,
 					const uint8_t master_secret[static KEYSCHED12_MASTER_LEN],
 					const uint8_t client_random[static KEYSCHED12_RANDOM_LEN],

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The server of TLS 1.2 and older: its table, its handlers, its flights.  RFC 5246 7.3, RFC 5077 3.1
+ * The server of TLS 1.2 and older: its table, its handlers, its flights.  RFC 5246 7.3
  *
  *   WAIT_CLIENT_HELLO
  *          |  ServerHello, Certificate, [CertificateStatus], [ServerKeyExchange], [CertificateRequest],
  *          v  ServerHelloDone sent
- *   [WAIT_CLIENT_CERTIFICATE ->] WAIT_CLIENT_KEY_EXCHANGE -> [WAIT_CLIENT_CERTIFICATE_VERIFY ->] WAIT_CLIENT_CCS
- *          -> WAIT_CLIENT_FINISHED --[NewSessionTicket], ChangeCipherSpec, Finished sent--> DONE
+ *   [WAIT_CLIENT_CERTIFICATE ->] WAIT_CLIENT_KEY_EXCHANGE -> [WAIT_CLIENT_CERTIFICATE_VERIFY ->]
+ *          WAIT_CLIENT_CCS -> WAIT_CLIENT_FINISHED
+ *          |  [NewSessionTicket], ChangeCipherSpec, Finished sent
+ *          v
+ *   DONE
  *
- * A session that is resumed:
+ * A session that is resumed:  RFC 5077 3.1
  *
  *   WAIT_CLIENT_HELLO --ServerHello, [NewSessionTicket], ChangeCipherSpec, Finished sent-->
  *          WAIT_CLIENT_CCS -> WAIT_CLIENT_FINISHED -> DONE
@@ -243,7 +246,10 @@ static bool send_server_hello_done(struct engine_hs *hs)
 	return hs_end(hs);
 }
 
-/* What ends our side of either kind of handshake. RFC 5077 3.3: the ticket is not protected, but is in the transcript. */
+/*
+ * What ends our side of either kind of handshake. RFC 5077 3.3: the ticket is not protected, but is
+ * in the transcript.
+ */
 static bool send_last_flight(struct engine_hs *hs)
 {
 	return (!hs->hs12.ticket_expected || server12_send_ticket(hs)) && hs12_send_ccs(hs) &&

@@ -39,8 +39,8 @@ must_check bool server12_send_key_exchange(struct engine_hs *hs);
 must_check bool server12_read_key_exchange(struct engine_hs *hs, struct rd in, uint8_t *out, size_t *len);
 
 /*
- * Look for the session that the client offers to resume. *found: it is taken up, what it says is in hs. False after
- * hs_fail().
+ * Look for the session that the client offers to resume. *found: it is taken up, what it says is in
+ * hs. False after hs_fail().
  */
 must_check bool server12_resume(struct engine_hs *hs, const struct offer12 *offer, bool *found);
 /* Choose how a full handshake can be resumed: by a ticket, by a session id, or not at all. */

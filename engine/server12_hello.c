@@ -4,10 +4,11 @@
  *
  * Implementation notes
  *
- *   A suite says how a key is used: to sign as ECDSA or as RSA, or to decrypt. For each use, the best credential is
- *   found first: one whose certificate fits the server name before others, then one with a chain that the client says
- *   it can verify, then the first. The suite is the best one of ours that the client has, for whose use there is such
- *   a credential; suites for which only a worse credential is there come behind all others.
+ *   A suite says how a key is used: to sign as ECDSA or as RSA, or to decrypt. For each use, the
+ *   best credential is found first: one whose certificate fits the server name before others, then
+ *   one with a chain that the client says it can verify, then the first. The suite is the best one
+ *   of ours that the client has, for whose use there is such a credential; suites for which only a
+ *   worse credential is there come behind all others.
  */
 #include <string.h>
 
@@ -202,7 +203,10 @@ static enum use use_of(const struct suite *suite)
 	return suite->auth == AUTH_RSA ? USE_SIGN_RSA : USE_SIGN_ECDSA;
 }
 
-/* Can the key sign in TLS 1.0 and 1.1, which have no schemes? Not Ed25519, nor RSA that is for RSASSA-PSS only. */
+/*
+ * Can the key sign in TLS 1.0 and 1.1, which have no schemes? Not Ed25519, nor RSA that is for
+ * RSASSA-PSS only.
+ */
 static bool can_sign_old(const struct private_key *key)
 {
 	uint16_t ours[SCHEMES_MAX];
@@ -217,8 +221,8 @@ static bool can_sign_old(const struct private_key *key)
 }
 
 /*
- * Our best scheme for this key that the client takes; 0 if there is none. A client that names none takes SHA-1, which
- * we do not sign with: RFC 5246 7.4.1.4.1, RFC 9155 2.
+ * Our best scheme for this key that the client takes; 0 if there is none. A client that names none
+ * takes SHA-1, which we do not sign with: RFC 5246 7.4.1.4.1, RFC 9155 2.
  */
 static uint16_t common_scheme(const struct engine_hs *hs, const struct private_key *key, struct rd schemes)
 {
@@ -300,7 +304,10 @@ static void find_candidates(const struct engine_hs *hs, const struct offer12 *of
 
 /* ---- groups ---- */
 
-/* The first of ours, of the one kind or the other, that the client names; with an empty list, simply the first. */
+/*
+ * The first of ours, of the one kind or the other, that the client names; with an empty list,
+ * simply the first.
+ */
 static const struct group *common_group(const struct engine_hs *hs, struct rd theirs, bool is_ffdhe)
 {
 	const struct group *ours[GROUPS_MAX];

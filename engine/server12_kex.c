@@ -116,8 +116,8 @@ static struct rd without_zeros(struct rd number)
 }
 
 /*
- * ClientDiffieHellmanPublic, RFC 5246 7.4.7.2. The share comes as any number does, with or without zeros in front; the
- * secret is used without them: 8.1.2.
+ * ClientDiffieHellmanPublic, RFC 5246 7.4.7.2. The share comes as any number does, with or without
+ * zeros in front; the secret is used without them: 8.1.2.
  */
 static bool read_dh(struct engine_hs *hs, struct rd in, uint8_t *out, size_t *len)
 {

@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Resumption at a server of TLS 1.2 and older: which session a client gets, and which it may come back to.
- * RFC 5246 7.3, F.1.4; RFC 5077; RFC 7627 5.3
+ * Resumption at a server of TLS 1.2 and older: which session a client gets, and which it may come
+ * back to. RFC 5246 7.3, F.1.4; RFC 5077; RFC 7627 5.3
  *
- * A client that knows tickets gets one, if there is a key for it; any other gets a session id, if there is a store.
+ * A client that knows tickets gets one, if there is a key for it; any other gets a session id, if
+ * there is a store.
  */
 #include <string.h>
 
 #include "secret.h"
 #include "server12.h"
 
-/* A ticket is replaced when this part of its life is over: so a client that keeps coming needs no full handshake. */
+/*
+ * A ticket is replaced when this part of its life is over: so a client that keeps coming needs no
+ * full handshake.
+ */
 #define RENEW_AFTER_PART 2
 
 /* ---- looking ---- */

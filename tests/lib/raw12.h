@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A client of TLS 1.2 and older that does as it is told, right or wrong, against a server of the engine: no state
- * machine, no checks. Include behind cmocka.h: what goes wrong on its own side fails the test.
+ * A client of TLS 1.2 and older that does as it is told, right or wrong, against a server of the
+ * engine: no state machine, no checks. Include behind cmocka.h: what goes wrong on its own side
+ * fails the test.
  *
- * It takes from the engine the primitives, the record layer and the key schedule, which have tests of their own, and
- * nothing of the handshake.
+ * It takes from the engine the primitives, the record layer and the key schedule, which have tests
+ * of their own, and nothing of the handshake.
  */
 #ifndef TESTS_RAW12_H
 #define TESTS_RAW12_H
@@ -102,7 +103,8 @@ void raw12_send_hello(struct raw12 *raw, const struct raw12_hello *hello);
 void raw12_build_hello(struct raw12 *raw, const struct raw12_hello *hello, struct wr *body);
 
 /*
- * The right ClientKeyExchange for what the server sent; the premaster secret goes to raw. NULL in body: send it, too.
+ * The right ClientKeyExchange for what the server sent; the premaster secret goes to raw. NULL in
+ * body: send it, too.
  */
 void raw12_key_exchange(struct raw12 *raw, struct wr *body);
 /* Take what is in premaster for the secrets: the master secret and the next keys. */
@@ -118,7 +120,10 @@ void raw12_send_certificate_verify(struct raw12 *raw, const struct credential *c
 
 /* Take all that the server has pending. */
 void raw12_read(struct raw12 *raw);
-/* From ServerHelloDone, or from the server's Finished of an abbreviated handshake, to the end; reads at its end. */
+/*
+ * From ServerHelloDone, or from the server's Finished of an abbreviated handshake, to the end;
+ * reads at its end.
+ */
 void raw12_finish(struct raw12 *raw);
 /* ClientHello to end; fails the test if that does not work. */
 void raw12_connect(struct raw12 *raw, const struct raw12_hello *hello);

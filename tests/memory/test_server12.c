@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ClientHellos of TLS 1.2 and older, good and bad, and what a server makes of them. RFC 5246 7.4.1, RFC 8422, RFC 7919.
+ * ClientHellos of TLS 1.2 and older, good and bad, and what a server makes of them. RFC 5246 7.4.1,
+ * RFC 8422, RFC 7919.
  */
 #include "tests/memory/server12_test.h"
 

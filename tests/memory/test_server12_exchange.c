@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a client of TLS 1.2 and older sends behind its ClientHello, right and wrong: key exchange, proof of its
- * certificate, ChangeCipherSpec, Finished. RFC 5246 7.1, 7.4.6 to 7.4.9; RFC 8422 5.7.
+ * What a client of TLS 1.2 and older sends behind its ClientHello, right and wrong: key exchange,
+ * proof of its certificate, ChangeCipherSpec, Finished. RFC 5246 7.1, 7.4.6 to 7.4.9; RFC 8422 5.7.
  */
 #include "tests/memory/server12_test.h"
 

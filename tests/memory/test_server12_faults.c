@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The server of TLS 1.2 and older under hardship: damaged and shortened flights, no memory, no randomness; and what
- * a handshake takes of memory.
+ * The server of TLS 1.2 and older under hardship: damaged and shortened flights, no memory, no
+ * randomness; and what a handshake takes of memory.
  */
 #include "tests/memory/server12_test.h"
 
@@ -217,7 +217,10 @@ static void test_without_randomness_there_is_no_handshake(void **unused)
 	}
 }
 
-/* One byte of the ClientHello is another than the client believes: the server may go on, but not to the end. */
+/*
+ * One byte of the ClientHello is another than the client believes: the server may go on, but not to
+ * the end.
+ */
 static void test_a_damaged_hello_never_comes_to_a_good_end(void **unused)
 {
 	static const struct way way = {.name = "ECDHE",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Coming back to a server of TLS 1.2 and older, and renegotiating with it. RFC 5246 7.3, RFC 5077, RFC 7627 5.3,
- * RFC 5746.
+ * Coming back to a server of TLS 1.2 and older, and renegotiating with it. RFC 5246 7.3, RFC 5077,
+ * RFC 7627 5.3, RFC 5746.
  */
 #include "tests/memory/server12_test.h"
 
@@ -173,7 +173,10 @@ static void test_a_client_that_comes_back_needs_no_full_handshake(void **unused)
 	}
 }
 
-/* RFC 5077 3.4: with a ticket, the id is the client's to choose, and its echo says that the ticket was taken. */
+/*
+ * RFC 5077 3.4: with a ticket, the id is the client's to choose, and its echo says that the ticket
+ * was taken.
+ */
 static void test_a_ticket_comes_with_any_session_id(void **unused)
 {
 	static const char *const ids[] = {"", "01",
@@ -195,7 +198,10 @@ static void test_a_ticket_comes_with_any_session_id(void **unused)
 	}
 }
 
-/* RFC 5077 3.4: no stateful resumption beside a ticket; 3.3: a bad one leads to a full handshake and a new one. */
+/*
+ * RFC 5077 3.4: no stateful resumption beside a ticket; 3.3: a bad one leads to a full handshake
+ * and a new one.
+ */
 static void test_a_ticket_that_cannot_be_read_leads_to_a_new_one(void **unused)
 {
 	const struct raw12_hello by_id = {.version = 0};

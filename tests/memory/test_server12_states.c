@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Walks the table of the server of TLS 1.2 and older with real records: every state is reached, in each of them every
- * message that has no row there is refused with unexpected_message and nothing else happens, every path ends.
- * RFC 5246 7.4, 7.2.2
+ * Walks the table of the server of TLS 1.2 and older with real records: every state is reached, in
+ * each of them every message that has no row there is refused with unexpected_message and nothing
+ * else happens, every path ends. RFC 5246 7.4, 7.2.2
  */
 #include "tests/memory/server12_test.h"
 
@@ -50,7 +50,10 @@ static size_t n_steps(const struct path *path)
 	return n;
 }
 
-/* Reading keys costs more than handshakes do, so each configuration is made once; a reference for the caller. */
+/*
+ * Reading keys costs more than handshakes do, so each configuration is made once; a reference for
+ * the caller.
+ */
 static struct engine_config *config_of(const struct path *path)
 {
 	static const uint8_t id[ENGINE_SESSION_ID_LEN] = {1};
