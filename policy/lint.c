@@ -141,12 +141,13 @@ static void lint_crl(struct lint *lint, const struct option_value *file, const s
 
 	if (info->next_update < lint->now) {
 		lint_tell(lint, POLICY_WARNING, file->at,
-			  "revocation list %s of %s is out of date since %lld day%s: certificates that it issued are refused",
+			  "revocation list %s of %s is out of date since %lld day%s: certificates that it issued "
+			  "are refused",
 			  file->path, info->issuer, days, days == 1 ? "" : "s");
 	} else if (info->this_update > lint->now) {
 		lint_tell(lint, POLICY_WARNING, file->at,
-			  "revocation list %s of %s is not valid yet: certificates that it issued are refused", file->path,
-			  info->issuer);
+			  "revocation list %s of %s is not valid yet: certificates that it issued are refused",
+			  file->path, info->issuer);
 	}
 }
 

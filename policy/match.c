@@ -70,7 +70,7 @@ bool policy_preload(const struct policy *policy, enum policy_direction direction
 		    const char *program, const char *started_as, char why[static 512])
 {
 	bool all = true;
-	char another[512];
+	char another[512] = "";
 
 	for (size_t i = 0; i < policy->n_rules; i++) {
 		const struct policy_rule *rule = policy->rules[i];

@@ -21,7 +21,10 @@ void rule_digest_add(struct rule_digest *digest, const struct load_bytes *bytes)
 void rule_set_algorithms(const struct policy_rule *rule, struct engine_config *config,
 			 struct rule_complaints *complaints);
 
-/* rule_credential.c: our certificates with their keys and OCSP responses, into digest too unless it is NULL; keys for tickets */
+/*
+ * rule_credential.c: our certificates with their keys and OCSP responses, into digest too unless it is NULL; keys for
+ * tickets
+ */
 void rule_add_credentials(const struct policy_rule *rule, struct engine_config *config,
 			  struct rule_complaints *complaints, struct rule_digest *digest);
 void rule_set_ticket_keys(const struct policy_rule *rule, struct engine_config *config,

@@ -2,10 +2,10 @@
 /*
  * Resumption: for how long, and the name that tells whose sessions are whose.
  *
- * Implementation notes: whoever resumes a session skips the verification of the peer, so a session goes back only to a
- * configuration that would have verified alike. Its name is a digest of all that the rule says, with the defaults in
- * force, and of what the files of trust, revocation and a client's certificates held when they were read: the same in all
- * processes, and on all machines with the same policy, until somebody changes one of them.
+ * Implementation notes: whoever resumes a session skips the verification of the peer, so a session goes back
+ * only to a configuration that would have verified alike. Its name is a digest of all that the rule says, with
+ * the defaults in force, and of what the files of trust, revocation and a client's certificates held when they
+ * were read: the same in all processes, and on all machines with the same policy, until one of them changes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +41,24 @@ static void add_text(struct description *description, const char *text)
 	add(description, text, strlen(text) + 1);
 }
 
+/* What may change without a peer becoming another: above all ticket keys, whose old ones are kept for old sessions. */
+static bool is_indifferent(enum option_id id)
+{
+	switch (id) {
+	case OPTION_HANDSHAKE_TIMEOUT:
+	case OPTION_KEY: /* it goes with the certificate */
+	case OPTION_OCSP_RESPONSE:
+	case OPTION_PADDING:
+	case OPTION_SESSION_CACHE:
+	case OPTION_SESSION_LIFETIME:
+	case OPTION_TICKET_KEYS:
+	case OPTION_TRUNCATION:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void describe(const struct policy_rule *rule, struct description *description)
 {
 	add_text(description, rule->direction == POLICY_ACCEPT ? "accept" : "connect");
@@ -54,6 +72,9 @@ static void describe(const struct policy_rule *rule, struct description *descrip
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		const struct option *option = rule_option(rule, (enum option_id)i);
 
+		if (is_indifferent((enum option_id)i)) {
+			continue;
+		}
 		/* An empty text ends a list, for none of its members is empty. */
 		add_text(description, "");
 		add_text(description, options_keyword(options_at(i)));

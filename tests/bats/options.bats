@@ -250,7 +250,7 @@ resumed() {
 	done
 }
 
-@test "servers with the same ticket keys resume each other's sessions, others do not" {
+@test "servers that share a ticket key resume each other's sessions, others do not" {
 	local other
 	free_port other
 	for name in today yesterday stranger; do
@@ -260,10 +260,10 @@ resumed() {
 		: >"$POLICY"
 		accept_rule "$port, *:$other" "certificate $PKI/server.pem" "key $PKI/server.key" "ticket-keys $PWD/$1.key"
 		start_echo "$port"
-		sed -i "s/$1.key/$2/" "$POLICY"
+		sed -i "s:$1.key:$2:" "$POLICY"
 		start_echo "$other"
 	}
-	start_pair today "today.key"
+	start_pair today "stranger.key $PWD/today.key"
 	SECOND=$other resumed -tls1_3
 	assert_output --partial "Reused, TLSv1.3"
 	SECOND=$other resumed -tls1_2

@@ -186,7 +186,8 @@ static void old_versions_are_asked_for_twice(void **state)
 	parse_bad("connect a:1 tls { versions 1.1-1.2; profile default }", 1, needs);
 	parse_bad("connect a:1 tls { versions 1.1-1.2; profile modern }", 1, needs);
 	parse_bad("default { versions 1.0-1.3 }\nconnect a:1 tls { profile legacy }", 1,
-		  "t.policy:1:20: error: TLS 1.0 and 1.1 need 'profile legacy' in the same rule: they are not for all rules");
+		  "t.policy:1:20: error: TLS 1.0 and 1.1 need 'profile legacy' in the same rule: they are not for all "
+		  "rules");
 	parse_bad("default { profile legacy }", 1,
 		  "t.policy:1:19: error: 'profile legacy' is for single rules: give it in each rule that needs it");
 	policy_unref(parse_good("connect a:1 tls { profile legacy; versions 1.0-1.3 }"));
@@ -209,9 +210,11 @@ static void profile_modern_is_tls_1_3(void **state)
 /* What narrows one profile is not for another. */
 static void a_profile_of_its_own_takes_no_default_algorithms(void **state)
 {
-	struct policy *policy = parse_good("default { profile modern; versions 1.3; suites TLS_AES_128_GCM_SHA256; groups x25519;\n"
-					   "  signature-algorithms ed25519; padding 512 }\n"
-					   "connect a:1 tls\nconnect a:2 tls { profile legacy }\nconnect a:3 tls { suites TLS_AES_256_GCM_SHA384 }\n");
+	struct policy *policy =
+		parse_good("default { profile modern; versions 1.3; suites TLS_AES_128_GCM_SHA256; groups x25519;\n"
+			   "  signature-algorithms ed25519; padding 512 }\n"
+			   "connect a:1 tls\nconnect a:2 tls { profile legacy }\n"
+			   "connect a:3 tls { suites TLS_AES_256_GCM_SHA384 }\n");
 	static const enum option_id ids[] = {OPTION_VERSIONS, OPTION_SUITES, OPTION_GROUPS, OPTION_SIGNATURE_ALGORITHMS};
 
 	(void)state;

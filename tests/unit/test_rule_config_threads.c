@@ -218,6 +218,7 @@ static void sessions_belong_to_what_the_rule_says(void **state)
 	static const char *const same[] = {
 		"# the same in other words\n\nconnect *:1 tls {\n\ttrust \"./ca.pem\"\n}",
 		"default { trust ./ca.pem }\nconnect *:1 tls",
+		"connect *:1 tls { trust ./ca.pem; truncation ignore; handshake-timeout 1; padding 9; session-lifetime 5 }",
 		"connect *:1 tls { trust ./ca.pem }\nconnect *:2 tls { trust other-ca.pem }",
 	};
 	static const char *const other[] = {
@@ -241,7 +242,6 @@ static void sessions_belong_to_what_the_rule_says(void **state)
 		"connect *:1 tls { trust ./ca.pem; pin sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= }",
 		"connect *:1 tls { trust ./ca.pem; require-ocsp yes }",
 		"connect *:1 tls { trust ./ca.pem; common-name allow }",
-		"default { truncation ignore }\nconnect *:1 tls { trust ./ca.pem }",
 		"accept *:1 tls { certificate server.pem; key server.key }",
 		"accept *:1 tls { certificate server.pem; key server.key; client-auth require; trust ./ca.pem }",
 		"accept *:1 tls { certificate server.pem; key server.key; client-auth request; trust ./ca.pem }",
