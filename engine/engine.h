@@ -152,7 +152,7 @@ void engine_config_unref(struct engine_config *cfg);
  * Add our own certificate chain (leaf first, then intermediates, in PEM) and its private key (PEM: PKCS#8, SEC 1
  * or PKCS#1, unencrypted). The texts are borrowed for the call. May be called again for a second kind of key.
  * ENGINE_ERR_CONFIG with a sentence in why: no certificate, no key, key is encrypted, key does not belong to the
- * certificate, key kind or size unsupported (RSA >= 2048, EC P-256/P-384, Ed25519).
+ * certificate, key kind or size unsupported (RSA and RSASSA-PSS >= 2048, EC P-256/P-384/P-521, Ed25519).
  */
 must_check enum engine_err engine_config_add_credential(struct engine_config *cfg, const uint8_t *chain_pem,
 							size_t chain_len, const uint8_t *key_pem, size_t key_len,
@@ -210,8 +210,9 @@ must_check bool engine_config_set_ticket_keys(struct engine_config *cfg, const s
 must_check bool engine_config_set_pins(struct engine_config *cfg, const uint8_t (*digests)[32], size_t n);
 /*
  * Add every X509 CRL block of pem[0..len), or one CRL in DER. As soon as a configuration has a CRL, a certificate
- * whose issuer has none or only an expired one is refused, and so is a revoked one.  RFC 5280 6.3
- * ENGINE_ERR_CONFIG with a sentence in why when nothing could be read or a block is damaged.
+ * whose issuer has none or only an expired one is refused, and so is a revoked one. Delta CRLs, indirect ones, those for
+ * some reasons only and those signed with SHA-1 are not taken.  RFC 5280 6.3
+ * ENGINE_ERR_CONFIG with a sentence in why when nothing could be read or a block is damaged or not taken.
  */
 must_check enum engine_err engine_config_add_crl(struct engine_config *cfg, const uint8_t *text, size_t len,
 						 char why[static ENGINE_REASON_MAX]);
@@ -252,7 +253,7 @@ const char *engine_config_suite(const struct engine_config *cfg, size_t i);
 struct engine_credential_info {
 	char subject[128];
 	char issuer[128];
-	char key_kind[32]; /* "RSA 2048", "EC P-256", "Ed25519" */
+	char key_kind[32]; /* "RSA 2048", "RSA-PSS 2048", "EC P-256", "Ed25519" */
 	int64_t not_before, not_after;
 	bool chain_complete; /* ends at a self-signed certificate or at one whose issuer is in the system's hands */
 	bool has_server_name; /* a subjectAltName with a DNS name or address is there */
