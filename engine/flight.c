@@ -192,8 +192,7 @@ static bool flush_record(struct engine_hs *hs, const uint8_t *data, size_t len)
  */
 static size_t flush_limit(const struct engine_hs *hs)
 {
-	const bool is_13 = hs->version == ENGINE_TLS13;
-	const uint16_t limit = is_13 ? hs->send_limit : hs->send_cipher != NULL ? hs->send_spec.limit : 0;
+	const uint16_t limit = hs->send_cipher != NULL ? hs->send_spec.limit : 0;
 
 	return limit != 0 ? limit : ENGINE_MAX_PLAINTEXT;
 }
