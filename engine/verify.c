@@ -112,8 +112,8 @@ static bool check_name(struct verifier *v)
 	}
 	certificate_text(leaf, names, SHORT_NAME);
 	return verify_fail(v, VERIFY_RANK_LAST, ALERT_BAD_CERTIFICATE,
-			   "certificate of %s has no subject alternative name%s; the program asked for %.60s", names,
-			   v->request->config->common_name ? "" : " (a CN does not count)", name);
+			   "certificate of %s has no subject alternative name%s; the program asked for %.60s",
+			   names, v->request->config->common_name ? "" : " (a CN does not count)", name);
 }
 
 /* Allowed peers stand in the place of the name. */
@@ -140,7 +140,8 @@ static bool check_names(struct verifier *v)
 static bool fail_ocsp(struct verifier *v, const char *why, const char *date)
 {
 	return verify_fail(v, VERIFY_RANK_LAST, ALERT_BAD_CERTIFICATE_STATUS_RESPONSE,
-			   "the OCSP response that the %s stapled is of no use: %s%s", verify_peer_name(v), why, date);
+			   "the OCSP response that the %s stapled is of no use: %s%s", verify_peer_name(v),
+			   why, date);
 }
 
 /* Must there be a response?  RFC 7633 4.2.3: what a certificate promises holds if it was asked for */
@@ -171,7 +172,8 @@ static bool check_ocsp(struct verifier *v)
 		return !r->config->ocsp_required || fail_ocsp(v, "the certificate is trusted by itself", "");
 	}
 	certificate_text(leaf, name, sizeof(name));
-	switch (ocsp_ask(view_of(r->ocsp, r->ocsp_len), leaf, v->path[1], r->now, r->config->crls, &when, &what)) {
+	switch (ocsp_ask(view_of(r->ocsp, r->ocsp_len), leaf, v->path[1], r->now, r->config->crls, &when,
+			 &what)) {
 	case OCSP_GOOD:
 		return true;
 	case OCSP_REVOKED:
@@ -211,8 +213,8 @@ static bool take_leaf(struct verifier *v)
 	const struct verify_request *r = v->request;
 	const char *what;
 	if (r->n_certs == 0) {
-		return verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE, "the %s sent no certificate",
-				   verify_peer_name(v));
+		return verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE,
+				   "the %s sent no certificate", verify_peer_name(v));
 	}
 	if (!certificate_parse(view_of(r->certs[0], r->cert_lens[0]), &v->certs[0], &what)) {
 		return verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE,

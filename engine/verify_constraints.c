@@ -151,7 +151,8 @@ bool constraints_allow(const struct certificate *ca, const struct certificate *c
 		return false;
 	}
 	/* an empty subject is no name */
-	if (rdns.len > 0 && !constraints_allow_name(ca, GENERAL_NAME_DIRECTORY, cert->subject, budget, what, what_size)) {
+	if (rdns.len > 0 &&
+	    !constraints_allow_name(ca, GENERAL_NAME_DIRECTORY, cert->subject, budget, what, what_size)) {
 		return false;
 	}
 	if (!allow_subject_emails(ca, cert, budget, what, what_size)) {

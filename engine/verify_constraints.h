@@ -20,7 +20,7 @@ must_check bool constraints_allow(const struct certificate *ca, const struct cer
 				  size_t *budget, char *what, size_t what_size);
 
 /* The same for one name, of the kind tag. */
-must_check bool constraints_allow_name(const struct certificate *ca, uint8_t tag, struct view name, size_t *budget,
-				       char *what, size_t what_size);
+must_check bool constraints_allow_name(const struct certificate *ca, uint8_t tag, struct view name,
+				       size_t *budget, char *what, size_t what_size);
 
 #endif

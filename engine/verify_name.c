@@ -154,7 +154,8 @@ bool certificate_common_name(const struct certificate *cert, uint8_t *tag, struc
 		}
 	}
 	*tag = GENERAL_NAME_DNS;
-	if (found && value->len > 0 && value->len < sizeof(literal) && memchr(value->data, 0, value->len) == NULL) {
+	if (found && value->len > 0 && value->len < sizeof(literal) &&
+	    memchr(value->data, 0, value->len) == NULL) {
 		memcpy(literal, value->data, value->len);
 		literal[value->len] = '\0';
 		size_t len = address_parse(literal, room);

@@ -39,12 +39,13 @@ static bool check_time(struct verifier *v, const struct certificate *cert, const
 	if (v->request->now > cert->not_after) {
 		civil_date(cert->not_after, then);
 		return verify_fail(v, verify_rank_refused(v), ALERT_CERTIFICATE_EXPIRED,
-			    "certificate of %s expired on %s (it is %s now)", name, then, now);
+				   "certificate of %s expired on %s (it is %s now)", name, then, now);
 	}
 	if (v->request->now < cert->not_before) {
 		civil_date(cert->not_before, then);
 		return verify_fail(v, verify_rank_refused(v), ALERT_CERTIFICATE_EXPIRED,
-			    "certificate of %s is not valid before %s (it is %s now)", name, then, now);
+				   "certificate of %s is not valid before %s (it is %s now)", name, then,
+				   now);
 	}
 	return true;
 }
@@ -59,12 +60,13 @@ bool path_check_key(struct verifier *v, const struct certificate *cert, const ch
 	case KEY_TOO_LARGE:
 		key_view_name(&cert->key, key);
 		return verify_fail(v, verify_rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
-			    "key of %s is %s: RSA keys need %d to %d bits (exponent below 2^32)", name, key,
-			    KEY_MIN_RSA_BITS, KEY_MAX_RSA_BITS);
+				   "key of %s is %s: RSA keys need %d to %d bits (exponent below 2^32)", name,
+				   key, KEY_MIN_RSA_BITS, KEY_MAX_RSA_BITS);
 	default:
 		return verify_fail(v, verify_rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
-			    "key of %s is of a kind that is not supported (RSA, EC P-256, P-384 or P-521, Ed25519)",
-			    name);
+				   "key of %s is of a kind that is not supported (RSA, EC P-256, P-384 or "
+				   "P-521, Ed25519)",
+				   name);
 	}
 }
 
@@ -76,15 +78,15 @@ static bool check_ext_key_usage(struct verifier *v, const struct certificate *ce
 		return true;
 	}
 	return verify_fail(v, verify_rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
-		    "certificate of %s is not for TLS %ss: its extended key usage lacks %s", name,
-		    server ? "server" : "client", server ? "serverAuth" : "clientAuth");
+			   "certificate of %s is not for TLS %ss: its extended key usage lacks %s", name,
+			   server ? "server" : "client", server ? "serverAuth" : "clientAuth");
 }
 
 static bool check_unknown_critical(struct verifier *v, const struct certificate *cert, const char *name)
 {
 	return !cert->has_unknown_critical ||
 	       verify_fail(v, verify_rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
-		    "certificate of %s has a critical extension that is not supported", name);
+			   "certificate of %s has a critical extension that is not supported", name);
 }
 
 bool path_check_leaf(struct verifier *v)
@@ -94,16 +96,18 @@ bool path_check_leaf(struct verifier *v)
 	certificate_text(leaf, name, sizeof(name));
 	if (leaf->version != 3 && !v->leaf_is_anchor) {
 		return verify_fail(v, verify_rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
-			    "certificate of %s is of X.509 version %u: version 3 is needed", name,
-			    leaf->version);
+				   "certificate of %s is of X.509 version %u: version 3 is needed", name,
+				   leaf->version);
 	}
 	if (!v->request->for_encipherment && !certificate_may(leaf, KEY_USAGE_DIGITAL_SIGNATURE)) {
 		return verify_fail(v, verify_rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
-			    "certificate of %s may not sign: its key usage lacks digitalSignature", name);
+				   "certificate of %s may not sign: its key usage lacks digitalSignature",
+				   name);
 	}
 	if (v->request->for_encipherment && !certificate_may(leaf, KEY_USAGE_KEY_ENCIPHERMENT)) {
 		return verify_fail(v, verify_rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
-			    "certificate of %s may not decrypt: its key usage lacks keyEncipherment", name);
+				   "certificate of %s may not decrypt: its key usage lacks keyEncipherment",
+				   name);
 	}
 	return path_check_key(v, leaf, name) && check_unknown_critical(v, leaf, name) &&
 	       check_time(v, leaf, name) && check_ext_key_usage(v, leaf, name);
@@ -124,18 +128,19 @@ static bool check_ca(struct verifier *v, const struct certificate *issuer, const
 {
 	bool old_anchor = is_anchor && issuer->version == 1;
 	if (!issuer->is_ca && !old_anchor) {
-		return verify_fail(v, verify_rank_refused(v), ALERT_UNKNOWN_CA,
-			    "certificate of %s may not issue others: its basic constraints do not say CA",
-			    name);
+		return verify_fail(
+			v, verify_rank_refused(v), ALERT_UNKNOWN_CA,
+			"certificate of %s may not issue others: its basic constraints do not say CA", name);
 	}
 	if (!certificate_may(issuer, KEY_USAGE_CERT_SIGN)) {
 		return verify_fail(v, verify_rank_refused(v), ALERT_UNKNOWN_CA,
-			    "certificate of %s may not issue others: its key usage lacks keyCertSign", name);
+				   "certificate of %s may not issue others: its key usage lacks keyCertSign",
+				   name);
 	}
 	if (issuer->has_path_len && intermediates_below(v) > issuer->path_len) {
 		return verify_fail(v, verify_rank_refused(v), ALERT_UNKNOWN_CA,
-			    "too many CAs below %s: its path length constraint allows %u", name,
-			    (unsigned)issuer->path_len);
+				   "too many CAs below %s: its path length constraint allows %u", name,
+				   (unsigned)issuer->path_len);
 	}
 	return path_check_key(v, issuer, name) && check_unknown_critical(v, issuer, name) &&
 	       check_time(v, issuer, name) && check_ext_key_usage(v, issuer, name);
@@ -162,7 +167,7 @@ static bool check_constraints(struct verifier *v, const struct certificate *issu
 		if (!constraints_allow(issuer, v->path[i], &v->comparisons_left, what, sizeof(what)) ||
 		    (i == 0 && !allow_common_name(v, issuer, what, sizeof(what)))) {
 			return verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE,
-				    "%s may not vouch for this: %s", name, what);
+					   "%s may not vouch for this: %s", name, what);
 		}
 	}
 	return true;
@@ -177,16 +182,16 @@ static bool check_signature(struct verifier *v, const struct certificate *issuer
 	if (cert->how_fault != KEY_OK) {
 		/* RFC 8446 4.4.2.4 */
 		return verify_fail(v, verify_rank_refused(v),
-			    cert->how_fault == KEY_TOO_WEAK ? ALERT_BAD_CERTIFICATE
-							    : ALERT_UNSUPPORTED_CERTIFICATE,
-			    "certificate of %s is signed with %s", subject,
-			    cert->how_fault == KEY_TOO_WEAK
-				    ? "SHA-1 or MD5, which is forgeable: it must be reissued"
-				    : "an algorithm that is not supported");
+				   cert->how_fault == KEY_TOO_WEAK ? ALERT_BAD_CERTIFICATE
+								   : ALERT_UNSUPPORTED_CERTIFICATE,
+				   "certificate of %s is signed with %s", subject,
+				   cert->how_fault == KEY_TOO_WEAK
+					   ? "SHA-1 or MD5, which is forgeable: it must be reissued"
+					   : "an algorithm that is not supported");
 	}
 	if (v->signature_checks_left == 0) {
 		return verify_fail(v, VERIFY_RANK_LAST, ALERT_BAD_CERTIFICATE,
-			    "the chain that the %s sent takes too long to check", verify_peer_name(v));
+				   "the chain that the %s sent takes too long to check", verify_peer_name(v));
 	}
 	v->signature_checks_left--;
 	if (key_view_verify(&issuer->key, cert->how, cert->tbs.data, cert->tbs.len, cert->signature.data,
@@ -194,13 +199,14 @@ static bool check_signature(struct verifier *v, const struct certificate *issuer
 		return true;
 	}
 	if (is_anchor) {
-		return verify_fail(v, verify_rank_refused(v), ALERT_UNKNOWN_CA,
+		return verify_fail(
+			v, verify_rank_refused(v), ALERT_UNKNOWN_CA,
 			"certificate of %s is not signed by the key of %s in the trust file: it is damaged, "
 			"or another CA has the same name",
 			subject, name);
 	}
-	return verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE, "signature on the certificate of %s is wrong",
-		    subject);
+	return verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE,
+			   "signature on the certificate of %s is wrong", subject);
 }
 
 /* Hold a candidate against the path below it. */
@@ -235,17 +241,18 @@ static bool fail_issuer_missing(struct verifier *v, const struct certificate *to
 	int rank = rank_not_found(v);
 	if (trust_count(v->request->config->trust) == 0) {
 		return verify_fail(v, rank, ALERT_UNKNOWN_CA,
-			    "nobody is trusted: there is no CA certificate to hold %s against", name);
+				   "nobody is trusted: there is no CA certificate to hold %s against", name);
 	}
 	if (certificate_is_self_issued(top)) {
 		return verify_fail(v, rank, ALERT_UNKNOWN_CA, "%s%s is self-signed and not in the trust file",
-			    v->path_len == 1 ? "certificate of " : "root CA ", name);
+				   v->path_len == 1 ? "certificate of " : "root CA ", name);
 	}
-	return verify_fail(v, rank, ALERT_UNKNOWN_CA,
-		    "issuer %s of %s is not in the trust file; if it is an intermediate, the chain that the "
-		    "%s sent is "
-		    "incomplete",
-		    issuer, name, verify_peer_name(v));
+	return verify_fail(
+		v, rank, ALERT_UNKNOWN_CA,
+		"issuer %s of %s is not in the trust file; if it is an intermediate, the chain that the "
+		"%s sent is "
+		"incomplete",
+		issuer, name, verify_peer_name(v));
 }
 
 /* Does the key identifier say that candidate is the issuer, or say nothing? No proof either way: the signature is. */
@@ -264,7 +271,8 @@ bool path_check_pins(struct verifier *v)
 	}
 	for (size_t i = 0; i < v->path_len; i++) {
 		struct view spki = v->path[i]->spki;
-		for (size_t k = 0; crypto_digest(CRYPTO_SHA256, spki.data, spki.len, digest) && k < config->n_pins; k++) {
+		for (size_t k = 0;
+		     crypto_digest(CRYPTO_SHA256, spki.data, spki.len, digest) && k < config->n_pins; k++) {
 			if (memcmp(digest, config->pins[k], sizeof(config->pins[k])) == 0) {
 				return true;
 			}
@@ -288,7 +296,8 @@ static enum crl_answer ask_crls(struct verifier *v, size_t i, int64_t *when)
 		if (!name_equal(v->path[k]->subject, cert->issuer)) {
 			continue;
 		}
-		enum crl_answer answer = crl_ask(crls, cert, v->path[k], v->request->now, &v->signature_checks_left, &since);
+		enum crl_answer answer =
+			crl_ask(crls, cert, v->path[k], v->request->now, &v->signature_checks_left, &since);
 		if (answer == CRL_GOOD || answer == CRL_REVOKED || k == i + 1 || best == CRL_MISSING) {
 			best = answer;
 			*when = since;
@@ -314,18 +323,21 @@ static bool check_revocation(struct verifier *v, size_t i)
 		return true;
 	case CRL_REVOKED:
 		civil_date(when, date);
-		return verify_fail(v, rank, ALERT_CERTIFICATE_REVOKED, "certificate of %s was revoked on %s", subject,
-				   date);
+		return verify_fail(v, rank, ALERT_CERTIFICATE_REVOKED, "certificate of %s was revoked on %s",
+				   subject, date);
 	case CRL_MISSING:
-		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN,
-				   "there is no CRL of %s that tells whether the certificate of %s is revoked", name,
-				   subject);
+		return verify_fail(
+			v, rank, ALERT_CERTIFICATE_UNKNOWN,
+			"there is no CRL of %s that tells whether the certificate of %s is revoked", name,
+			subject);
 	case CRL_EXPIRED:
 		civil_date(when, date);
-		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN, "the CRL of %s %s %s: it must be renewed", name,
+		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN,
+				   "the CRL of %s %s %s: it must be renewed", name,
 				   v->request->now > when ? "has expired on" : "is not valid before", date);
 	case CRL_WRONG_SIGNATURE:
-		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN, "the CRL of %s is not signed by its key", name);
+		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN,
+				   "the CRL of %s is not signed by its key", name);
 	case CRL_NOT_ALLOWED:
 		return verify_fail(v, rank, ALERT_CERTIFICATE_UNKNOWN,
 				   "%s may not sign CRLs: its key usage lacks cRLSign", name);
@@ -344,7 +356,8 @@ static bool accept_path(struct verifier *v)
 	char name[SHORT_NAME];
 	if (!policies_allow(v->path, v->path_len - 1, &at, &what)) {
 		certificate_text(v->path[at], name, sizeof(name));
-		return verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE, "certificate of %s: %s", name, what);
+		return verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE, "certificate of %s: %s",
+				   name, what);
 	}
 	for (size_t i = v->path_len - 1; v->request->config->crls != NULL && i > 0; i--) {
 		if (!check_revocation(v, i - 1)) {

@@ -12,6 +12,7 @@
  * Judge a path, leaf first, n certificates without the anchor. False with a sentence fragment in *what, and the place of
  * the certificate where it failed in *at.
  */
-must_check bool policies_allow(const struct certificate *const *path, size_t n, size_t *at, const char **what);
+must_check bool policies_allow(const struct certificate *const *path, size_t n, size_t *at,
+			       const char **what);
 
 #endif

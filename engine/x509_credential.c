@@ -70,7 +70,8 @@ static bool parse_again(const struct der *der, struct certificate *cert)
 }
 
 /* The certificate that issued the leaf, if it was given with it. */
-static bool find_issuer(const struct credential *credential, const struct certificate *leaf, struct certificate *out)
+static bool find_issuer(const struct credential *credential, const struct certificate *leaf,
+			struct certificate *out)
 {
 	for (size_t i = 1; i < credential->n_chain; i++) {
 		if (parse_again(&credential->chain[i], out) && name_equal(out->subject, leaf->issuer)) {
@@ -109,7 +110,8 @@ bool engine_config_describe_credential(const struct engine_config *cfg, size_t i
 	info->not_after = leaf.not_after;
 	info->has_server_name = certificate_has_server_name(&leaf);
 	if (credential->ocsp.len > 0) { /* judged when it was set */
-		(void)peek(credential, view_of(credential->ocsp.data, credential->ocsp.len), &info->ocsp_until, &what);
+		(void)peek(credential, view_of(credential->ocsp.data, credential->ocsp.len),
+			   &info->ocsp_until, &what);
 	}
 	cert = leaf;
 	for (size_t k = 1; k < credential->n_chain; k++) {
@@ -162,7 +164,8 @@ struct rd credential_ocsp(const struct credential *credential, int64_t now)
 	int64_t next_update;
 	const char *what;
 	struct view response = view_of(credential->ocsp.data, credential->ocsp.len);
-	if (response.len == 0 || peek(credential, response, &next_update, &what) != OCSP_GOOD || now > next_update) {
+	if (response.len == 0 || peek(credential, response, &next_update, &what) != OCSP_GOOD ||
+	    now > next_update) {
 		return rd_of(NULL, 0);
 	}
 	return rd_of(response.data, response.len);
@@ -177,7 +180,8 @@ bool credential_matches_name(const struct credential *credential, const char *na
 bool credential_may_sign(const struct credential *credential)
 {
 	struct certificate leaf;
-	return parse_again(&credential->chain[0], &leaf) && certificate_may(&leaf, KEY_USAGE_DIGITAL_SIGNATURE);
+	return parse_again(&credential->chain[0], &leaf) &&
+	       certificate_may(&leaf, KEY_USAGE_DIGITAL_SIGNATURE);
 }
 
 bool credential_may_encipher(const struct credential *credential)
@@ -299,7 +303,7 @@ static enum engine_err read_key(struct credential *credential, struct view text,
 				      "for example with `openssl pkey -in KEY -out NEW-KEY`");
 		case PEM_CERTIFICATE: /* may share the file */
 		case PEM_CRL:
-		case PEM_OTHER:       /* EC PARAMETERS */
+		case PEM_OTHER: /* EC PARAMETERS */
 			break;
 		}
 	}

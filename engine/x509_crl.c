@@ -17,8 +17,8 @@
 #include "x509_name.h"
 #include "x509_pem.h"
 
-#define MAX_LEN		  0xffffff /* of what der_any() reads */
-#define KEY_DIGEST_LEN	  32
+#define MAX_LEN           0xffffff /* of what der_any() reads */
+#define KEY_DIGEST_LEN    32
 #define REASON_FROM_DELTA 8
 
 /* crl.signer */
@@ -38,7 +38,7 @@ struct crl {
 	_Atomic int signer;
 	uint8_t signer_digest[KEY_DIGEST_LEN]; /* of the SubjectPublicKeyInfo */
 
-	uint32_t *slots; /* places in revoked, plus 1; 0: free */
+	uint32_t *slots;  /* places in revoked, plus 1; 0: free */
 	uint32_t n_slots; /* a power of two, 0 if there is no entry */
 	uint8_t der[];
 };
@@ -150,7 +150,8 @@ enum engine_err engine_config_add_crl(struct engine_config *cfg, const uint8_t *
 		if (err == ENGINE_ERR_NO_MEMORY) {
 			(void)snprintf(why, ENGINE_REASON_MAX, "out of memory");
 		} else {
-			(void)snprintf(why, ENGINE_REASON_MAX, "CRL number %zu cannot be used: %s", number, what);
+			(void)snprintf(why, ENGINE_REASON_MAX, "CRL number %zu cannot be used: %s", number,
+				       what);
 		}
 		return err;
 	}
@@ -202,7 +203,8 @@ static bool parse_point(struct crl *crl, struct view value, const char **what)
 			return false;
 		}
 		if (!der_next_is(&name, DER_CONTEXT_CONSTRUCTED(0))) {
-			*what = "its distribution point is named relative to its issuer, which is not supported";
+			*what = "its distribution point is named relative to its issuer, which is not "
+				"supported";
 			return false;
 		}
 		if (!der_take(&name, DER_CONTEXT_CONSTRUCTED(0), &crl->points) || !der_end(&name) ||
@@ -220,7 +222,8 @@ static bool parse_point(struct crl *crl, struct view value, const char **what)
 	if (!take_flag(&point, 4, &indirect) || !take_flag(&point, 5, &only_attributes) || !der_end(&point)) {
 		return false;
 	}
-	*what = indirect ? "it is an indirect CRL, which is not supported" : "it is for attribute certificates only";
+	*what = indirect ? "it is an indirect CRL, which is not supported"
+			 : "it is for attribute certificates only";
 	return !indirect && !only_attributes;
 }
 
@@ -259,7 +262,8 @@ static bool parse_list(struct crl *crl, struct view der, const char **what)
 	}
 	if ((der_next_is(&tbs, DER_INTEGER) && (!der_small(&tbs, &version) || version != 1)) ||
 	    !der_take_whole(&tbs, DER_SEQUENCE, &inner, &inner_whole) ||
-	    !der_take_whole(&tbs, DER_SEQUENCE, &contents, &crl->issuer) || !der_time(&tbs, &crl->this_update)) {
+	    !der_take_whole(&tbs, DER_SEQUENCE, &contents, &crl->issuer) ||
+	    !der_time(&tbs, &crl->this_update)) {
 		return false;
 	}
 	crl->version = version + 1;
@@ -289,7 +293,8 @@ static bool parse_list(struct crl *crl, struct view der, const char **what)
 }
 
 /* RFC 5280 5.3 */
-static bool take_entry_extension(void *to, struct view oid, bool critical, struct view value, const char **what)
+static bool take_entry_extension(void *to, struct view oid, bool critical, struct view value,
+				 const char **what)
 {
 	struct view reason;
 	(void)to;
@@ -301,12 +306,14 @@ static bool take_entry_extension(void *to, struct view oid, bool critical, struc
 		*what = "it takes an entry back (removeFromCRL), which only a delta CRL may";
 		return reason.data[0] != REASON_FROM_DELTA;
 	}
-	*what = view_is(oid, OID_EXTENSION "\x1d") ? "it has entries of other issuers, which is not supported"
-						   : "an entry has a critical extension that is not supported";
+	*what = view_is(oid, OID_EXTENSION "\x1d")
+			? "it has entries of other issuers, which is not supported"
+			: "an entry has a critical extension that is not supported";
 	return !critical;
 }
 
-static bool take_entry(struct view *list, bool check, unsigned version, struct entry *entry, const char **what)
+static bool take_entry(struct view *list, bool check, unsigned version, struct entry *entry,
+		       const char **what)
 {
 	struct view fields, extensions;
 	*what = "its list of certificates is malformed";
@@ -380,7 +387,8 @@ static bool find_entry(const struct crl *crl, struct view serial, int64_t *date)
 	for (; crl->slots[slot] != 0; slot = (slot + 1) & (crl->n_slots - 1)) {
 		size_t place = crl->slots[slot] - 1;
 		struct view list = view_of(crl->revoked.data + place, crl->revoked.len - place);
-		if (take_entry(&list, false, crl->version, &entry, &what) && view_equal(entry.serial, serial)) {
+		if (take_entry(&list, false, crl->version, &entry, &what) &&
+		    view_equal(entry.serial, serial)) {
 			*date = entry.date;
 			return true;
 		}
@@ -428,7 +436,8 @@ static enum crl_answer check_signature(struct crl *crl, const struct certificate
 	}
 	if (atomic_load_explicit(&crl->signer, memory_order_acquire) == SIGNER_KNOWN) {
 		/* there is one key that signs: no other needs to be tried */
-		return memcmp(crl->signer_digest, digest, KEY_DIGEST_LEN) == 0 ? CRL_GOOD : CRL_WRONG_SIGNATURE;
+		return memcmp(crl->signer_digest, digest, KEY_DIGEST_LEN) == 0 ? CRL_GOOD
+									       : CRL_WRONG_SIGNATURE;
 	}
 	if (*checks_left == 0) {
 		return CRL_TOO_LONG;

@@ -13,11 +13,11 @@ struct crl;
 enum crl_answer {
 	CRL_GOOD,
 	CRL_REVOKED,
-	CRL_MISSING,	     /* none of this issuer is for this certificate */
-	CRL_EXPIRED,	     /* or not valid yet */
+	CRL_MISSING,         /* none of this issuer is for this certificate */
+	CRL_EXPIRED,         /* or not valid yet */
 	CRL_WRONG_SIGNATURE, /* the issuer's key did not sign it */
 	CRL_NOT_ALLOWED,     /* the issuer's keyUsage lacks cRLSign */
-	CRL_TOO_LONG,	     /* no signature checks are left */
+	CRL_TOO_LONG,        /* no signature checks are left */
 };
 
 /*

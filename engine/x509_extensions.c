@@ -8,8 +8,9 @@
 
 typedef bool extension_parser(struct view value, struct certificate *cert);
 static extension_parser parse_basic_constraints, parse_key_usage, parse_ext_key_usage, parse_alt_names,
-	parse_name_constraints, parse_subject_key_id, parse_authority_key_id, parse_crl_points, parse_features,
-	parse_no_check, parse_policies, parse_policy_mappings, parse_policy_constraints, parse_inhibit_any;
+	parse_name_constraints, parse_subject_key_id, parse_authority_key_id, parse_crl_points,
+	parse_features, parse_no_check, parse_policies, parse_policy_mappings, parse_policy_constraints,
+	parse_inhibit_any;
 
 /* clang-format off */
 static const struct {
@@ -73,11 +74,13 @@ bool extensions_optional(struct view *in, uint8_t n, extension_taker *take, void
 		return true;
 	}
 	*what = "its extensions are malformed";
-	return der_take(in, DER_CONTEXT_CONSTRUCTED(n), &explicit) && der_take(&explicit, DER_SEQUENCE, &list) &&
-	       der_end(&explicit) && !der_end(&list) && extensions_each(list, take, to, what);
+	return der_take(in, DER_CONTEXT_CONSTRUCTED(n), &explicit) &&
+	       der_take(&explicit, DER_SEQUENCE, &list) && der_end(&explicit) && !der_end(&list) &&
+	       extensions_each(list, take, to, what);
 }
 
-bool certificate_take_extension(void *to, struct view oid, bool critical, struct view value, const char **what)
+bool certificate_take_extension(void *to, struct view oid, bool critical, struct view value,
+				const char **what)
 {
 	struct certificate *cert = to;
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -275,7 +278,8 @@ static bool parse_policy_constraints(struct view value, struct certificate *cert
 {
 	struct view constraints;
 	return der_take(&value, DER_SEQUENCE, &constraints) && der_end(&value) && !der_end(&constraints) &&
-	       take_skip(&constraints, DER_CONTEXT(0), &cert->has_require_explicit, &cert->require_explicit) &&
+	       take_skip(&constraints, DER_CONTEXT(0), &cert->has_require_explicit,
+			 &cert->require_explicit) &&
 	       take_skip(&constraints, DER_CONTEXT(1), &cert->has_inhibit_mapping, &cert->inhibit_mapping) &&
 	       der_end(&constraints);
 }
@@ -290,7 +294,8 @@ static bool parse_inhibit_any(struct view value, struct certificate *cert)
 /* RFC 5280 4.2.1.13 */
 static bool parse_crl_points(struct view value, struct certificate *cert)
 {
-	return der_take(&value, DER_SEQUENCE, &cert->crl_points) && der_end(&value) && is_list(cert->crl_points);
+	return der_take(&value, DER_SEQUENCE, &cert->crl_points) && der_end(&value) &&
+	       is_list(cert->crl_points);
 }
 
 /* The TLS extensions that its holder promises to answer; 5, status_request, is the one that matters.  RFC 7633 4 */

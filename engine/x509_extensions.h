@@ -20,7 +20,8 @@ typedef bool extension_taker(void *to, struct view oid, bool critical, struct vi
  */
 must_check bool extensions_each(struct view list, extension_taker *take, void *to, const char **what);
 /* The same for Extensions that may be left away: [n] EXPLICIT SEQUENCE, if that comes next in *in. */
-must_check bool extensions_optional(struct view *in, uint8_t n, extension_taker *take, void *to, const char **what);
+must_check bool extensions_optional(struct view *in, uint8_t n, extension_taker *take, void *to,
+				    const char **what);
 /* Of a certificate; to: a struct certificate. */
 extension_taker certificate_take_extension;
 

@@ -268,8 +268,8 @@ bool signature_of_scheme(uint16_t scheme, bool for_tls13, enum key_kind kind, en
 bool signature_is_of_schemes(struct signature_algorithm how, struct rd list)
 {
 	for (size_t i = 0; i < N_ROWS(schemes); i++) {
-		if (schemes[i].how.kind == how.kind && schemes[i].how.hash == how.hash && how.more_salt == 0 &&
-		    rd_has_u16(list, schemes[i].scheme)) {
+		if (schemes[i].how.kind == how.kind && schemes[i].how.hash == how.hash &&
+		    how.more_salt == 0 && rd_has_u16(list, schemes[i].scheme)) {
 			return true;
 		}
 	}
@@ -445,7 +445,8 @@ static enum key_fault parse_pss(struct view parameters, enum signature_hash *has
 		return KEY_DAMAGED;
 	}
 	if (der_take(&params, DER_CONTEXT_CONSTRUCTED(1), &mask)) {
-		if (!der_take(&mask, DER_SEQUENCE, &mgf) || !der_end(&mask) || !der_take(&mgf, DER_OID, &mgf_oid)) {
+		if (!der_take(&mask, DER_SEQUENCE, &mgf) || !der_end(&mask) ||
+		    !der_take(&mgf, DER_OID, &mgf_oid)) {
 			return KEY_DAMAGED;
 		}
 		if (!view_is(mgf_oid, OID_PKCS1 "\x08")) {
@@ -466,8 +467,9 @@ static enum key_fault parse_pss(struct view parameters, enum signature_hash *has
 		return KEY_TOO_WEAK;
 	}
 	/* a salt that fits no modulus is no salt */
-	return *hash != SIGNATURE_NO_HASH && mgf_hash == *hash && *salt_len < KEY_MAX_RSA_BITS / 8 ? KEY_OK
-												   : KEY_UNSUPPORTED;
+	return *hash != SIGNATURE_NO_HASH && mgf_hash == *hash && *salt_len < KEY_MAX_RSA_BITS / 8
+		       ? KEY_OK
+		       : KEY_UNSUPPORTED;
 }
 
 static enum key_fault parse_pss_signature(struct view parameters, struct signature_algorithm *out)

@@ -39,10 +39,10 @@ struct signature_algorithm {
 struct key_view {
 	enum key_kind kind;
 	unsigned bits;
-	struct view n, e;  /* RSA: modulus and exponent, big-endian */
-	struct view point; /* EC: uncompressed point; Ed25519: the 32 bytes */
+	struct view n, e;              /* RSA: modulus and exponent, big-endian */
+	struct view point;             /* EC: uncompressed point; Ed25519: the 32 bytes */
 	enum signature_hash only_hash; /* KEY_RSA_PSS: the one that it signs with; SIGNATURE_NO_HASH: any */
-	unsigned min_salt;	       /* and the least salt */
+	unsigned min_salt;             /* and the least salt */
 };
 
 /* Why a SubjectPublicKeyInfo or an AlgorithmIdentifier was not taken. */

@@ -7,7 +7,7 @@
  */
 #include "x509_name.h"
 
-#define END	  (-1)
+#define END       (-1)
 #define NOT_ASCII 0x80
 
 #define FNV_START 2166136261U
@@ -129,7 +129,8 @@ static enum name_answer compare_attributes(struct view a, struct view b)
 	if (!view_equal(oid_a, oid_b)) {
 		return NAME_DIFFERENT;
 	}
-	return is_string(tag_a) && is_string(tag_b) ? compare_strings(tag_a, value_a, tag_b, value_b) : NAME_UNSURE;
+	return is_string(tag_a) && is_string(tag_b) ? compare_strings(tag_a, value_a, tag_b, value_b)
+						    : NAME_UNSURE;
 }
 
 /* RelativeDistinguishedName: a set, in the order of DER. */
@@ -194,7 +195,8 @@ uint32_t name_hash(struct view name)
 	}
 	while (der_take(&rdns, DER_SET, &set)) {
 		while (der_take(&set, DER_SEQUENCE, &attribute)) {
-			if (!der_take(&attribute, DER_OID, &oid) || !der_any(&attribute, &tag, &value, NULL)) {
+			if (!der_take(&attribute, DER_OID, &oid) ||
+			    !der_any(&attribute, &tag, &value, NULL)) {
 				return hash;
 			}
 			for (size_t i = 0; i < oid.len; i++) {

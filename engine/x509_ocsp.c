@@ -14,10 +14,10 @@
 #include "x509_name.h"
 #include "x509_ocsp.h"
 
-#define GRACE		 300
+#define GRACE            300
 #define DEFAULT_LIFETIME 86400
-#define MAX_LEN		 65536
-#define MAX_CERTS	 4
+#define MAX_LEN          65536
+#define MAX_CERTS        4
 
 #define STATUS_SUCCESSFUL 0
 
@@ -43,9 +43,10 @@ struct subject {
 	const struct certificate *issuer; /* may be NULL */
 };
 
-static enum ocsp_answer parse(struct view der, const struct subject *subject, struct response *out, const char **what);
-static bool is_signed(const struct response *response, const struct certificate *issuer, int64_t now, struct crl *crls,
-		      const char **what);
+static enum ocsp_answer parse(struct view der, const struct subject *subject, struct response *out,
+			      const char **what);
+static bool is_signed(const struct response *response, const struct certificate *issuer, int64_t now,
+		      struct crl *crls, const char **what);
 
 enum ocsp_answer ocsp_peek(struct view der, const struct certificate *cert, const struct certificate *issuer,
 			   int64_t *next_update, const char **what)
@@ -57,8 +58,8 @@ enum ocsp_answer ocsp_peek(struct view der, const struct certificate *cert, cons
 	return answer;
 }
 
-enum ocsp_answer ocsp_ask(struct view der, const struct certificate *cert, const struct certificate *issuer, int64_t now,
-			  struct crl *crls, int64_t *when, const char **what)
+enum ocsp_answer ocsp_ask(struct view der, const struct certificate *cert, const struct certificate *issuer,
+			  int64_t now, struct crl *crls, int64_t *when, const char **what)
 {
 	const struct subject subject = {cert, issuer};
 	struct response response;
@@ -73,7 +74,8 @@ enum ocsp_answer ocsp_ask(struct view der, const struct certificate *cert, const
 	}
 	*when = response.revoked_at;
 	/* revoked once is revoked, but for being on hold: then too it is not to be trusted on old news */
-	if (answer != OCSP_REVOKED && (now > response.next_update + GRACE || now < response.this_update - GRACE)) {
+	if (answer != OCSP_REVOKED &&
+	    (now > response.next_update + GRACE || now < response.this_update - GRACE)) {
 		*when = now < response.this_update ? response.this_update : response.next_update;
 		return OCSP_EXPIRED;
 	}
@@ -119,7 +121,8 @@ static bool parse_cert_id(struct view id, const struct subject *subject, bool *i
 {
 	struct view algorithm, name_hash, key_hash, serial;
 	if (!der_take(&id, DER_SEQUENCE, &algorithm) || !der_take(&id, DER_OCTET_STRING, &name_hash) ||
-	    !der_take(&id, DER_OCTET_STRING, &key_hash) || !der_take(&id, DER_INTEGER, &serial) || !der_end(&id)) {
+	    !der_take(&id, DER_OCTET_STRING, &key_hash) || !der_take(&id, DER_INTEGER, &serial) ||
+	    !der_end(&id)) {
 		return false;
 	}
 	*is_subject = view_equal(serial, subject->cert->serial) &&
@@ -163,7 +166,8 @@ static bool take_extension(void *to, struct view oid, bool critical, struct view
 }
 
 /* SingleResponse */
-static bool parse_single(struct view single, const struct subject *subject, struct response *out, const char **what)
+static bool parse_single(struct view single, const struct subject *subject, struct response *out,
+			 const char **what)
 {
 	struct response here = {.found = false};
 	struct view id, explicit;
@@ -205,7 +209,8 @@ static bool parse_responder(struct view *in, struct response *out)
 }
 
 /* ResponseData */
-static bool parse_data(struct view data, const struct subject *subject, struct response *out, const char **what)
+static bool parse_data(struct view data, const struct subject *subject, struct response *out,
+		       const char **what)
 {
 	struct view explicit, list, single;
 	uint32_t version = 0;
@@ -216,7 +221,8 @@ static bool parse_data(struct view data, const struct subject *subject, struct r
 	     !der_end(&explicit) || version != 0)) {
 		return false;
 	}
-	if (!parse_responder(&data, out) || !take_time(&data, &produced_at) || !der_take(&data, DER_SEQUENCE, &list)) {
+	if (!parse_responder(&data, out) || !take_time(&data, &produced_at) ||
+	    !der_take(&data, DER_SEQUENCE, &list)) {
 		return false;
 	}
 	while (!der_end(&list)) {
@@ -229,7 +235,8 @@ static bool parse_data(struct view data, const struct subject *subject, struct r
 }
 
 /* BasicOCSPResponse */
-static bool parse_basic(struct view der, const struct subject *subject, struct response *out, const char **what)
+static bool parse_basic(struct view der, const struct subject *subject, struct response *out,
+			const char **what)
 {
 	struct view basic, data, algorithm, explicit;
 	*what = "it is malformed";
@@ -248,7 +255,8 @@ static bool parse_basic(struct view der, const struct subject *subject, struct r
 }
 
 /* OCSPResponse */
-static enum ocsp_answer parse(struct view der, const struct subject *subject, struct response *out, const char **what)
+static enum ocsp_answer parse(struct view der, const struct subject *subject, struct response *out,
+			      const char **what)
 {
 	struct view response, status, explicit, bytes, type, basic;
 	memset(out, 0, sizeof(*out));
@@ -262,8 +270,9 @@ static enum ocsp_answer parse(struct view der, const struct subject *subject, st
 		return OCSP_UNSUCCESSFUL;
 	}
 	if (!der_take(&response, DER_CONTEXT_CONSTRUCTED(0), &explicit) || !der_end(&response) ||
-	    !der_take(&explicit, DER_SEQUENCE, &bytes) || !der_end(&explicit) || !der_take(&bytes, DER_OID, &type) ||
-	    !der_take(&bytes, DER_OCTET_STRING, &basic) || !der_end(&bytes)) {
+	    !der_take(&explicit, DER_SEQUENCE, &bytes) || !der_end(&explicit) ||
+	    !der_take(&bytes, DER_OID, &type) || !der_take(&bytes, DER_OCTET_STRING, &basic) ||
+	    !der_end(&bytes)) {
 		return OCSP_MALFORMED;
 	}
 	if (!view_is(type, OID_OCSP "\x01")) {
@@ -328,13 +337,14 @@ static bool is_delegated(const struct certificate *cert, const struct certificat
 	return true;
 }
 
-static bool is_signed(const struct response *response, const struct certificate *issuer, int64_t now, struct crl *crls,
-		      const char **what)
+static bool is_signed(const struct response *response, const struct certificate *issuer, int64_t now,
+		      struct crl *crls, const char **what)
 {
 	struct view rest = response->certs;
 	if (response->how_fault != KEY_OK) {
-		*what = response->how_fault == KEY_TOO_WEAK ? "it is signed with SHA-1 or MD5, which is forgeable"
-							    : "it is signed with an algorithm that is not supported";
+		*what = response->how_fault == KEY_TOO_WEAK
+				? "it is signed with SHA-1 or MD5, which is forgeable"
+				: "it is signed with an algorithm that is not supported";
 		return false;
 	}
 	*what = "it is not signed by the issuer or a responder of its";

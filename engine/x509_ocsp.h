@@ -10,11 +10,11 @@
 enum ocsp_answer {
 	OCSP_GOOD,
 	OCSP_REVOKED,
-	OCSP_UNKNOWN,	   /* the responder does not know the certificate */
+	OCSP_UNKNOWN,      /* the responder does not know the certificate */
 	OCSP_UNSUCCESSFUL, /* it answered with an error */
 	OCSP_MALFORMED,
-	OCSP_OTHER,	     /* it is about other certificates */
-	OCSP_EXPIRED,	     /* or not valid yet */
+	OCSP_OTHER,           /* it is about other certificates */
+	OCSP_EXPIRED,         /* or not valid yet */
 	OCSP_WRONG_SIGNATURE, /* nobody who may speak for the issuer signed it */
 };
 
@@ -27,8 +27,8 @@ enum ocsp_answer {
  *
  * Signed by the issuer, or by a responder whom the issuer certified for OCSP signing.  RFC 6960 3.2, 4.2.2.2
  */
-enum ocsp_answer ocsp_ask(struct view der, const struct certificate *cert, const struct certificate *issuer, int64_t now,
-			  struct crl *crls, int64_t *when, const char **what);
+enum ocsp_answer ocsp_ask(struct view der, const struct certificate *cert, const struct certificate *issuer,
+			  int64_t now, struct crl *crls, int64_t *when, const char **what);
 /*
  * The same without time and signature, for a server's own: OCSP_GOOD, OCSP_REVOKED, OCSP_UNKNOWN, or what is wrong
  * with it. issuer: NULL if it is not at hand; then its key is not compared.

@@ -62,16 +62,16 @@ struct certificate {
 	bool has_alt_names;
 	struct view alt_names; /* GeneralName, one after the other */
 	bool has_name_constraints;
-	struct view permitted, excluded; /* GeneralSubtree, one after the other */
+	struct view permitted, excluded;              /* GeneralSubtree, one after the other */
 	struct view subject_key_id, authority_key_id; /* empty: none */
-	struct view crl_points;			      /* DistributionPoint, one after the other */
+	struct view crl_points;                       /* DistributionPoint, one after the other */
 	/* policies, RFC 5280 4.2.1.4, 5, 11 and 14 */
 	bool has_policies, has_require_explicit, has_inhibit_mapping, has_inhibit_any;
-	struct view policies;	     /* PolicyInformation, one after the other */
+	struct view policies;        /* PolicyInformation, one after the other */
 	struct view policy_mappings; /* pairs, one after the other */
 	uint32_t require_explicit, inhibit_mapping, inhibit_any;
-	bool must_staple;			      /* RFC 7633 */
-	bool no_check;				      /* RFC 6960 4.2.2.2.1 */
+	bool must_staple; /* RFC 7633 */
+	bool no_check;    /* RFC 6960 4.2.2.2.1 */
 	bool has_unknown_critical;
 };
 

@@ -17,8 +17,8 @@ static uint8_t mask_zero(uint8_t x)
 	return (uint8_t)(((uint32_t)x - 1) >> 8);
 }
 
-void premaster_select(const uint8_t *block, size_t len, uint16_t version, const uint8_t random[static PREMASTER_LEN],
-		      uint8_t out[static PREMASTER_LEN])
+void premaster_select(const uint8_t *block, size_t len, uint16_t version,
+		      const uint8_t random[static PREMASTER_LEN], uint8_t out[static PREMASTER_LEN])
 {
 	/* a secret of another length leaves a zero in the padding, or none at its end */
 	volatile uint8_t good = 0xff;

@@ -163,8 +163,10 @@ bool private_key_fits(const struct private_key *key, const struct key_view *publ
 	uint16_t scheme;
 	struct signature_algorithm how;
 	/* a key file need not say that an RSA key is for PSS only: its certificate does */
-	bool same_kind = key->kind == public_part->kind || (is_rsa(key->kind) && public_part->kind == KEY_RSA_PSS);
-	if (!same_kind || key->bits != public_part->bits || private_key_schemes(key, false, &scheme, 1) == 0 ||
+	bool same_kind =
+		key->kind == public_part->kind || (is_rsa(key->kind) && public_part->kind == KEY_RSA_PSS);
+	if (!same_kind || key->bits != public_part->bits ||
+	    private_key_schemes(key, false, &scheme, 1) == 0 ||
 	    !signature_of_scheme(scheme, false, key->kind, key->only_hash, &how)) {
 		return false;
 	}
@@ -260,7 +262,7 @@ static bool fill_ed25519(struct private_key *key, struct view seed)
 static enum engine_err keep(const struct found_key *found, struct private_key **key,
 			    char why[static ENGINE_REASON_MAX])
 {
-	const size_t len = is_rsa(found->kind)	      ? 0
+	const size_t len = is_rsa(found->kind)          ? 0
 			   : found->kind == KEY_ED25519 ? 2 * (size_t)ED25519_PART_LEN
 							: found_key_scalar_len(found);
 	struct private_key *made = engine_alloc(sizeof(*made) + len);

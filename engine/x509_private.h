@@ -15,13 +15,13 @@ struct found_key {
 	enum key_kind kind;
 	unsigned bits;
 	enum signature_hash only_hash; /* KEY_RSA_PSS */
-	struct view secret;	       /* EC scalar, Ed25519 seed */
+	struct view secret;            /* EC scalar, Ed25519 seed */
 	struct rsa_numbers rsa;
 };
 
 /* Read one of the forms; ENGINE_OK, or ENGINE_ERR_CONFIG with a sentence in why. */
-must_check enum engine_err found_key_parse(struct view der, enum private_key_form form, struct found_key *found,
-					   char why[static ENGINE_REASON_MAX]);
+must_check enum engine_err found_key_parse(struct view der, enum private_key_form form,
+					   struct found_key *found, char why[static ENGINE_REASON_MAX]);
 /* Bytes of a scalar on the curve. */
 static inline size_t found_key_scalar_len(const struct found_key *found)
 {

@@ -48,7 +48,8 @@ static enum engine_err parse_pkcs8(struct view der, struct found_key *found,
 	if (view_is(oid, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01")) { /* rsaEncryption */
 		return parse_pkcs1(inner, found, why);
 	}
-	if (view_is(oid, "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a")) { /* id-RSASSA-PSS; its certificate says more */
+	if (view_is(oid,
+		    "\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a")) { /* id-RSASSA-PSS; its certificate says more */
 		enum engine_err err = parse_pkcs1(inner, found, why);
 		found->kind = KEY_RSA_PSS;
 		return err;
@@ -56,9 +57,8 @@ static enum engine_err parse_pkcs8(struct view der, struct found_key *found,
 	if (view_is(oid, "\x2a\x86\x48\xce\x3d\x02\x01")) { /* id-ecPublicKey */
 		struct view curve;
 		if (!der_take(&algorithm, DER_OID, &curve)) {
-			return refuse(
-				why,
-				"the private key has explicit curve parameters: use P-256, P-384 or P-521 by name");
+			return refuse(why, "the private key has explicit curve parameters: use P-256, P-384 "
+					   "or P-521 by name");
 		}
 		return parse_sec1(inner, curve, found, why);
 	}
@@ -89,7 +89,8 @@ static enum engine_err parse_sec1(struct view der, struct view curve, struct fou
 	}
 	if (curve.len == 0 && (!der_take(&info, DER_CONTEXT_CONSTRUCTED(0), &parameters) ||
 			       !der_take(&parameters, DER_OID, &curve))) {
-		return refuse(why, "the private key does not name its curve: use P-256, P-384 or P-521 by name");
+		return refuse(why,
+			      "the private key does not name its curve: use P-256, P-384 or P-521 by name");
 	}
 	if (view_is(curve, "\x2a\x86\x48\xce\x3d\x03\x01\x07")) {
 		found->kind = KEY_P256;
@@ -101,7 +102,9 @@ static enum engine_err parse_sec1(struct view der, struct view curve, struct fou
 		found->kind = KEY_P521;
 		found->bits = 521;
 	} else {
-		return refuse(why, "the private key is on a curve that is not supported: use P-256, P-384 or P-521");
+		return refuse(
+			why,
+			"the private key is on a curve that is not supported: use P-256, P-384 or P-521");
 	}
 	/* some writers drop leading zeros, some add one */
 	while (secret.len > found_key_scalar_len(found) && secret.data[0] == 0) {

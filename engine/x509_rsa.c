@@ -40,12 +40,11 @@ struct rsa_private *rsa_private_new(const struct rsa_numbers *numbers)
 	}
 	made->len = n.len;
 	memcpy(made->n, n.data, n.len);
-	if (wc_RsaPrivateKeyDecodeRaw(n.data, (word32)n.len, numbers->e.data, (word32)numbers->e.len,
-				      numbers->d.data, (word32)numbers->d.len, numbers->qinv.data,
-				      (word32)numbers->qinv.len, numbers->p.data, (word32)numbers->p.len,
-				      numbers->q.data, (word32)numbers->q.len, numbers->dp.data,
-				      (word32)numbers->dp.len, numbers->dq.data, (word32)numbers->dq.len,
-				      &made->key) != 0) {
+	if (wc_RsaPrivateKeyDecodeRaw(
+		    n.data, (word32)n.len, numbers->e.data, (word32)numbers->e.len, numbers->d.data,
+		    (word32)numbers->d.len, numbers->qinv.data, (word32)numbers->qinv.len, numbers->p.data,
+		    (word32)numbers->p.len, numbers->q.data, (word32)numbers->q.len, numbers->dp.data,
+		    (word32)numbers->dp.len, numbers->dq.data, (word32)numbers->dq.len, &made->key) != 0) {
 		rsa_private_free(made);
 		return NULL;
 	}
@@ -92,7 +91,8 @@ bool rsa_private_undoes(const struct rsa_private *key, const uint8_t *in, const 
 {
 	uint8_t block[RSA_MAX_LEN];
 	word32 len = sizeof(block);
-	int ret = wc_RsaFunction(in, (word32)key->len, block, &len, RSA_PUBLIC_DECRYPT, (RsaKey *)&key->key, NULL);
+	int ret = wc_RsaFunction(in, (word32)key->len, block, &len, RSA_PUBLIC_DECRYPT, (RsaKey *)&key->key,
+				 NULL);
 
 	vector_unit_clear();
 	return ret == 0 && len == key->len && memcmp(block, expected, len) == 0;
@@ -112,7 +112,8 @@ bool rsa_public_raw(const struct key_view *key, const uint8_t *in, uint8_t *out)
 		engine_release(rsa);
 		return false;
 	}
-	ok = wc_RsaPublicKeyDecodeRaw(key->n.data, (word32)key->n.len, key->e.data, (word32)key->e.len, rsa) == 0 &&
+	ok = wc_RsaPublicKeyDecodeRaw(key->n.data, (word32)key->n.len, key->e.data, (word32)key->e.len,
+				      rsa) == 0 &&
 	     wc_RsaFunction(in, (word32)key->n.len, out, &len, RSA_PUBLIC_DECRYPT, rsa, NULL) == 0 &&
 	     len == key->n.len;
 	(void)wc_FreeRsaKey(rsa);
@@ -175,7 +176,7 @@ struct pss_block {
 	uint8_t *db; /* what is masked */
 	size_t db_len;
 	uint8_t top_bits; /* those that there are in its first byte */
-	uint8_t *salt;	  /* the end of it */
+	uint8_t *salt;    /* the end of it */
 	size_t salt_len;
 	uint8_t *salted;
 	uint8_t *trailer;

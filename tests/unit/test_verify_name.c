@@ -59,7 +59,8 @@ static void only_names_in_ascii_are_asked_for(void **state)
 {
 	(void)state;
 	char name[80];
-	assert_false(has("wildcard.pem", "b\xc3\xbc" "cher.example.com"));
+	assert_false(has("wildcard.pem", "b\xc3\xbc"
+					 "cher.example.com"));
 	assert_false(has("wildcard.pem", "a b.example.com"));
 	assert_false(has("wildcard.pem", "a/b.example.com"));
 	assert_true(has("wildcard.pem", "a_b.example.com"));
@@ -140,8 +141,8 @@ static void names_for_certificates_are_checked(void **state)
 {
 	(void)state;
 	static const char *const good[] = {"localhost", "a.b.c", "*.example.com", "x_y.example", "1.2.3.4.e"};
-	static const char *const bad[] = {"",  ".",     "a.",   ".a",  "a..b", "a b",
-					  "*", "a.*.b", "w*.b", "a/b", "a:b",  "\xc3\xa4", "1.2.3.4.5"};
+	static const char *const bad[] = {"",      ".",    "a.",  ".a",  "a..b",     "a b",      "*",
+					  "a.*.b", "w*.b", "a/b", "a:b", "\xc3\xa4", "1.2.3.4.5"};
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		assert_true(dns_name_is_valid(good[i]));
 	}

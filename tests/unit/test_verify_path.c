@@ -76,7 +76,10 @@ static void run(const struct test_case *cases, size_t n)
 	}
 }
 
-#define NORMAL { .pins = NULL }
+#define NORMAL                                                                                               \
+	{                                                                                                    \
+		.pins = NULL                                                                                 \
+	}
 
 /* clang-format off */
 static void issuers_of_one_name_are_told_apart(void **state)

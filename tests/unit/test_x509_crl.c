@@ -8,7 +8,8 @@
 #include "engine/x509_crl.h"
 
 /* Add these files, separated by blanks, as they are. */
-static enum engine_err add_crls(struct engine_config *config, const char *names, char why[static ENGINE_REASON_MAX])
+static enum engine_err add_crls(struct engine_config *config, const char *names,
+				char why[static ENGINE_REASON_MAX])
 {
 	char list[200];
 	char *rest = NULL;
@@ -30,7 +31,8 @@ struct test_case {
 	const char *reason;
 };
 
-static uint8_t verify(struct engine_config *config, const struct pki_chain *chain, char reason[static ENGINE_REASON_MAX])
+static uint8_t verify(struct engine_config *config, const struct pki_chain *chain,
+		      char reason[static ENGINE_REASON_MAX])
 {
 	struct verify_request request = {
 		.config = config,
@@ -64,7 +66,8 @@ static void run(const struct test_case *cases, size_t n)
 		for (int k = 0; k < 2; k++) {
 			uint8_t alert = verify(config, &chain, why);
 			if (alert != cases[i].alert || (alert != 0 && strstr(why, cases[i].reason) == NULL)) {
-				fail_msg("%s, %s: alert %u, \"%s\"", cases[i].crls, cases[i].certs, alert, why);
+				fail_msg("%s, %s: alert %u, \"%s\"", cases[i].crls, cases[i].certs, alert,
+					 why);
 			}
 		}
 		if (getenv("SHOW_REASONS") != NULL) {
@@ -191,7 +194,8 @@ static void lists_that_cannot_be_used_are_refused_with_a_reason(void **state)
 	char *text = pki_text("none.crl", &len);
 	char *bad = pki_text("delta.crl", &more);
 	memcpy(text + len, bad, more);
-	assert_int_equal(engine_config_add_crl(config, (const uint8_t *)text, len + more, why), ENGINE_ERR_CONFIG);
+	assert_int_equal(engine_config_add_crl(config, (const uint8_t *)text, len + more, why),
+			 ENGINE_ERR_CONFIG);
 	assert_non_null(strstr(why, "CRL number 2"));
 	assert_null(config->crls);
 	free(text);
@@ -217,7 +221,8 @@ static void no_bit_of_a_list_can_change(void **state)
 		}
 		bool added = engine_config_add_crl(config, (const uint8_t *)der, len, why) == ENGINE_OK;
 		if (added) {
-			assert_int_equal(verify(config, &chain, why), i < len ? ALERT_CERTIFICATE_UNKNOWN : 0);
+			assert_int_equal(verify(config, &chain, why),
+					 i < len ? ALERT_CERTIFICATE_UNKNOWN : 0);
 		}
 		assert_true(added || i < len);
 		if (i < len) {
@@ -228,7 +233,8 @@ static void no_bit_of_a_list_can_change(void **state)
 	for (size_t cut = 0; cut < len; cut++) {
 		struct crl *list = NULL;
 		const char *what;
-		assert_int_equal(crl_add(&list, view_of((const uint8_t *)der, cut), &what), ENGINE_ERR_CONFIG);
+		assert_int_equal(crl_add(&list, view_of((const uint8_t *)der, cut), &what),
+				 ENGINE_ERR_CONFIG);
 		assert_null(list);
 	}
 	free(der);
@@ -267,12 +273,15 @@ static void put_wrapped(struct builder *b, uint8_t tag, const struct builder *in
 	put(b, inner->data, inner->len);
 }
 
-#define ECDSA_SHA256  "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"
-#define SOME_TIME     "\x17\x0d" "240102030405Z"
-#define SOME_NAME     "\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01x"
+#define ECDSA_SHA256 "\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02"
+#define SOME_TIME                                                                                            \
+	"\x17\x0d"                                                                                           \
+	"240102030405Z"
+#define SOME_NAME "\x30\x0c\x31\x0a\x30\x08\x06\x03\x55\x04\x03\x0c\x01x"
 
 /* A CRL of these parts: what stands between issuer and the end of TBSCertList. */
-static enum engine_err add_made(const char *version, size_t version_len, const void *rest, size_t rest_len, const char **what)
+static enum engine_err add_made(const char *version, size_t version_len, const void *rest, size_t rest_len,
+				const char **what)
 {
 	static struct builder tbs, list, whole;
 	struct crl *crls = NULL;
@@ -289,12 +298,12 @@ static enum engine_err add_made(const char *version, size_t version_len, const v
 	crl_free_all(crls);
 	return err;
 }
-#define V2 "\x02\x01\x01"
+#define V2                 "\x02\x01\x01"
 #define ADD(version, rest) add_made((version), sizeof(version) - 1, (rest), sizeof(rest) - 1, &what)
-#define TIMES SOME_TIME SOME_TIME
+#define TIMES              SOME_TIME SOME_TIME
 /* entries: number 1 with nothing, number 2 with a reason */
-#define ENTRY "\x30\x12\x02\x01\x01" SOME_TIME
-#define REASON(r) "\x30\x20\x02\x01\x02" SOME_TIME "\x30\x0c\x30\x0a\x06\x03\x55\x1d\x15\x04\x03\x0a\x01" r
+#define ENTRY              "\x30\x12\x02\x01\x01" SOME_TIME
+#define REASON(r)          "\x30\x20\x02\x01\x02" SOME_TIME "\x30\x0c\x30\x0a\x06\x03\x55\x1d\x15\x04\x03\x0a\x01" r
 
 static void the_form_is_checked_whole(void **state)
 {
@@ -311,7 +320,8 @@ static void the_form_is_checked_whole(void **state)
 	assert_int_equal(ADD(V2, TIMES "\x30\x00"), ENGINE_OK); /* some issuers write an empty list */
 	assert_int_equal(ADD(V2, TIMES "\x30\x16" ENTRY "\x05\x00"), ENGINE_ERR_CONFIG);
 	assert_int_equal(ADD(V2, TIMES "\x30\x22" REASON("\x01")), ENGINE_OK);
-	assert_int_equal(ADD("", TIMES "\x30\x22" REASON("\x01")), ENGINE_ERR_CONFIG); /* version 1 has none */
+	assert_int_equal(ADD("", TIMES "\x30\x22" REASON("\x01")),
+			 ENGINE_ERR_CONFIG); /* version 1 has none */
 	assert_int_equal(ADD(V2, TIMES "\x30\x22" REASON("\x08")), ENGINE_ERR_CONFIG);
 	assert_non_null(strstr(what, "removeFromCRL"));
 	/* certificateIssuer: an entry of another issuer */
@@ -320,23 +330,30 @@ static void the_form_is_checked_whole(void **state)
 			 ENGINE_ERR_CONFIG);
 	assert_non_null(strstr(what, "other issuers"));
 	/* extensions: in version 2 only, none twice, none critical that is not known */
-	assert_int_equal(ADD(V2, TIMES "\xa0\x0e\x30\x0c\x30\x0a\x06\x03\x55\x1d\x14\x04\x03\x02\x01\x07"), ENGINE_OK);
+	assert_int_equal(ADD(V2, TIMES "\xa0\x0e\x30\x0c\x30\x0a\x06\x03\x55\x1d\x14\x04\x03\x02\x01\x07"),
+			 ENGINE_OK);
 	assert_int_equal(ADD("", TIMES "\xa0\x0e\x30\x0c\x30\x0a\x06\x03\x55\x1d\x14\x04\x03\x02\x01\x07"),
 			 ENGINE_ERR_CONFIG);
 	assert_int_equal(ADD(V2, TIMES "\xa0\x1a\x30\x18\x30\x0a\x06\x03\x55\x1d\x14\x04\x03\x02\x01\x07"
 				       "\x30\x0a\x06\x03\x55\x1d\x14\x04\x03\x02\x01\x07"),
 			 ENGINE_ERR_CONFIG);
 	assert_non_null(strstr(what, "twice"));
-	assert_int_equal(ADD(V2, TIMES "\xa0\x11\x30\x0f\x30\x0d\x06\x03\x55\x1d\x63\x01\x01\xff\x04\x03\x02\x01\x07"),
+	assert_int_equal(ADD(V2, TIMES
+			     "\xa0\x11\x30\x0f\x30\x0d\x06\x03\x55\x1d\x63\x01\x01\xff\x04\x03\x02\x01\x07"),
 			 ENGINE_ERR_CONFIG);
-	assert_int_equal(ADD(V2, TIMES "\xa0\x0e\x30\x0c\x30\x0a\x06\x03\x55\x1d\x63\x04\x03\x02\x01\x07"), ENGINE_OK);
+	assert_int_equal(ADD(V2, TIMES "\xa0\x0e\x30\x0c\x30\x0a\x06\x03\x55\x1d\x63\x04\x03\x02\x01\x07"),
+			 ENGINE_OK);
 	assert_int_equal(ADD(V2, TIMES "\xa0\x02\x30\x00"), ENGINE_ERR_CONFIG);
 	assert_int_equal(ADD(V2, TIMES "\x05\x00"), ENGINE_ERR_CONFIG);
 	/* FALSE is not written in DER */
-	assert_int_equal(ADD(V2, TIMES "\xa0\x13\x30\x11\x30\x0f\x06\x03\x55\x1d\x1c\x01\x01\xff\x04\x05\x30\x03\x81\x01\xff"),
-			 ENGINE_OK);
-	assert_int_equal(ADD(V2, TIMES "\xa0\x13\x30\x11\x30\x0f\x06\x03\x55\x1d\x1c\x01\x01\xff\x04\x05\x30\x03\x81\x01\x00"),
-			 ENGINE_ERR_CONFIG);
+	assert_int_equal(
+		ADD(V2, TIMES
+		    "\xa0\x13\x30\x11\x30\x0f\x06\x03\x55\x1d\x1c\x01\x01\xff\x04\x05\x30\x03\x81\x01\xff"),
+		ENGINE_OK);
+	assert_int_equal(
+		ADD(V2, TIMES
+		    "\xa0\x13\x30\x11\x30\x0f\x06\x03\x55\x1d\x1c\x01\x01\xff\x04\x05\x30\x03\x81\x01\x00"),
+		ENGINE_ERR_CONFIG);
 }
 
 int main(void)

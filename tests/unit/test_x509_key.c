@@ -9,9 +9,9 @@
 
 #include "engine/x509_key.h"
 
-static const uint16_t all_schemes[] = {0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805, 0x0806, 0x0401,
-				       0x0501, 0x0601, 0x0809, 0x080a, 0x080b, 0x0201, 0x0203,
-				       0x0808, 0x080c, 0x0000};
+static const uint16_t all_schemes[] = {0x0403, 0x0503, 0x0603, 0x0807, 0x0804, 0x0805,
+				       0x0806, 0x0401, 0x0501, 0x0601, 0x0809, 0x080a,
+				       0x080b, 0x0201, 0x0203, 0x0808, 0x080c, 0x0000};
 #define N_SCHEMES (sizeof(all_schemes) / sizeof(all_schemes[0]))
 
 struct kind {
@@ -259,11 +259,11 @@ static void older_versions_sign_digests(void **state)
 						      len));
 			assert_false(public_key_verify(public_key, SCHEME_MD5_SHA1_RSA, true, digest, 36, sig,
 						       len));
-			assert_false(public_key_verify(public_key, SCHEME_MD5_SHA1_RSA, false, digest, 35, sig,
-						       len));
+			assert_false(public_key_verify(public_key, SCHEME_MD5_SHA1_RSA, false, digest, 35,
+						       sig, len));
 			digest[0] ^= 1;
-			assert_false(public_key_verify(public_key, SCHEME_MD5_SHA1_RSA, false, digest, 36, sig,
-						       len));
+			assert_false(public_key_verify(public_key, SCHEME_MD5_SHA1_RSA, false, digest, 36,
+						       sig, len));
 			digest[0] ^= 1;
 			/* OpenSSL recovers the bare digests */
 			write_file("/tmp/tlshim-test-sig", sig, len);
@@ -281,19 +281,19 @@ static void older_versions_sign_digests(void **state)
 		assert_int_equal(public_key_fits(public_key, SCHEME_SHA1_ECDSA, false), is_ec);
 		assert_false(public_key_fits(public_key, SCHEME_SHA1_ECDSA, true));
 		if (is_ec) {
-			assert_true(
-				public_key_verify(public_key, SCHEME_SHA1_ECDSA, false, digest, 20, sig, len));
+			assert_true(public_key_verify(public_key, SCHEME_SHA1_ECDSA, false, digest, 20, sig,
+						      len));
 			assert_false(
 				public_key_verify(public_key, SCHEME_SHA1_ECDSA, true, digest, 20, sig, len));
 		}
 		/* never a whole message */
-		assert_int_equal(private_key_sign(key, SCHEME_MD5_SHA1_RSA, digest, 20, sig, sizeof(sig), &len),
+		assert_int_equal(private_key_sign(key, SCHEME_MD5_SHA1_RSA, digest, 20, sig, sizeof(sig),
+						  &len),
 				 ENGINE_ERR_INTERNAL);
 		assert_int_equal(private_key_sign(key, SCHEME_SHA1_ECDSA, digest, 36, sig, sizeof(sig), &len),
 				 ENGINE_ERR_INTERNAL);
-		assert_int_equal(private_key_auth(key), is_rsa || strstr(kinds[k].name, "pss") != NULL
-								? AUTH_RSA
-								: AUTH_ECDSA);
+		assert_int_equal(private_key_auth(key),
+				 is_rsa || strstr(kinds[k].name, "pss") != NULL ? AUTH_RSA : AUTH_ECDSA);
 		assert_int_equal(public_key_auth(public_key), private_key_auth(key));
 		public_key_free(public_key);
 		engine_config_unref(config);

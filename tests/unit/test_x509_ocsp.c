@@ -15,8 +15,8 @@ struct options {
 	enum engine_verify verify;
 };
 
-static uint8_t verify(const char *trust_names, const struct pki_chain *chain, const char *ocsp, size_t ocsp_len,
-		      struct options options, char reason[static ENGINE_REASON_MAX])
+static uint8_t verify(const char *trust_names, const struct pki_chain *chain, const char *ocsp,
+		      size_t ocsp_len, struct options options, char reason[static ENGINE_REASON_MAX])
 {
 	struct engine_config *config = engine_config_new(ENGINE_CLIENT);
 	struct engine_trust *trust = pki_trust(trust_names);
@@ -26,7 +26,8 @@ static uint8_t verify(const char *trust_names, const struct pki_chain *chain, co
 	if (options.crls != NULL) {
 		size_t len;
 		char *text = pki_text(options.crls, &len);
-		assert_int_equal(engine_config_add_crl(config, (const uint8_t *)text, len, reason), ENGINE_OK);
+		assert_int_equal(engine_config_add_crl(config, (const uint8_t *)text, len, reason),
+				 ENGINE_OK);
 		free(text);
 	}
 	struct verify_request request = {
@@ -68,11 +69,12 @@ static void run(const struct test_case *cases, size_t n)
 		pki_chain_add(&chain, cases[i].certs);
 		uint8_t alert = verify(cases[i].trust, &chain, ocsp, len, cases[i].options, why);
 		if (alert != cases[i].alert || (alert != 0 && strstr(why, cases[i].reason) == NULL)) {
-			fail_msg("%zu: %s, %s: alert %u, \"%s\"", i, cases[i].ocsp == NULL ? "none" : cases[i].ocsp,
-				 cases[i].certs, alert, why);
+			fail_msg("%zu: %s, %s: alert %u, \"%s\"", i,
+				 cases[i].ocsp == NULL ? "none" : cases[i].ocsp, cases[i].certs, alert, why);
 		}
 		if (getenv("SHOW_REASONS") != NULL) {
-			print_message("%-20s %3u %s\n", cases[i].ocsp == NULL ? "none" : cases[i].ocsp, alert, why);
+			print_message("%-20s %3u %s\n", cases[i].ocsp == NULL ? "none" : cases[i].ocsp, alert,
+				      why);
 		}
 		free(ocsp);
 		pki_chain_free(&chain);
@@ -80,7 +82,10 @@ static void run(const struct test_case *cases, size_t n)
 }
 
 #define UNUSABLE ALERT_BAD_CERTIFICATE_STATUS_RESPONSE
-#define NORMAL   { .required = false }
+#define NORMAL                                                                                               \
+	{                                                                                                    \
+		.required = false                                                                            \
+	}
 
 /* clang-format off */
 static void good_responses_pass(void **state)
@@ -201,7 +206,8 @@ static void servers_staple_what_is_for_them(void **state)
 		assert_non_null(strstr(why, "no certificate"));
 		assert_true(pki_add_credential(config, cases[i].cert, cases[i].key, why));
 		const struct credential *credential = &config->credentials[0];
-		enum engine_err err = engine_config_set_ocsp_response(config, (const uint8_t *)ocsp, len, why);
+		enum engine_err err =
+			engine_config_set_ocsp_response(config, (const uint8_t *)ocsp, len, why);
 		assert_int_equal(err, cases[i].reason == NULL ? ENGINE_OK : ENGINE_ERR_CONFIG);
 		struct rd staple = credential_ocsp(credential, pki_now());
 		if (cases[i].reason != NULL) {
@@ -215,7 +221,8 @@ static void servers_staple_what_is_for_them(void **state)
 			/* one that has expired would do harm */
 			assert_int_equal(credential_ocsp(credential, pki_now() + 9 * 86400).left, 0);
 			/* set again, and taken away */
-			assert_int_equal(engine_config_set_ocsp_response(config, (const uint8_t *)ocsp, len, why),
+			assert_int_equal(engine_config_set_ocsp_response(config, (const uint8_t *)ocsp, len,
+									 why),
 					 ENGINE_OK);
 			assert_int_equal(engine_config_set_ocsp_response(config, NULL, 0, why), ENGINE_OK);
 			assert_int_equal(credential_ocsp(credential, pki_now()).left, 0);

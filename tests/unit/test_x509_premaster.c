@@ -55,17 +55,22 @@ static void what_is_encrypted_is_decrypted(void **state)
 		premaster[0] = 3;
 		premaster[1] = 3;
 		premaster[47] = 0; /* zeros in it are no end of padding */
-		assert_true(public_key_encrypt_premaster(public_key, premaster, sealed, sizeof(sealed), &len));
-		assert_true(public_key_encrypt_premaster(public_key, premaster, again, sizeof(again), &again_len));
+		assert_true(
+			public_key_encrypt_premaster(public_key, premaster, sealed, sizeof(sealed), &len));
+		assert_true(public_key_encrypt_premaster(public_key, premaster, again, sizeof(again),
+							 &again_len));
 		assert_int_equal(len, again_len);
 		assert_memory_not_equal(sealed, again, len);
-		assert_false(public_key_encrypt_premaster(public_key, premaster, sealed, len - 1, &again_len));
+		assert_false(
+			public_key_encrypt_premaster(public_key, premaster, sealed, len - 1, &again_len));
 		assert_true(private_key_can_decrypt(config->credentials[0].key));
-		assert_int_equal(private_key_decrypt_premaster(config->credentials[0].key, again, len, 0x0303, out),
+		assert_int_equal(private_key_decrypt_premaster(config->credentials[0].key, again, len, 0x0303,
+							       out),
 				 ENGINE_OK);
 		assert_memory_equal(out, premaster, sizeof(out));
 		/* a wrong version is replaced: the rest stays, and fails in Finished */
-		assert_int_equal(private_key_decrypt_premaster(config->credentials[0].key, again, len, 0x0301, out),
+		assert_int_equal(private_key_decrypt_premaster(config->credentials[0].key, again, len, 0x0301,
+							       out),
 				 ENGINE_OK);
 		assert_int_equal(out[0] << 8 | out[1], 0x0301);
 		assert_memory_equal(out + 2, premaster + 2, sizeof(out) - 2);
@@ -84,9 +89,9 @@ static void other_kinds_of_keys_transport_nothing(void **state)
 		struct engine_config *config = credential_of(others[k]);
 		struct public_key *public_key = public_of(config);
 		assert_false(private_key_can_decrypt(config->credentials[0].key));
-		assert_int_equal(
-			private_key_decrypt_premaster(config->credentials[0].key, buffer, 256, 0x0303, out),
-			ENGINE_ERR_INTERNAL);
+		assert_int_equal(private_key_decrypt_premaster(config->credentials[0].key, buffer, 256,
+							       0x0303, out),
+				 ENGINE_ERR_INTERNAL);
 		assert_false(public_key_encrypt_premaster(public_key, out, buffer, sizeof(buffer), &len));
 		public_key_free(public_key);
 		engine_config_unref(config);
@@ -216,7 +221,8 @@ static void malformed_ciphertexts_give_fresh_secrets(void **state)
 			break;
 		}
 		for (int k = 0; k < 2; k++) {
-			assert_int_equal(private_key_decrypt_premaster(key, sealed, len, 0x0303, out[k]), ENGINE_OK);
+			assert_int_equal(private_key_decrypt_premaster(key, sealed, len, 0x0303, out[k]),
+					 ENGINE_OK);
 			assert_int_equal(out[k][0] << 8 | out[k][1], 0x0303);
 			assert_memory_not_equal(out[k] + 2, block + 210, 46);
 		}
@@ -247,14 +253,16 @@ static void openssl_understands_what_is_encrypted(void **state)
 		size_t len;
 		char path[80];
 		assert_true(pki_random(premaster, sizeof(premaster)));
-		assert_true(public_key_encrypt_premaster(public_key, premaster, sealed, sizeof(sealed), &len));
+		assert_true(
+			public_key_encrypt_premaster(public_key, premaster, sealed, sizeof(sealed), &len));
 		(void)snprintf(path, sizeof(path), "%s/in", dir);
 		FILE *file = fopen(path, "wb");
 		assert_non_null(file);
 		assert_int_equal(fwrite(sealed, 1, len, file), len);
 		assert_int_equal(fclose(file), 0);
-		(void)snprintf(command, sizeof(command), "openssl pkeyutl -decrypt -inkey %s/%s.key -in %s/in -out %s/out",
-			       pki_dir(), keys[k], dir, dir);
+		(void)snprintf(command, sizeof(command),
+			       "openssl pkeyutl -decrypt -inkey %s/%s.key -in %s/in -out %s/out", pki_dir(),
+			       keys[k], dir, dir);
 		assert_int_equal(system(command), 0);
 		(void)snprintf(path, sizeof(path), "%s/out", dir);
 		file = fopen(path, "rb");

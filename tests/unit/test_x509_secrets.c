@@ -16,9 +16,9 @@
 #include "engine/secret.h"
 #include "engine/x509_private.h"
 
-#define FLIP	   0x5555555555555555ULL
+#define FLIP       0x5555555555555555ULL
 #define FLIP_BYTE  0x55
-#define WINDOW	   8 /* bytes that count as a copy */
+#define WINDOW     8 /* bytes that count as a copy */
 #define MAX_NEEDLE 1200
 #define STACK_SIZE (256 * 1024)
 
@@ -306,7 +306,8 @@ static void use_step(struct step *step)
 	size_t n = private_key_schemes(key, false, schemes, SCHEMES_MAX);
 	drawn_are_secret = step->draw_secrets;
 	for (size_t i = 0; i < n; i++) {
-		assert_int_equal(private_key_sign(key, schemes[i], msg, sizeof(msg), sig, sizeof(sig), &len), ENGINE_OK);
+		assert_int_equal(private_key_sign(key, schemes[i], msg, sizeof(msg), sig, sizeof(sig), &len),
+				 ENGINE_OK);
 	}
 	drawn_are_secret = false;
 	if (private_key_can_decrypt(key)) {
@@ -318,7 +319,8 @@ static void use_step(struct step *step)
 static void check(const char *name, enum key_kind kind)
 {
 	char key[80];
-	struct step step = {.name = name, .draw_secrets = kind != KEY_RSA}; /* the salt of PSS is for all to see */
+	struct step step = {.name = name,
+			    .draw_secrets = kind != KEY_RSA}; /* the salt of PSS is for all to see */
 	(void)snprintf(key, sizeof(key), "%s.key", name);
 	look_for_key(key, kind);
 	assert_true(n_needles > 0);
@@ -400,13 +402,14 @@ static void keys_that_are_refused(void **state)
 
 static void encrypt_step(struct step *step)
 {
-	assert_true(public_key_encrypt_premaster(step->public_key, step->premaster, step->sealed, 512, &step->len));
+	assert_true(public_key_encrypt_premaster(step->public_key, step->premaster, step->sealed, 512,
+						 &step->len));
 }
 
 static void decrypt_step(struct step *step)
 {
-	assert_int_equal(private_key_decrypt_premaster(step->config->credentials[0].key, step->sealed, step->len, 0x0303,
-						       step->premaster),
+	assert_int_equal(private_key_decrypt_premaster(step->config->credentials[0].key, step->sealed,
+						       step->len, 0x0303, step->premaster),
 			 ENGINE_OK);
 }
 
@@ -421,8 +424,11 @@ static void premaster_secrets(void **state)
 		struct engine_config *anyone = engine_config_new(ENGINE_CLIENT);
 		const uint8_t *certs[] = {config->credentials[0].chain[0].data};
 		const size_t lens[] = {config->credentials[0].chain[0].len};
-		struct verify_request request = {
-			.config = anyone, .peer_role = ENGINE_SERVER, .certs = certs, .cert_lens = lens, .n_certs = 1};
+		struct verify_request request = {.config = anyone,
+						 .peer_role = ENGINE_SERVER,
+						 .certs = certs,
+						 .cert_lens = lens,
+						 .n_certs = 1};
 		struct verify_result result;
 		uint8_t premaster[PREMASTER_LEN], opened[PREMASTER_LEN], flipped[PREMASTER_LEN], sealed[512];
 		engine_config_set_verify(anyone, ENGINE_VERIFY_NONE);
@@ -431,7 +437,8 @@ static void premaster_secrets(void **state)
 		for (size_t k = 0; k < sizeof(flipped); k++) {
 			flipped[k] = premaster[k] ^ FLIP_BYTE;
 		}
-		struct step step = {.config = config, .public_key = result.key, .premaster = premaster, .sealed = sealed};
+		struct step step = {
+			.config = config, .public_key = result.key, .premaster = premaster, .sealed = sealed};
 		on_stack_of_its_own(&step, encrypt_step);
 		explicit_bzero(premaster, sizeof(premaster));
 		forget_needles();
@@ -446,7 +453,8 @@ static void premaster_secrets(void **state)
 		explicit_bzero(opened, sizeof(opened));
 		size_t decrypted = search();
 		if (encrypted != 0 || decrypted != 0) {
-			fail_msg("%s: %zu pieces left by encryption, %zu by decryption", names[i], encrypted, decrypted);
+			fail_msg("%s: %zu pieces left by encryption, %zu by decryption", names[i], encrypted,
+				 decrypted);
 		}
 		public_key_free(result.key);
 		engine_config_unref(anyone);
@@ -457,10 +465,8 @@ static void premaster_secrets(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(keys_on_curves),
-		cmocka_unit_test(ed25519_keys),
-		cmocka_unit_test(rsa_keys),
-		cmocka_unit_test(keys_that_are_refused),
+		cmocka_unit_test(keys_on_curves),    cmocka_unit_test(ed25519_keys),
+		cmocka_unit_test(rsa_keys),          cmocka_unit_test(keys_that_are_refused),
 		cmocka_unit_test(premaster_secrets),
 	};
 	return cmocka_run_group_tests(tests, setup, NULL);

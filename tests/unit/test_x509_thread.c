@@ -43,7 +43,8 @@ static bool one_round(const struct shared *shared, size_t round)
 	if (ok && private_key_can_decrypt(credential->key)) {
 		uint8_t sent[PREMASTER_LEN] = {3, 3, 7, (uint8_t)round}, received[PREMASTER_LEN];
 		ok = public_key_encrypt_premaster(result.key, sent, sig, sizeof(sig), &len) &&
-		     private_key_decrypt_premaster(credential->key, sig, len, 0x0303, received) == ENGINE_OK &&
+		     private_key_decrypt_premaster(credential->key, sig, len, 0x0303, received) ==
+			     ENGINE_OK &&
 		     memcmp(sent, received, sizeof(sent)) == 0;
 	}
 	public_key_free(result.key);

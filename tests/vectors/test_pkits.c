@@ -13,7 +13,7 @@
 #include "engine/x509_parse.h"
 #include "engine/x509_pem.h"
 
-#define FOLDER	  "/usr/lib/python3/dist-packages/cryptography_vectors/x509/PKITS_data"
+#define FOLDER    "/usr/lib/python3/dist-packages/cryptography_vectors/x509/PKITS_data"
 #define MAX_CERTS 500
 
 struct file {
@@ -28,16 +28,26 @@ static size_t n_files;
 
 /* Those whose names do not begin with Valid or Invalid, and those for which we are stricter, or not as able. */
 static const char *const refused[] = {
-	"DifferentPoliciesTest4EE", "DifferentPoliciesTest5EE", "DifferentPoliciesTest7EE", "DifferentPoliciesTest8EE",
-	"DifferentPoliciesTest9EE", "DifferentPoliciesTest12EE",
+	"DifferentPoliciesTest4EE",
+	"DifferentPoliciesTest5EE",
+	"DifferentPoliciesTest7EE",
+	"DifferentPoliciesTest8EE",
+	"DifferentPoliciesTest9EE",
+	"DifferentPoliciesTest12EE",
 	/* DSA */
 	"ValidDSA",
 	/* CRLs signed by a key that is not on the path */
-	"ValidBasicSelfIssuedCRLSigningKeyTest6EE", "ValidBasicSelfIssuedNewWithOldTest4EE",
+	"ValidBasicSelfIssuedCRLSigningKeyTest6EE",
+	"ValidBasicSelfIssuedNewWithOldTest4EE",
 	"ValidSeparateCertificateandCRLKeysTest19EE",
 	/* indirect CRLs, those for some reasons only, and those with a point that is named relative to the issuer */
-	"ValidIDPwithindirectCRLTest22EE", "ValidIDPwithindirectCRLTest24EE", "ValidIDPwithindirectCRLTest25EE",
-	"ValidcRLIssuer", "ValidonlySomeReasons", "ValiddistributionPointTest4EE", "ValiddistributionPointTest5EE",
+	"ValidIDPwithindirectCRLTest22EE",
+	"ValidIDPwithindirectCRLTest24EE",
+	"ValidIDPwithindirectCRLTest25EE",
+	"ValidcRLIssuer",
+	"ValidonlySomeReasons",
+	"ValiddistributionPointTest4EE",
+	"ValiddistributionPointTest5EE",
 	"ValiddistributionPointTest7EE",
 	/* on hold in the base CRL, taken back in a delta CRL, which we do not take */
 	"ValiddeltaCRLTest5EE",
@@ -62,7 +72,8 @@ static bool is_to_be_refused(const char *name)
 	if (is_among(accepted, sizeof(accepted) / sizeof(accepted[0]), name)) {
 		return false;
 	}
-	return strncmp(name, "Invalid", 7) == 0 || is_among(refused, sizeof(refused) / sizeof(refused[0]), name);
+	return strncmp(name, "Invalid", 7) == 0 ||
+	       is_among(refused, sizeof(refused) / sizeof(refused[0]), name);
 }
 
 static uint8_t *read_file(const char *folder, const char *name, size_t *len)
@@ -130,7 +141,8 @@ static void trust_the_root(struct engine_config *config)
 	struct engine_trust *trust = engine_trust_new();
 	uint8_t *der = read_file("certs", "TrustAnchorRootCertificate.crt", &len);
 	assert_true(pem_encode("CERTIFICATE", der, len, pem, sizeof(pem)));
-	assert_int_equal(engine_trust_add_pem(trust, (const uint8_t *)pem, strlen(pem), false, &n, why), ENGINE_OK);
+	assert_int_equal(engine_trust_add_pem(trust, (const uint8_t *)pem, strlen(pem), false, &n, why),
+			 ENGINE_OK);
 	engine_config_set_trust(config, trust);
 	engine_trust_unref(trust);
 	free(der);
