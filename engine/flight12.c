@@ -9,10 +9,13 @@
 #include "cert.h"
 #include "secret.h"
 
-#define SIGNATURE_MAX 512
+#define SIGNATURE_MAX           512
+/* Schemes of TLS 1.2 that any key can use that can sign in TLS 1.0 and 1.1. */
+#define SCHEME_RSA_PKCS1_SHA256 0x0401
+#define SCHEME_ECDSA_SHA256     0x0403
 /* Where the SHA-1 half of a transcript hash of TLS 1.0 and 1.1 begins. */
-#define MD5_LEN       16
-#define MD5_SHA1_LEN  36
+#define MD5_LEN                 16
+#define MD5_SHA1_LEN            36
 
 /* ---- secrets and keys ---- */
 
@@ -290,6 +293,15 @@ static bool judge_server_key(struct engine_hs *hs)
 	return true;
 }
 
+/* TLS 1.0 and 1.1 know neither Ed25519 nor RSA keys that are for RSASSA-PSS only. RFC 8422 5.10 */
+static bool judge_age(struct engine_hs *hs)
+{
+	return hs->version >= ENGINE_TLS12 || public_key_fits(hs->peer_key, SCHEME_RSA_PKCS1_SHA256, false) ||
+	       public_key_fits(hs->peer_key, SCHEME_ECDSA_SHA256, false) ||
+	       hs_fail(hs, ALERT_UNSUPPORTED_CERTIFICATE,
+		       "the key in the peer's certificate is of a kind that needs TLS 1.2");
+}
+
 bool hs12_judge_certificate(struct engine_hs *hs, struct rd body, struct rd ocsp, bool *is_empty)
 {
 	struct cert_chain chain = {.ocsp = ocsp};
@@ -302,7 +314,8 @@ bool hs12_judge_certificate(struct engine_hs *hs, struct rd body, struct rd ocsp
 		return hs->role == ENGINE_SERVER ||
 		       hs_fail(hs, ALERT_DECODE_ERROR, "the server sent no certificate");
 	}
-	return cert_judge_chain(hs, &chain) && (hs->role == ENGINE_SERVER || judge_server_key(hs));
+	return cert_judge_chain(hs, &chain) && (hs->role == ENGINE_SERVER || judge_server_key(hs)) &&
+	       judge_age(hs);
 }
 
 bool hs12_check_certificate(struct engine_hs *hs, const struct hs_message *msg, bool *is_empty)

@@ -738,6 +738,25 @@ static void test_bad_certificates_are_refused(void **unused)
 	}
 }
 
+/* RFC 8422 5.10 */
+static void test_old_versions_have_no_keys_that_are_newer(void **unused)
+{
+	static const uint16_t versions[] = {0x0301, 0x0302};
+
+	(void)unused;
+	for (size_t i = 0; i < N(versions); i++) {
+		const struct raw12_hello hello = {.version = versions[i], .suites = "c013"};
+		struct engine_config *own = client_with("client-ed25519");
+		struct raw12 raw;
+
+		begin_asking(&raw, LEGACY, ENGINE_CLIENT_AUTH_REQUEST, &hello);
+		raw12_send_certificate(&raw, &own->credentials[0]);
+		raw12_expect_alert(&raw, ALERT_UNSUPPORTED_CERTIFICATE, "Ed25519");
+		raw12_end(&raw);
+		engine_config_unref(own);
+	}
+}
+
 /* A CertificateVerify that is right but for one thing. */
 static void test_bad_proofs_are_refused(void **unused)
 {
@@ -1001,6 +1020,7 @@ int main(void)
 		cmocka_unit_test(test_clients_prove_their_certificates_in_each_version),
 		cmocka_unit_test(test_a_client_without_certificate_is_let_in_or_not),
 		cmocka_unit_test(test_bad_certificates_are_refused),
+		cmocka_unit_test(test_old_versions_have_no_keys_that_are_newer),
 		cmocka_unit_test(test_bad_proofs_are_refused),
 		cmocka_unit_test(test_a_proof_is_for_this_handshake_and_this_key),
 		cmocka_unit_test(test_the_request_names_kinds_schemes_and_authorities),
