@@ -71,6 +71,12 @@ static enum missing find_missing(const struct engine_config *cfg, uint16_t versi
 	return missing;
 }
 
+/* Ed25519 and RSASSA-PSS keys are of TLS 1.2 and later, RFC 8422 5.1.1, RFC 8446 4.2.3 */
+static bool scheme_is_old(uint16_t scheme)
+{
+	return scheme != 0x0807 && !(scheme >= 0x0809 && scheme <= 0x080b);
+}
+
 /* May and can the key sign with a scheme that goes with this suite? */
 static bool can_sign(const struct engine_config *cfg, const struct credential *credential,
 		     const struct suite *suite, uint16_t version)
@@ -80,8 +86,8 @@ static bool can_sign(const struct engine_config *cfg, const struct credential *c
 		private_key_schemes(credential->key, version == ENGINE_TLS13, schemes, SCHEMES_MAX);
 
 	for (size_t i = 0; i < n && credential_may_sign(credential); i++) {
-		if (version < ENGINE_TLS12) { /* Ed25519 is of TLS 1.2 and later, RFC 8422 5.1.1 */
-			if (schemes[i] != 0x0807 && auth_of_scheme(schemes[i]) == suite->auth) {
+		if (version < ENGINE_TLS12) {
+			if (scheme_is_old(schemes[i]) && auth_of_scheme(schemes[i]) == suite->auth) {
 				return true;
 			}
 		} else if (scheme_is_allowed(&cfg->algorithms, schemes[i]) &&
@@ -114,7 +120,7 @@ static bool server_fits(const struct engine_config *cfg, const struct credential
 			const struct suite *suite, uint16_t version)
 {
 	if (suite->kx == KX_RSA) {
-		return is_rsa(credential) && credential_may_encipher(credential);
+		return credential_may_encipher(credential);
 	}
 	return has_group(cfg, suite, version) && can_sign(cfg, credential, suite, version);
 }

@@ -146,7 +146,8 @@ const char *engine_suite_find(const char *name, const char **nearest)
 const char *engine_group_find(const char *name, const char **nearest)
 {
 	static const char *const aliases[] = {
-		"P-256", "secp256r1", "prime256v1", "secp256r1", "P-384", "secp384r1", NULL,
+		"P-256",     "secp256r1", "prime256v1", "secp256r1", "P-384",
+		"secp384r1", "P-521",     "secp521r1",  NULL,
 	};
 
 	return find_name(aliases, engine_group_at, name, nearest);

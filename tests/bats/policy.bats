@@ -339,3 +339,15 @@ explain() { run --separate-stderr "$TLSHIM" explain --policy "$POLICY" "$@"; }
 	done
 	[ "$n" -ge 5 ]
 }
+
+@test "the manual page and the README tell of every option, group and profile" {
+	local root=$BATS_TEST_DIRNAME/../.. word words
+	words=$(sed -n 's/^\t\[OPTION_[A-Z_]*\] = { "\([a-z-]*\)".*/\1/p' "$root/policy/options.c")
+	[ "$(wc -w <<<"$words")" -ge 24 ]
+	words+=" $(sed -n '/^static const struct group groups/,/^};/s/.*"\(.*\)".*/\1/p' "$root/engine/suites.c")"
+	[ "$(wc -w <<<"$words")" -ge 31 ]
+	for word in $words modern default legacy; do
+		grep -qF -- "$word" "$root/policy/tlshim-policy.5" || fail "not in the manual page: $word"
+		grep -qF -- "$word" "$root/README.md" || fail "not in the README: $word"
+	done
+}

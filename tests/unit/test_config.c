@@ -120,6 +120,7 @@ static void names_are_found_in_any_case_and_as_openssl_spells_them(void **state)
 		{ engine_group_find, "X25519", "x25519", NULL },
 		{ engine_group_find, "p-256", "secp256r1", NULL },
 		{ engine_group_find, "prime256v1", "secp256r1", NULL },
+		{ engine_group_find, "P-521", "secp521r1", NULL },
 		{ engine_group_find, "x25591", NULL, "x25519" },
 		{ engine_group_find, "sect163k1", NULL, NULL },
 		{ engine_scheme_find, "Ed25519", "ed25519", NULL },
@@ -362,6 +363,9 @@ static void a_configuration_is_judged_as_a_whole(void **state)
 		{ LEGACY, ONLY_10, { KXRSA }, { 0 }, { 0 }, { "server-p384" }, ENGINE_ERR_CONFIG, "can never be used" },
 		{ LEGACY, ONLY_10, { 0 }, { 0 }, { 0 }, { "server-ed25519" }, ENGINE_ERR_CONFIG, "(Ed25519) can never be used" },
 		{ LEGACY, FROM_10, { 0 }, { 0 }, { 0 }, { "server-ed25519" }, ENGINE_OK, "TLS 1.0 will never be spoken" },
+		{ LEGACY, FROM_10, { 0 }, { 0 }, { 0 }, { "server-pss" }, ENGINE_OK, "TLS 1.0 will never be spoken" },
+		{ LEGACY, ONLY_10, { 0 }, { 0 }, { 0 }, { "server-p521" }, ENGINE_OK, NULL },
+		{ SERVER, FROM_12, { 0 }, { 0 }, { 0 }, { "server-pss" }, ENGINE_OK, NULL },
 		{ CLIENT, ONLY_12, { RSA12 }, { 0 }, { 0 }, { "client" }, ENGINE_OK, NULL }, /* RFC 5246 7.4.8 */
 		{ CLIENT, ONLY_13, { 0 }, { 0 }, { "rsa_pss_rsae_sha256" }, { "client" }, ENGINE_OK, "can never be used" },
 	};
@@ -592,22 +596,11 @@ static void there_is_room_for_eight_credentials_and_ten_certificates(void **stat
 	engine_config_unref(config);
 
 	config = engine_config_new(ENGINE_SERVER);
-	size_t len;
-	char *cert = pki_text("server.pem", &len);
-	char *key = pki_text("server.key", &len);
-	char *text = calloc(12, strlen(cert));
-	for (int i = 0; i < 10; i++) {
-		strcat(text, cert);
-	}
-	assert_int_equal(add_text(config, text, key, why), ENGINE_OK);
+	assert_true(pki_add_credential(config, "chain-under-deep-9.pem", "under-deep-9.key", why));
 	assert_int_equal(config->credentials[0].n_chain, 10);
-	strcat(text, cert);
-	assert_int_equal(add_text(config, text, key, why), ENGINE_ERR_CONFIG);
+	assert_false(pki_add_credential(config, "chain-under-deep-10.pem", "under-deep-10.key", why));
 	assert_non_null(strstr(why, "too long"));
 	engine_config_unref(config);
-	free(cert);
-	free(key);
-	free(text);
 	assert_int_equal(n_live, 0);
 }
 
