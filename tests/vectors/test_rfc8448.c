@@ -141,6 +141,55 @@ static void check_flight(struct state *s, const struct wire *flight, const struc
 	assert_true(finished);
 }
 
+/* The ClientHello's one binder is that of the PSK. RFC 8446 4.2.11.2 */
+static void check_binder(const struct suite *suite, const struct wire *psk, const struct wire *client_hello)
+{
+	uint8_t hash[CRYPTO_MAX_HASH_LEN], binder[CRYPTO_MAX_HASH_LEN];
+	struct keysched13 ks = {.stage = KEYSCHED13_NONE};
+	struct rd message = message_of(client_hello);
+	struct client_hello hello;
+	struct offered_psks offer;
+	struct rd truncated, sent;
+
+	assert_true(hello_parse_client(body_of(client_hello), &hello));
+	assert_true(ext_parse_offered_psks(extension(hello.extensions, 41), &offer));
+	assert_int_equal(offer.n_identities, 1);
+	assert_int_equal(offer.n_binders, 1);
+	assert_true(rd_vec8(&offer.binders, &sent, 32, 32) && rd_end(&offer.binders));
+	assert_true(rd_bytes(&message, &truncated, message.left - 2 - 1 - 32));
+	assert_true(crypto_digest(suite->hash, truncated.p, truncated.left, hash));
+	assert_true(keysched13_init(&ks, suite, psk->data, psk->len));
+	assert_true(keysched13_binder(&ks, hash, binder));
+	assert_memory_equal(binder, sent.p, 32);
+	keysched13_wipe(&ks);
+	assert_false(keysched13_binder(&ks, hash, binder));
+}
+
+/* The PSK that this ticket stands for, and its name, are those of the trace behind. RFC 8446 4.6.1 */
+static void check_ticket(const struct state *s, const uint8_t *hash, const struct wire *message,
+			 const struct trace *next)
+{
+	const struct wire psk = from_hex(next->psk);
+	const struct wire client_hello = from_hex(next->client_hello);
+	struct rd in = rd_of(message->data, message->len);
+	struct rd view, nonce, ticket, identity;
+	uint8_t computed[CRYPTO_MAX_HASH_LEN];
+	struct offered_psks offer;
+	struct client_hello hello;
+	struct secret secret;
+	uint32_t age;
+
+	assert_true(rd_bytes(&in, &view, 4 + 8) && rd_vec8(&in, &nonce, 0, 255) &&
+		    rd_vec16(&in, &ticket, 1, 65535));
+	assert_true(keysched13_resumption_secret(&s->ks, hash, &secret));
+	assert_true(keysched13_ticket_psk(s->suite->hash, secret.data, nonce.p, nonce.left, computed));
+	assert_memory_equal(computed, psk.data, 32);
+	assert_true(hello_parse_client(body_of(&client_hello), &hello));
+	assert_true(ext_parse_offered_psks(extension(hello.extensions, 41), &offer));
+	assert_true(ext_next_psk_identity(&offer.identities, &identity, &age));
+	assert_true(rd_equal(identity, ticket));
+}
+
 /* Key agreement from the client's side; the share in its ClientHello must be the private key's. */
 static void agree(struct state *s, const struct trace *trace, const struct wire *client_hello,
 		  const struct wire *server_hello)
@@ -196,16 +245,20 @@ static void retry(struct state *s, const struct trace *trace)
 	add(s, message_of(&request));
 }
 
-static void run_trace(const struct trace *trace)
+static void run_trace(const struct trace *trace, const struct trace *next)
 {
 	const struct wire client_hello = from_hex(trace->client_hello);
 	const struct wire server_hello = from_hex(trace->server_hello);
 	struct engine_keys client = {.seq = 0}, server = {.seq = 0};
 	struct state s = {.suite = suite_find(0x1301), .cipher = engine_cipher_new()};
-	uint8_t hash[CRYPTO_MAX_HASH_LEN];
+	uint8_t hash[CRYPTO_MAX_HASH_LEN], final_hash[CRYPTO_MAX_HASH_LEN];
 	struct wire data;
 
 	assert_true(crypto_hash_init(&s.transcript, s.suite->hash));
+	if (trace->psk != NULL) {
+		data = from_hex(trace->psk);
+		check_binder(s.suite, &data, &client_hello);
+	}
 	if (trace->client_hello_1 != NULL) {
 		retry(&s, trace);
 	}
@@ -221,6 +274,7 @@ static void run_trace(const struct trace *trace)
 		add(&s, rd_of((const uint8_t *)"\x05\0\0", 4)); /* EndOfEarlyData */
 	}
 	check_flight(&s, &data, &s.ks.client_handshake_traffic_secret);
+	assert_true(crypto_hash_peek(&s.transcript, final_hash));
 
 	assert_true(keysched13_derive_application(&s.ks, hash));
 	assert_true(keysched13_traffic_keys(s.suite, s.ks.client_application_traffic_secret.data, &client));
@@ -228,6 +282,9 @@ static void run_trace(const struct trace *trace)
 	if (trace->ticket != NULL) {
 		data = reopen(&s, &server, trace->ticket, CONTENT_HANDSHAKE);
 		assert_int_equal(data.data[0], HS_NEW_SESSION_TICKET);
+		if (next != NULL && next->psk != NULL) {
+			check_ticket(&s, final_hash, &data, next);
+		}
 	}
 	if (trace->client_data != NULL) {
 		data = reopen(&s, &client, trace->client_data, CONTENT_APPLICATION_DATA);
@@ -247,10 +304,12 @@ static void run_trace(const struct trace *trace)
 
 static void test_all_traces(void **unused)
 {
+	const size_t n = sizeof(traces) / sizeof(traces[0]);
+
 	(void)unused;
-	for (size_t i = 0; i < sizeof(traces) / sizeof(traces[0]); i++) {
+	for (size_t i = 0; i < n; i++) {
 		print_message("# %s\n", traces[i].name);
-		run_trace(&traces[i]);
+		run_trace(&traces[i], i + 1 < n ? &traces[i + 1] : NULL);
 	}
 }
 
