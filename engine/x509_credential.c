@@ -18,6 +18,7 @@ static enum engine_err read_chain(struct credential *credential, struct view tex
 static enum engine_err read_key(struct credential *credential, struct view text,
 				char why[static ENGINE_REASON_MAX]);
 static enum engine_err check_pair(const struct credential *credential, char why[static ENGINE_REASON_MAX]);
+static void order_chain(struct credential *credential);
 
 static enum engine_err out_of_memory(char why[static ENGINE_REASON_MAX])
 {
@@ -58,6 +59,7 @@ enum engine_err engine_config_add_credential(struct engine_config *cfg, const ui
 		drop(&credential);
 		return err;
 	}
+	order_chain(&credential);
 	cfg->credentials[cfg->n_credentials++] = credential;
 	return ENGINE_OK;
 }
@@ -351,4 +353,64 @@ static enum engine_err check_pair(const struct credential *credential, char why[
 	(void)snprintf(why, ENGINE_REASON_MAX,
 		       "the private key does not belong to the certificate of %s (%s)", subject, name);
 	return ENGINE_ERR_CONFIG;
+}
+
+/* How well could issuer have issued cert? 0: not at all */
+static unsigned issuer_fits(const struct certificate *cert, const struct certificate *issuer)
+{
+	if (!name_equal(cert->issuer, issuer->subject)) {
+		return 0;
+	}
+	const bool told = cert->authority_key_id.len > 0 && issuer->subject_key_id.len > 0;
+	return told && !view_equal(cert->authority_key_id, issuer->subject_key_id) ? 1 : 2;
+}
+
+/* Which of the certificates from number k on comes next behind its predecessor? k itself if none does. */
+static size_t find_next(const struct credential *credential, size_t k)
+{
+	struct certificate cert, candidate;
+	size_t best = k;
+	unsigned best_fit = 0;
+	if (!parse_again(&credential->chain[k - 1], &cert) || certificate_is_self_issued(&cert)) {
+		return k;
+	}
+	for (size_t i = k; i < credential->n_chain; i++) {
+		const unsigned fit =
+			parse_again(&credential->chain[i], &candidate) ? issuer_fits(&cert, &candidate) : 0;
+		if (fit > best_fit) {
+			best_fit = fit;
+			best = i;
+		}
+	}
+	return best;
+}
+
+/*
+ * Put each certificate behind the one that it certifies, as TLS 1.2 demands (RFC 5246 7.4.2), and leave away what is there
+ * twice. What belongs to none, another way to the top perhaps, stays behind.
+ */
+static void order_chain(struct credential *credential)
+{
+	size_t n = 1;
+	for (size_t i = 1; i < credential->n_chain; i++) {
+		struct der *der = &credential->chain[i];
+		bool twice = false;
+		for (size_t k = 0; k < n; k++) {
+			twice |= view_equal(view_of(credential->chain[k].data, credential->chain[k].len),
+					    view_of(der->data, der->len));
+		}
+		if (twice) {
+			engine_release(der->data);
+		} else {
+			credential->chain[n++] = *der;
+		}
+	}
+	credential->n_chain = n;
+	for (size_t k = 1; k < n; k++) {
+		const size_t i = find_next(credential, k);
+		const struct der next = credential->chain[i];
+		/* the others keep their order */
+		memmove(&credential->chain[k + 1], &credential->chain[k], (i - k) * sizeof(next));
+		credential->chain[k] = next;
+	}
 }

@@ -107,6 +107,60 @@ static void chains_fit_schemes_or_not(void **state)
 	}
 }
 
+static void chains_are_put_in_order(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *files, *order;
+	} cases[] = {
+		{"under-inter2.pem inter2.pem inter.pem ca.pem", "under-inter2 inter2 inter ca "},
+		{"under-inter2.pem ca.pem inter.pem inter2.pem", "under-inter2 inter2 inter ca "},
+		{"under-inter2.pem inter.pem inter2.pem", "under-inter2 inter2 inter "},
+		{"under-inter2.pem under-inter2.pem inter2.pem inter.pem inter2.pem",
+		 "under-inter2 inter2 inter "},
+		{"under-inter2.pem other-ca.pem inter.pem ca-rsa.pem inter2.pem",
+		 "under-inter2 inter2 inter other-ca ca-rsa "},
+		{"under-inter2.pem", "under-inter2 "},
+		{"under-inter2.pem inter.pem", "under-inter2 inter "},
+	};
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		char list[200], why[ENGINE_REASON_MAX];
+		char *rest = NULL;
+		size_t len = 0, key_len;
+		char *chain = calloc(1, 1 << 16);
+		char *key = pki_text("under-inter2.key", &key_len);
+		struct engine_config *config = engine_config_new(ENGINE_SERVER);
+		(void)snprintf(list, sizeof(list), "%s", cases[i].files);
+		for (char *name = strtok_r(list, " ", &rest); name != NULL;
+		     name = strtok_r(NULL, " ", &rest)) {
+			size_t more;
+			char *text = pki_text(name, &more);
+			memcpy(chain + len, text, more);
+			len += more;
+			free(text);
+		}
+		assert_int_equal(engine_config_add_credential(config, (const uint8_t *)chain, len,
+							      (const uint8_t *)key, key_len, why),
+				 ENGINE_OK);
+		char found[200] = "";
+		const struct credential *credential = &config->credentials[0];
+		for (size_t k = 0; k < credential->n_chain; k++) {
+			struct certificate cert;
+			const char *what;
+			char name[80];
+			assert_true(certificate_parse(
+				view_of(credential->chain[k].data, credential->chain[k].len), &cert, &what));
+			certificate_text(&cert, name, sizeof(name));
+			size_t used = strlen(found);
+			(void)snprintf(found + used, sizeof(found) - used, "%.40s ", name + 3);
+		}
+		assert_string_equal(found, cases[i].order);
+		engine_config_unref(config);
+		free(chain);
+		free(key);
+	}
+}
+
 static void authorities_are_named_and_found(void **state)
 {
 	(void)state;
@@ -157,6 +211,7 @@ int main(void)
 		cmocka_unit_test(names_choose_a_credential),
 		cmocka_unit_test(key_usage_says_what_a_key_may_do),
 		cmocka_unit_test(chains_fit_schemes_or_not),
+		cmocka_unit_test(chains_are_put_in_order),
 		cmocka_unit_test(authorities_are_named_and_found),
 	};
 	return cmocka_run_group_tests(tests, pki_setup, NULL);
