@@ -63,8 +63,9 @@ def s_client_report(out, want):
     }
     if got["version"] == "1":
         got["version"] = "1.0"
-    if match := re.search(rb"Server Temp Key: (?:ECDH, )?(\w+)", out):
-        got["group"] = GROUP_OF.get(match[1].decode(), want.group)
+    match = re.search(rb"Server Temp Key: (?:ECDH, )?(\w+)", out)
+    if match and match[1] != b"DH":
+        got["group"] = GROUP_OF[match[1].decode()]
     if want.scheme and not got["resumed"]:
         digest = re.search(rb"Peer signing digest: (\w+)", out)
         kind = re.search(rb"Peer signature type: ([\w-]+)", out)
@@ -166,8 +167,9 @@ def s_server_report(out, want):
         "resumed": b"Reused session-id" in out,
         "client": subject[1].decode() if subject else "",
     }
-    if match := re.search(rb"\xb3\x03\x02\x01(.)$", session, re.S):
-        got["group"] = GROUP_NUMBERS.get(match[1])
+    match = re.search(rb"\xb3\x03\x02\x01(.)$", session, re.S)
+    if match and match[1] in GROUP_NUMBERS:
+        got["group"] = GROUP_NUMBERS[match[1]]
     return got
 
 
@@ -240,7 +242,78 @@ def refused_s_server(want, host, options, reason, logged):
     yield
 
 
+# ---- renegotiation, status ----
+
+
+def renegotiating_s_client(port, allowed):
+    """It begins to renegotiate in the midst of data."""
+    with s_client(port, "-tls1_2") as process:
+        process.write(PAYLOAD)
+        process.expect_text(PAYLOAD, "the echo")
+        start = len(process.out)
+        process.write_now(b"R\n")
+        process.expect("RENEGOTIATING", "err")
+        if not allowed:
+            if process.finish() == 0 or b"no renegotiation" not in process.err:
+                fail("s_client is not told that there is no renegotiation")
+            yield
+            return
+        process.expect("verify return:1(.*\n)+.*verify return:1", "err", process.err.find(b"RENEGOTIATING"))
+        process.write(REPLY)
+        process.expect_text(REPLY, "the echo after it", start)
+        process.write(b"Q\n")
+        process.finish()
+    report = server.report()
+    if report["end"] != "clean" or report["size"] != len(PAYLOAD) + len(REPLY):
+        fail(f"our server: {report}")
+    yield
+
+
+def renegotiating_s_server(want, host, letter, allowed):
+    """It asks for a new handshake, with R for our certificate too."""
+    port = it.free_port()
+    with s_server(port, want, "-tls1_2", "-CAfile", trust()) as process:
+        process.expect("^ACCEPT")
+        client.call(host, port, expect=REPLY * 2 if allowed else REPLY)
+        process.expect_text(PAYLOAD, "what our client sent")
+        it.time.sleep(0.1)
+        process.write_now(letter + b"\n")
+        if not allowed:
+            process.expect("no renegotiation", "err")
+            client.report()
+            yield
+            return
+        process.expect("^SSL_do_handshake -> 1")
+        process.write_now(REPLY * 2)
+        client.answer()
+        process.expect("^DONE|^ERROR")
+        if b"ERROR" in process.out or b"error" in process.err:
+            fail("s_server had an error")
+        if letter == b"R" and b"depth=0 O = tlshim test, CN = client" not in process.err:
+            fail("s_server has not seen our certificate")
+    yield
+
+
+def stapled_to_s_client(port, options, status):
+    with s_client(port, *options, "-status") as process:
+        talk_as_client(process, PAYLOAD)
+        if f"Cert Status: {status}".encode() not in process.out:
+            fail(f"s_client does not say that the status is {status}")
+    server.served(PAYLOAD)
+    yield
+
+
 # ---- the rows ----
+
+
+def parameters():
+    """Diffie-Hellman with a group of RFC 7919."""
+    path = it.scratch() / "ffdhe2048.pem"
+    if not path.exists():
+        subprocess.run(
+            ["openssl", "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048", "-out", path], check=True
+        )  # fmt: skip
+    return path
 
 
 def to_us(what, version, function, *arguments, phases=None):
@@ -311,7 +384,54 @@ for tickets in 0, 1, 5:
     to_them(f"{tickets} tickets", "1.3", against_s_server, usual, client.address(), options, ONCE, phases=ONCE)
 to_them("stateful tickets", "1.3", against_s_server, usual, client.address("verify chain"), ["-tls1_3", "-no_ticket"])
 
+# TLS 1.2: sessions without tickets, status of certificates, falling back, renegotiation.
+usual, port = it.as_they_like("1.2"), server.for_want(it.as_they_like("1.2"))
+to_us("session ids", "1.2", against_s_client, usual, port, ["-tls1_2", "-no_ticket"])
+to_them("session ids", "1.2", against_s_server, usual, client.address(), ["-tls1_2", "-no_ticket"])
+options = ["-tls1_2", "-fallback_scsv"]
+to_us("a client that fell back is told so", "1.2", refused_s_client, port, options, "inappropriate fallback", phases=ONCE)
+options = ["-tls1_2", "-client_renegotiation"]
+to_us("renegotiation is refused", "1.2", renegotiating_s_client, port, False, phases=ONCE)
+to_us("renegotiation in profile legacy", "1.2", renegotiating_s_client, server.for_want(usual, *it.LEGACY), True, phases=ONCE)
+to_them("renegotiation is refused", "1.2", renegotiating_s_server, usual, client.address(), b"r", False, phases=ONCE)
+for letter, what in (b"r", ""), (b"R", ", with a certificate"):
+    want = usual._replace(client="client") if letter == b"R" else usual
+    address = client.for_want(want, *it.LEGACY)
+    to_them(f"renegotiation in profile legacy{what}", "1.2", renegotiating_s_server, usual, address, letter, True, phases=ONCE)
+
+# The certificate's status, stapled.
+for version in it.VERSIONS:
+    usual, flag = it.as_they_like(version), [f"-tls1_{version[2]}"]
+    ours = server.for_want(usual, f"ocsp-response {PKI}/good.ocsp")
+    to_us("stapled status", version, stapled_to_s_client, ours, flag, "good", phases=ONCE)
+    theirs = [*flag, "-status_file", PKI / "good.ocsp"]
+    to_them("stapled status good", version, against_s_server, usual, client.address("require-ocsp yes"), theirs)
+    theirs = [*flag, "-status_file", PKI / "revoked.ocsp"]
+    said = (theirs, "EKEYREJECTED", "revoked")
+    to_them("stapled status revoked", version, refused_s_server, usual, client.address(), *said, phases=ONCE)
+
+# What is old: one by one, and the CBC suites with and without encrypt-then-mac.
+for want in it.legacy_variations():
+    options = narrow(want)
+    to_us(f"{want.suite}, legacy", want.version, against_s_client, want, server.for_want(want, *it.LEGACY), options)
+    theirs = client.for_want(want, *it.LEGACY)
+    to_them(f"{want.suite}, legacy", want.version, against_s_server, want, theirs, [*options, "-dhparam", parameters()])
+    if "CBC" in want.suite and it.SUITE[want.suite].exchange == "RSA":
+        what = f"{want.suite}, legacy, no encrypt-then-mac"
+        options = [*options, "-no_etm"]
+        to_us(what, want.version, against_s_client, want, server.for_want(want, *it.LEGACY), options, ONCE, phases=ONCE)
+        to_them(what, want.version, against_s_server, want, client.for_want(want, *it.LEGACY), options, ONCE, phases=ONCE)
+
 # What is never done.
+usual, port = it.as_they_like("1.3"), server.for_want(it.as_they_like("1.3"))
+for cipher in "aNULL", "eNULL", "CAMELLIA", "AESCCM":
+    options = ["-tls1_2", "-cipher", f"{cipher}:@SECLEVEL=0"]
+    ours = server.for_want(it.as_they_like("1.2", "rsa-both"), *it.LEGACY)
+    to_us(f"{cipher}, even with legacy", "1.2", refused_s_client, ours, options, "handshake failure", phases=ONCE)
+for version, flag in (("1.1", "-tls1_1"), ("1.0", "-tls1")):
+    options = [flag, "-cipher", "ALL:@SECLEVEL=0"]
+    ours = server.for_want(it.as_they_like("1.2", "rsa-both"), "profile legacy")
+    to_us("profile legacy alone", version, refused_s_client, ours, options, "protocol version", phases=ONCE)
 for version, flag in (("1.1", "-tls1_1"), ("1.0", "-tls1")):
     options = [flag, "-cipher", "ALL:@SECLEVEL=0"]
     to_us("refused", version, refused_s_client, port, options, "protocol version", f"at most TLS {version}", phases=ONCE)

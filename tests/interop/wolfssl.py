@@ -126,7 +126,7 @@ for version in it.VERSIONS:
         to_us(group, version, want, server.for_want(want, *ours), [])
         to_them(group, version, want, client.for_want(want, *ours), [])
     usual = it.as_they_like(version)
-    for options in ["-f"], ["-N"], ["-F", "1"]:
+    for options in ["-f"], ["-F", "1"]:
         to_us(" ".join(options), version, usual, server.for_want(usual), options)
     to_us("ALPN", version, usual, server.for_want(usual, "alpn http/1.1 h2"), ["-L", "F:h2,foo"])
 

@@ -165,6 +165,7 @@ def call_one(order):
 
 
 def call():
+    say(ready=True)
     for line in sys.stdin:
         call_one(json.loads(line))
 
