@@ -29,6 +29,29 @@ serves() {
 @test "a child whose parent has gone before it serves" { serves orphan 50; }
 @test "a child that is forked after the parent has read goes on with the connection" { serves early 100; }
 
+# say_hello OPTION…: a connection of OpenSSL's client, with what it says of it.
+say_hello() {
+	(echo hello && sleep 0.2) | limited openssl s_client -connect "127.0.0.1:$port" -CAfile "$PKI/ca.pem" "$@" 2>&1
+}
+# count_resumed OPTION…: of 12 connections made with the session of one before them, how many were resumed.
+count_resumed() {
+	local n=0 turn
+	rm -f session
+	say_hello "$@" -sess_out session >first.log
+	for turn in {1..12}; do
+		n=$((n + $(say_hello "$@" -sess_in session | grep -c "^Reused")))
+	done
+	echo "$n"
+}
+
+@test "what one worker began, any other resumes: by ticket, and by session id" {
+	start_shim server "$PROGS/fork_server" prefork "$port"
+	wait_listen "$port"
+	assert_equal "$(count_resumed -tls1_3)" 12
+	assert_equal "$(count_resumed -tls1_2)" 12
+	assert_equal "$(count_resumed -tls1_2 -no_ticket)" 12
+}
+
 @test "OpenSSL and GnuTLS both see a clean end of a child's 100 kB answer" {
 	start_shim server "$PROGS/fork_server" child "$port" 100000
 	wait_listen "$port"
