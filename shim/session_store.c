@@ -166,7 +166,7 @@ static struct slot *choose(struct slot *set, const uint8_t *id, int64_t now)
 		}
 		oldest = slot->order < oldest->order ? slot : oldest;
 	}
-	if (n_same >= SAME_NAME_MAX) {
+	if (same && n_same >= SAME_NAME_MAX) {
 		return same;
 	}
 	return unused ? unused : oldest;
