@@ -75,7 +75,7 @@ static int next_raw(uint8_t tag, struct view *in)
 
 static int next(struct reader *r)
 {
-	struct view before = r->rest;
+	struct view before;
 	int c = next_raw(r->tag, &r->rest);
 	if (c != ' ') {
 		r->started = true;
