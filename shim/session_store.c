@@ -146,7 +146,8 @@ static bool is_named(const struct slot *slot, const uint8_t *id)
 
 static void empty(struct slot *slot)
 {
-	explicit_bzero(slot, sizeof(*slot));
+	/* other processes see this memory, so no compiler may leave it out */
+	memset(slot, 0, sizeof(*slot));
 }
 
 /* Where a new session of that name goes: a free slot, the name's oldest if it has enough, else the oldest of all. */
