@@ -36,7 +36,8 @@ special.append(("KeyUpdate each 16 KiB", renewing, {}))
 CERTS = ["server-p384", "server-ed25519", "rsa-both", "rsa3072-both", "rsa4096-both"]
 
 for version in it.VERSIONS:
-    it.agent_rows("JSSE", usual_java, version, ["group"], groups=[], schemes=[], certs=CERTS)
+    # JSSE puts its own chain into its tickets, and we do not keep tickets that are so long.
+    it.agent_rows("JSSE", usual_java, version, ["group"], (False,), groups=[], schemes=[], certs=CERTS)
     for what, agent, members in special:
         if version == "1.2" and what.startswith(("rsa", "KeyUpdate")):
             continue
@@ -51,4 +52,8 @@ for version in it.VERSIONS:
            titles=it.both(f"JSSE to us, TLS {version}, ALPN"))  # fmt: skip
     it.row(it.agent_is_server, usual_java, usual, it.client.address("alpn h2 http/1.1"), alpn,
            titles=it.both(f"us to JSSE, TLS {version}, ALPN"))  # fmt: skip
+renegotiate = {**it.wants_of(it.as_they_like("1.2"), narrow=False), "renegotiate": "yes"}
+it.row(it.agent_is_client, usual_java, it.as_they_like("1.2"), it.server.for_want(it.as_they_like("1.2"), *it.LEGACY),
+       renegotiate, titles=it.both("JSSE to us, TLS 1.2, renegotiation in profile legacy"))  # fmt: skip
+it.legacy_agent_rows("JSSE", usual_java)
 it.main()

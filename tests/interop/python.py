@@ -24,4 +24,6 @@ for version in it.VERSIONS:
            titles=it.both(f"Python to us, TLS {version}, ALPN"))  # fmt: skip
     it.row(it.agent_is_server, python, usual, it.client.address("alpn h2 http/1.1"), alpn,
            titles=it.both(f"us to Python, TLS {version}, ALPN"))  # fmt: skip
+# Without parameters that it is given it has no DHE as a server.
+it.legacy_agent_rows("Python", python, lambda want: "DHE_RSA" in want.suite and "ECDHE" not in want.suite)
 it.main()

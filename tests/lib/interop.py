@@ -635,8 +635,8 @@ class Agent(Process):
     listen   port version suite group scheme cert key ca client=require tickets=no alpn: a server that echoes; it
              closes first when a text ends with the line "shutdown". Reports did=listen, and did=served for each
              connection, with version suite resumed group peer alpn size end
-    connect  host port text=FILE first=yes|no resume=yes|no and the above: sends the text and wants it back, then
-             closes first or waits for the end. Reports did=connect and the above, and same
+    connect  host port text=FILE first=yes|no resume=yes|no renegotiate=yes and the above: sends the text and wants
+             it back (renegotiates when half of it is), then closes first or waits for the end. Reports did=connect and the above, and same
     """
 
     def __init__(self, *command, **other):
@@ -658,6 +658,17 @@ class Agent(Process):
             if words.get("did") == did:
                 words["resumed"] = words.get("resumed") == "true"
                 return words
+
+
+def legacy_agent_rows(name, agent, without=lambda want: False):
+    """The suites of the legacy profile, but for those that the library is without."""
+    for want in legacy_variations():
+        if not without(want):
+            title = f"TLS {want.version}, {want.suite}, legacy"
+            row(agent_is_client, agent, want, server.for_want(want, *LEGACY), wants_of(want),
+                titles=both(f"{name} to us, {title}"))  # fmt: skip
+            row(agent_is_server, agent, want, client.for_want(want, *LEGACY), wants_of(want),
+                titles=both(f"us to {name}, {title}"))  # fmt: skip
 
 
 def lazily(*command, **other):
@@ -692,9 +703,11 @@ def agent_is_client(agent, want, port, words, phases=None, host="127.0.0.1"):
     if want.client:
         words = {**words, "cert": cert_file(want.client), "key": PKI / f"{want.client}.key"}
     for resumed in PHASES if phases is None else phases:
-        text = PAYLOAD if resumed else PAYLOAD_SHUTDOWN
-        path = text_file(text, "text" if resumed else "text-shutdown")
-        agent().order("connect", host=host, port=port, text=path, first="yes" if resumed else "no",
+        # Who wants to renegotiate closes first.
+        first = resumed or "renegotiate" in words
+        text = PAYLOAD if first else PAYLOAD_SHUTDOWN
+        path = text_file(text, "text" if first else "text-shutdown")
+        agent().order("connect", host=host, port=port, text=path, first="yes" if first else "no",
                       resume="yes" if resumed else "no", **words)  # fmt: skip
         got = agent().report("connect")
         if got["end"] != "clean" or got["same"] != "true":
@@ -723,7 +736,7 @@ def agent_is_server(agent, want, host, words, phases=None):
         yield
 
 
-def agent_rows(name, agent, version, unknown=(), **limits):
+def agent_rows(name, agent, version, unknown=(), long_phases=PHASES, **limits):
     """The usual rows for a library with an agent, both ways. It cannot be told the members of Want that are unknown."""
     for what, want in variations(version, **limits):
         want = want._replace(**{member: "" for member in unknown if getattr(want, member) not in what})
@@ -738,8 +751,8 @@ def agent_rows(name, agent, version, unknown=(), **limits):
     long = usual._replace(cert="long-chain")
     row(agent_is_client, agent, long, server.for_want(long), words,
         titles=both(f"{name} to us with a chain of ten certificates, TLS {version}"))  # fmt: skip
-    row(agent_is_server, agent, long, client.for_want(long), words,
-        titles=both(f"us to {name} with a chain of ten certificates, TLS {version}"))  # fmt: skip
+    row(agent_is_server, agent, long, client.for_want(long), words, long_phases,
+        titles=both(f"us to {name} with a chain of ten certificates, TLS {version}")[: len(long_phases)])  # fmt: skip
 
 
 def tap(ok, number, title, note=""):

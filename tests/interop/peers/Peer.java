@@ -180,7 +180,7 @@ public class Peer {
 
 	static void configure(SSLSocket socket, Map<String, String> order) throws Exception {
 		SSLParameters parameters = socket.getSSLParameters();
-		parameters.setProtocols(new String[] { "TLSv" + order.get("version") });
+		parameters.setProtocols(new String[] { "TLSv" + order.get("version").replace("1.0", "1") });
 		if (order.containsKey("suite")) {
 			parameters.setCipherSuites(new String[] { order.get("suite") });
 		}
@@ -203,7 +203,7 @@ public class Peer {
 
 	static void report(SSLSocket socket, Map<String, String> words) {
 		SSLSession session = socket.getSession();
-		words.put("version", session.getProtocol().replace("TLSv", ""));
+		words.put("version", session.getProtocol().equals("TLSv1") ? "1.0" : session.getProtocol().substring(4));
 		words.put("suite", session.getCipherSuite());
 		words.put("alpn", String.valueOf(socket.getApplicationProtocol()));
 		try {
@@ -281,13 +281,13 @@ public class Peer {
 			// In turns: JSSE's own renewal of keys does not bear a reader and a writer at once.
 			for (int sent = 0, n; sent < text.length; sent += 20000) {
 				int end = Math.min(text.length, sent + 20000);
+				if (sent == 40000 && order.containsKey("renegotiate")) {
+					socket.startHandshake();
+				}
 				socket.getOutputStream().write(text, sent, end - sent);
 				while (have < end && (n = in.read(received, have, end - have)) >= 0) {
 					have += n;
 				}
-			}
-			if (order.containsKey("renegotiate")) {
-				socket.startHandshake();
 			}
 			if (order.get("first").equals("yes")) {
 				socket.shutdownOutput();

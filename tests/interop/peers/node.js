@@ -16,7 +16,8 @@ function say(what) {
 }
 
 function options(order) {
-	const all = { minVersion: `TLSv${order.version}`, maxVersion: `TLSv${order.version}` };
+	const version = order.version === '1.0' ? 'TLSv1' : `TLSv${order.version}`;
+	const all = { minVersion: version, maxVersion: version };
 	if (order.cert) {
 		all.cert = fs.readFileSync(order.cert);
 		all.key = fs.readFileSync(order.key);
@@ -25,7 +26,7 @@ function options(order) {
 		all.ca = fs.readFileSync(order.ca);
 	}
 	if (order.suite) {
-		all.ciphers = order.suite;
+		all.ciphers = version < 'TLSv1.2' ? `${order.suite}:@SECLEVEL=0` : order.suite;
 	}
 	if (order.group) {
 		all.ecdhCurve = order.group.split(' ').map((group) => GROUPS[group] || group).join(':');
@@ -36,6 +37,9 @@ function options(order) {
 	if (order.alpn) {
 		all.ALPNProtocols = order.alpn.split(' ');
 	}
+	if (order.suite && order.suite.startsWith('TLS_DHE')) {
+		all.dhparam = 'auto';
+	}
 	if (order.tickets === 'no') {
 		all.secureOptions = crypto.constants.SSL_OP_NO_TICKET;
 	}
@@ -45,7 +49,7 @@ function options(order) {
 function report(socket, state) {
 	const peer = socket.getPeerCertificate();
 	const said = {
-		version: socket.getProtocol().replace('TLSv', ''),
+		version: { TLSv1: '1.0' }[socket.getProtocol()] || socket.getProtocol().replace('TLSv', ''),
 		suite: socket.getCipher().standardName,
 		resumed: socket.isSessionReused(),
 		peer: (peer && peer.subject && peer.subject.CN) || '',
@@ -55,7 +59,7 @@ function report(socket, state) {
 		end: state.error || 'clean',
 	};
 	const temporary = socket.getEphemeralKeyInfo && socket.getEphemeralKeyInfo();
-	if (temporary && temporary.name) {
+	if (temporary && temporary.name && temporary.type === 'ECDH') {
 		said.group = GROUP_OF[temporary.name] || temporary.name;
 	}
 	return said;
@@ -103,7 +107,8 @@ function connect(order) {
 	const all = options(order);
 	const state = { size: 0, same: true };
 	let said;
-	let renegotiated = order.renegotiate !== 'yes';
+	const half = order.renegotiate === 'yes' ? text.length >> 1 : 0;
+	let renegotiated = false;
 	all.host = order.host;
 	all.port = Number(order.port);
 	all.servername = 'localhost';
@@ -113,27 +118,23 @@ function connect(order) {
 	}
 	const socket = tls.connect(all, () => {
 		said = report(socket, state);
-		socket.write(text);
+		socket.write(half ? text.subarray(0, half) : text);
 	});
 	socket.on('session', (ticket) => { session = ticket; });
 	socket.on('data', (data) => {
 		state.same = state.same && data.equals(text.subarray(state.size, state.size + data.length));
 		state.size += data.length;
-		if (state.size < text.length) {
-			return;
-		}
-		if (!renegotiated) {
+		if (state.size === half && half && !renegotiated) {
 			renegotiated = true;
-			state.size = 0;
 			socket.renegotiate({}, (error) => {
 				if (error) {
 					state.error = error.code || error.message;
 					socket.destroy();
 				} else {
-					socket.write(text);
+					socket.write(text.subarray(half));
 				}
 			});
-		} else if (order.first === 'yes') {
+		} else if (state.size === text.length && order.first === 'yes') {
 			socket.end();
 		}
 	});

@@ -18,7 +18,7 @@ def say(did, **words):
 
 
 def standard_names():
-    lines = subprocess.run(["openssl", "ciphers", "-stdname", "ALL:COMPLEMENTOFALL"], capture_output=True, text=True)
+    lines = subprocess.run(["openssl", "ciphers", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"], capture_output=True, text=True)
     return {words[2]: words[0] for words in map(str.split, lines.stdout.splitlines())}
 
 
@@ -29,6 +29,8 @@ NAME_OF = {standard: name for name, standard in STANDARD_NAME_OF.items()}
 def context_for(order, is_server):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if is_server else ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = context.maximum_version = {
+        "1.0": ssl.TLSVersion.TLSv1,
+        "1.1": ssl.TLSVersion.TLSv1_1,
         "1.2": ssl.TLSVersion.TLSv1_2,
         "1.3": ssl.TLSVersion.TLSv1_3,
     }[order["version"]]
@@ -37,8 +39,8 @@ def context_for(order, is_server):
         context.load_cert_chain(order["cert"], order["key"])
     if order.get("client"):
         context.verify_mode = ssl.CERT_REQUIRED
-    if order.get("suite") in NAME_OF and order["version"] == "1.2":
-        context.set_ciphers(NAME_OF[order["suite"]])
+    if order.get("suite") in NAME_OF and order["version"] != "1.3":
+        context.set_ciphers(NAME_OF[order["suite"]] + (":@SECLEVEL=0" if order["version"] < "1.2" else ""))
     if order.get("group") in CURVES:
         context.set_ecdh_curve(CURVES[order["group"]])
     if "alpn" in order:
@@ -52,7 +54,7 @@ def report(tls):
     certificate = tls.getpeercert()
     subject = dict(part[0] for part in certificate["subject"]) if certificate else {}
     return {
-        "version": tls.version().replace("TLSv", ""),
+        "version": {"TLSv1": "1.0"}.get(tls.version(), tls.version()[4:]),
         "suite": STANDARD_NAME_OF[tls.cipher()[0]],
         "resumed": "true" if tls.session_reused else "false",
         "peer": subject.get("commonName", ""),
