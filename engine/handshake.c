@@ -259,7 +259,7 @@ static bool on_change_cipher_spec12(struct engine_hs *hs, struct rd in)
 		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE, "a ChangeCipherSpec out of order");
 	}
 	if (!rd_u8(&in, &value) || !rd_end(&in)) {
-		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed ChangeCipherSpec");
+		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE, "malformed ChangeCipherSpec");
 	}
 	if (value != 1) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a ChangeCipherSpec of unknown type");

@@ -365,8 +365,8 @@ static void test_change_cipher_spec_has_one_form_and_one_place(void **unused)
 		const char *what, *body;
 		uint8_t alert;
 	} forms[] = {
-		{"empty", "", ALERT_DECODE_ERROR},
-		{"two bytes", "01 01", ALERT_DECODE_ERROR},
+		{"empty", "", ALERT_UNEXPECTED_MESSAGE},
+		{"two bytes", "01 01", ALERT_UNEXPECTED_MESSAGE},
 		{"type 0", "00", ALERT_ILLEGAL_PARAMETER},
 		{"type 2", "02", ALERT_ILLEGAL_PARAMETER},
 	};
