@@ -61,7 +61,7 @@ def report(text, want):
     ).groups()
     got = {"version": version, "resumed": False}
     group = re.search(r"ECDHE-(\w+)", exchange or "")
-    if group:
+    if group and group[1] in GROUP_OF:
         got["group"] = GROUP_OF[group[1]]
     if want.suite and not rest.startswith(cipher_of(SUITE[want.suite])):
         fail(f"GnuTLS says {words}, expected {want.suite}")
@@ -122,6 +122,17 @@ def commands_of_gnutls_cli(port, options, commands):
         if process.finish():
             fail("gnutls-cli failed")
     server.served(PAYLOAD + it.REPLY * len(commands))
+    yield
+
+
+def stapled_to_gnutls_cli(port, options):
+    with gnutls_cli(port, *options) as process:
+        process.write(PAYLOAD)
+        process.expect_text(PAYLOAD, "the echo")
+        process.process.stdin.close()
+        if process.finish() or not re.search(r"Options:.*OCSP status request", log_of_cli()):
+            fail("gnutls-cli does not say that there was a status")
+    server.served(PAYLOAD)
     yield
 
 
@@ -202,5 +213,30 @@ for version in it.VERSIONS:
 port = server.for_want(it.as_they_like("1.3"))
 priority = narrow(it.as_they_like("1.3"))
 to_us("KeyUpdate", "1.3", commands_of_gnutls_cli, port, priority, [b"^rekey^", b"^rekey1^"], phases=ONCE)
+
+# What is old, and CBC without encrypt-then-mac.
+for want in it.legacy_variations():
+    if it.SUITE[want.suite].digest == "SHA384" and "CBC" in want.suite:
+        continue  # not among GnuTLS's priorities any more
+    theirs = narrow(want)
+    ours = server.for_want(want, *it.LEGACY)
+    to_us(f"{want.suite}, legacy", want.version, against_gnutls_cli, want, ours, theirs)
+    to_them(f"{want.suite}, legacy", want.version, against_gnutls_serv, want, client.for_want(want, *it.LEGACY), theirs)
+    if "RSA_WITH_AES_128_CBC" in want.suite and "DHE" not in want.suite:
+        theirs = [theirs[0], theirs[1] + ":%NO_ETM"]
+        what = f"{want.suite}, legacy, no encrypt-then-mac"
+        to_us(what, want.version, against_gnutls_cli, want, ours, theirs, ONCE, phases=ONCE)
+        address = client.for_want(want, *it.LEGACY)
+        to_them(what, want.version, against_gnutls_serv, want, address, theirs, ONCE, phases=ONCE)
+usual = it.as_they_like("1.2")
+port = server.for_want(usual, *it.LEGACY)
+commands = [b"^renegotiate^", b"^renegotiate^"]
+to_us("renegotiation in profile legacy", "1.2", commands_of_gnutls_cli, port, narrow(usual), commands, phases=ONCE)
+for version in it.VERSIONS:
+    usual = it.as_they_like(version)
+    address, theirs = client.address("require-ocsp yes"), [*narrow(usual), "--ocsp-response", PKI / "good.ocsp"]
+    to_them("stapled status", version, against_gnutls_serv, usual, address, theirs, ONCE, phases=ONCE)
+    ours = server.for_want(usual, f"ocsp-response {PKI}/good.ocsp")
+    to_us("stapled status", version, stapled_to_gnutls_cli, ours, narrow(usual), phases=ONCE)
 
 it.main()
