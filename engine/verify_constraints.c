@@ -244,6 +244,17 @@ static enum answer match_email(struct view name, struct view base, enum question
 		       : NO;
 }
 
+/* Nothing but digits and dots: an address, which such constraints cannot be held against. */
+static bool is_address_like(struct view host)
+{
+	for (size_t i = 0; i < host.len; i++) {
+		if (host.data[i] != '.' && (host.data[i] < '0' || host.data[i] > '9')) {
+			return false;
+		}
+	}
+	return true;
+}
+
 /* base: a host or ".domain", held against the host of the URI's authority; without a host there is no
  * telling. */
 static enum answer match_uri(struct view name, struct view base)
@@ -268,7 +279,7 @@ static enum answer match_uri(struct view name, struct view base)
 	if (behind_last(host, ':', &part)) {
 		host.len -= part.len + 1;
 	}
-	if (host.len == 0) {
+	if (host.len == 0 || is_address_like(host)) {
 		return UNKNOWN;
 	}
 	bool below_only = base.len > 0 && base.data[0] == '.';
