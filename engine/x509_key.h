@@ -62,6 +62,9 @@ void key_view_name(const struct key_view *key, char out[static KEY_NAME_MAX]);
 /* Read an AlgorithmIdentifier (contents) of a certificate's signature.  RFC 5280 4.1.1.2, RFC 4055, RFC 5758
  */
 must_check enum key_fault signature_algorithm_parse(struct view algorithm, struct signature_algorithm *out);
+/* Read RSASSA-PSS-params, of a signature or a key; KEY_OK, or why they cannot be used.  RFC 4055 3.1 */
+must_check enum key_fault signature_pss_parse(struct view parameters, enum signature_hash *hash,
+					      uint32_t *salt_len);
 /* Check a signature; false also if kind and key do not go together. */
 must_check bool key_view_verify(const struct key_view *key, struct signature_algorithm how,
 				const uint8_t *msg, size_t msg_len, const uint8_t *sig, size_t sig_len);
