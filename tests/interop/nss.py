@@ -32,7 +32,7 @@ def database():
     run("certutil", "-N", "-d", f"sql:{path}", "--empty-password")
     for name in "ca", "ca-rsa":
         run("certutil", "-A", "-d", f"sql:{path}", "-n", name, "-t", "CT,C,", "-i", PKI / f"{name}.pem")
-    for name in [*CLIENTS, *SERVERS, "long-chain", "ca"]:
+    for name in [*CLIENTS, *SERVERS, "long-chain"]:
         bundle = path / f"{name}.p12"
         run("openssl", "pkcs12", "-export", "-in", it.cert_file(name), "-inkey", PKI / f"{name}.key",
             "-name", name, "-passout", "pass:", "-out", bundle)  # fmt: skip
@@ -121,6 +121,36 @@ def against_tstclnt(want, port, options, phases=PHASES, commands=("-u",)):
         yield
 
 
+def refused_tstclnt(port, options):
+    text = it.text_file(PAYLOAD_SHUTDOWN, "text-shutdown")
+    with Process("tstclnt", "-h", "localhost", "-p", port, "-d", nss, "-v", "-A", text, *options) as process:
+        if process.finish() == 0 or b"SSL_ERROR_INAPPROPRIATE_FALLBACK_ALERT" not in process.err:
+            fail("tstclnt is not told that it should not fall back")
+    yield
+
+
+def renegotiating_tstclnt(port, options):
+    """It sends its text without waiting for the end of the second handshake."""
+    text = it.talk.payload(2000, b"shutdown")
+    path = it.text_file(text, "short-text")
+    with Process("tstclnt", "-h", "localhost", "-p", port, "-d", nss, "-v", "-r", 1, "-A", path, *options) as process:
+        if process.finish() or process.out != text or process.err.count(b"SSL version 3") != 2:
+            fail("tstclnt has not renegotiated")
+    server.served(text)
+    if len(server.connections(2)) != 2:
+        fail("our log does not tell of two handshakes")
+    yield
+
+
+def stapled_to_tstclnt(port, options):
+    text = it.text_file(PAYLOAD_SHUTDOWN, "text-shutdown")
+    with Process("tstclnt", "-h", "localhost", "-p", port, "-d", nss, "-v", "-T", "-A", text, *options) as process:
+        if process.finish() or b"Received 1 Cert Status items" not in process.err:
+            fail("tstclnt does not say that there was a status")
+    server.served(PAYLOAD_SHUTDOWN)
+    yield
+
+
 def against_strsclnt(port, options):
     """A hundred connections from four threads, with a request each. Fails if too few are resumed, unless told not to."""
     with Process("strsclnt", "-p", port, "-d", nss, "-c", 100, "-t", 4, "-u", *options, "localhost") as process:
@@ -206,6 +236,28 @@ for version in it.VERSIONS:
     to_us("no certificate where one is requested", version, against_tstclnt, usual, asks, flag)
     asks = [*flag, "-r"]
     to_them("no certificate where one is requested", version, against_selfserv, usual, client.address(), asks)
+# What is old: NSS has no CBC with SHA-384, and DHE only where it is asked for.
+for want in it.legacy_variations():
+    suite = SUITE[want.suite]
+    if suite.digest == "SHA384" and "CBC" in suite.cipher or suite.exchange == "DHE":
+        continue
+    theirs = narrow(want)
+    # A rule for a range of versions, since our suites are for all of them.
+    ours = server.for_want(want, "profile legacy", *it.by_us(want, "suite"))
+    to_us(f"{want.suite}, legacy", want.version, against_tstclnt, want, ours, narrow(want._replace(suite="")))
+    to_them(f"{want.suite}, legacy", want.version, against_selfserv, want, client.for_want(want, *it.LEGACY), theirs)
+usual = it.as_they_like("1.2")
+to_us("session ids", "1.2", against_tstclnt, usual, server.for_want(usual), narrow(usual), PHASES, ())
+to_them("session ids", "1.2", against_selfserv, usual, client.address(), narrow(usual), PHASES, ())
+fallen = ["-V", "tls1.2:tls1.2", "-K"]
+to_us("a client that fell back is told so", "1.2", refused_tstclnt, server.for_want(usual), fallen, phases=ONCE)
+ours = server.for_want(usual, *it.LEGACY)
+to_us("renegotiation in profile legacy", "1.2", renegotiating_tstclnt, ours, narrow(usual), phases=ONCE)
+for version in it.VERSIONS:
+    usual = it.as_they_like(version)
+    # selfserv signs a status itself, with SHA-1: we refuse that, so there is nothing to test in the other direction.
+    ours = server.for_want(usual, f"ocsp-response {PKI}/good.ocsp")
+    to_us("stapled status", version, stapled_to_tstclnt, ours, narrow(usual), phases=ONCE)
 port = server.for_want(it.as_they_like("1.3", "rsa-both"))
 row(against_strsclnt, port, ["-N"], titles=["strsclnt to us, a hundred connections in full"])
 if True in PHASES:
