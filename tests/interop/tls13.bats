@@ -117,7 +117,7 @@ against_s_client() {
 		against_s_server -cert p256.pem -key p256.key -groups ${group%:*} --
 		[ "$output" = olleh ]
 		grep -q "${group#*:}" client.log
-		against_s_client -groups P-521:${group%:*} -- -c p256.pem -k p256.key
+		against_s_client -groups X448:${group%:*} -- -c p256.pem -k p256.key
 		[ "$output" = hello ]
 		grep -q "${group#*:}" server.log
 	done
@@ -168,14 +168,14 @@ against_s_client() {
 	grep -q "failed: certificate refused" client.log
 }
 
-@test "peers that only speak TLS 1.2 are refused with protocol_version" {
-	against_s_client -tls1_2 -- -c p256.pem -k p256.key
+@test "peers that only speak TLS 1.1 are refused with protocol_version" {
+	against_s_client -tls1_1 -cipher ALL:@SECLEVEL=0 -- -c p256.pem -k p256.key
 	[ -z "$output" ]
-	grep -q "the peer offers at most TLS 1.2" server.log
+	grep -q "the peer offers at most TLS 1.1" server.log
 	grep -q "protocol version" client.log
 	local port
 	port=$(free_port)
-	openssl s_server -accept "$port" -naccept 1 -tls1_2 -rev -cert p256.pem -key p256.key </dev/null >server.log 2>&1 3>&- &
+	openssl s_server -accept "$port" -naccept 1 -tls1_1 -cipher ALL:@SECLEVEL=0 -rev -cert p256.pem -key p256.key </dev/null >server.log 2>&1 3>&- &
 	PEER=$!
 	wait_listening "$port"
 	run "$CLI" client -n localhost -C ca.pem "127.0.0.1:$port"
