@@ -286,6 +286,7 @@ bool cert_judge_chain(struct engine_hs *hs, const struct cert_chain *chain)
 		hs->peer_key = result.key;
 		/* a peer that does not hold the key comes to no end, and leaves no session behind */
 		hs->peer_is_authenticated = hs->config->verify != ENGINE_VERIFY_NONE;
+		hs->peer_not_after = result.not_after;
 		return true;
 	}
 	public_key_free(result.key);

@@ -83,7 +83,7 @@ bool client12_judge_resumption(struct engine_hs *hs)
 			       "the server resumes a session with another kind of master secret");
 	}
 	hs->resumed = true;
-	hs->established = session->established;
+	hs->resumable_until = session->resumable_until;
 	hs->peer_is_authenticated = session->peer_is_authenticated;
 	memcpy(hs->hs12.master_secret, session->secret, HS12_MASTER_SECRET_LEN);
 	memcpy(hs->peer_subject, session->peer_subject, sizeof(session->peer_subject));

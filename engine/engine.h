@@ -305,7 +305,7 @@ struct engine_conn {
 	uint8_t resumption_secret[48];
 	uint8_t session_id[ENGINE_SESSION_ID_LEN]; /* where they are kept; zeros: they are not */
 	uint32_t session_lifetime; /* for how long at most, seconds */
-	int64_t established;	/* when the handshake was done, or the full one that it resumed */
+	int64_t resumable_until; /* no session behind this connection outlives that, as engine_env's now() */
 	uint8_t peer_is_authenticated; /* by a certificate, then or now */
 	char peer_subject[ENGINE_SUBJECT_MAX]; /* for logs, cut off; "" if there is none */
 

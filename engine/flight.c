@@ -337,7 +337,7 @@ void hs_complete(struct engine_hs *hs)
 	conn->resumed = hs->resumed;
 	conn->peer_is_authenticated = hs->peer_is_authenticated;
 	copy_text(conn->peer_subject, sizeof(conn->peer_subject), 0, hs->peer_subject);
-	conn->established = hs->resumed ? hs->established : engine_now();
+	conn->resumable_until = session_end(hs, engine_now());
 	conn->session_lifetime = hs->config->session_lifetime;
 	memcpy(conn->session_id, hs->version == ENGINE_TLS13 ? hs->session_name13 : hs->session_name12,
 	       sizeof(conn->session_id));

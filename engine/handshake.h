@@ -237,7 +237,8 @@ struct engine_hs {
 
 	/* resumption */
 	struct session *session; /* offered (client) or taken up (server); NULL: none */
-	int64_t established;	 /* resumed: when the full handshake was */
+	int64_t peer_not_after;	 /* end of the peer's certificate; 0: it has shown none */
+	int64_t resumable_until; /* resumed: as in its session */
 	bool psk_is_useful;	 /* server of TLS 1.3: the client knows psk_dhe_ke */
 	bool psk_was_offered;	 /* in the first ClientHello */
 	/* client: where sessions are kept, zeros: nowhere; of TLS 1.2 and older, and of TLS 1.3 */

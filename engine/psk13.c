@@ -220,7 +220,7 @@ static void describe(const struct engine_conn *conn, struct session *session)
 	session->suite = conn->suite;
 	session->peer_is_authenticated = conn->peer_is_authenticated != 0;
 	session->issued = engine_now();
-	session->established = conn->established;
+	session->resumable_until = conn->resumable_until;
 	session->alpn_len = conn->alpn_len;
 	memcpy(session->alpn, conn->alpn, sizeof(session->alpn));
 	memcpy(session->peer_subject, conn->peer_subject, sizeof(conn->peer_subject));
@@ -240,12 +240,14 @@ void session13_keep_ticket(const struct engine_conn *conn, struct rd body)
 	}
 	memset(&session, 0, sizeof(session));
 	describe(conn, &session);
-	session.lifetime = message.ticket_lifetime < conn->session_lifetime ? message.ticket_lifetime
-									    : conn->session_lifetime;
+	session.lifetime =
+		session_lifetime(message.ticket_lifetime < conn->session_lifetime ? message.ticket_lifetime
+										  : conn->session_lifetime,
+				 &session);
 	session.age_add = message.ticket_age_add;
 	session.secret_len = (uint8_t)crypto_hash_len(suite->hash);
 	session.ticket_len = (uint16_t)message.ticket.left;
-	if (rd_copy(&message.ticket, session.ticket, message.ticket.left) &&
+	if (session.lifetime != 0 && rd_copy(&message.ticket, session.ticket, message.ticket.left) &&
 	    keysched13_ticket_psk(suite->hash, conn->resumption_secret, message.ticket_nonce.p,
 				  message.ticket_nonce.left, session.secret)) {
 		session_put(conn->session_id, &session);

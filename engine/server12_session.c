@@ -50,7 +50,7 @@ static void take_up(struct engine_hs *hs, const struct session *session)
 	hs->resumed = true;
 	hs->suite = suite_find(session->suite);
 	hs->group = NULL;
-	hs->established = session->established;
+	hs->resumable_until = session->resumable_until;
 	hs->peer_is_authenticated = session->peer_is_authenticated;
 	memcpy(hs->peer_subject, session->peer_subject, sizeof(hs->peer_subject));
 	memcpy(hs->hs12.master_secret, session->secret, HS12_MASTER_SECRET_LEN);

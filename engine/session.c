@@ -78,7 +78,7 @@ bool session_pack(const struct session *session, struct wr *out)
 	wr_u8(out, (uint8_t)((session->extended_master_secret ? FLAG_EXTENDED_MASTER_SECRET : 0) |
 			     (session->peer_is_authenticated ? FLAG_PEER_IS_AUTHENTICATED : 0)));
 	put_i64(out, session->issued);
-	put_i64(out, session->established);
+	put_i64(out, session->resumable_until);
 	wr_u32(out, session->lifetime);
 	wr_u32(out, session->age_add);
 	put_vec8(out, session->secret, session->secret_len);
@@ -100,7 +100,7 @@ static bool unpack(struct rd in, struct session *session)
 
 	if (!rd_u8(&in, &form) || form != FORM || !rd_u16(&in, &session->version) ||
 	    !rd_u16(&in, &session->suite) || !rd_u8(&in, &flags) || (flags & ~FLAGS_ALL) != 0 ||
-	    !take_i64(&in, &session->issued) || !take_i64(&in, &session->established) ||
+	    !take_i64(&in, &session->issued) || !take_i64(&in, &session->resumable_until) ||
 	    !rd_u32(&in, &session->lifetime) || !rd_u32(&in, &session->age_add) ||
 	    !take_vec8(&in, session->secret, sizeof(session->secret), &session->secret_len) ||
 	    !take_vec8(&in, session->alpn, sizeof(session->alpn), &session->alpn_len) ||
@@ -174,13 +174,30 @@ void session_free(struct session *session)
 
 bool session_is_fresh(const struct session *session, int64_t now)
 {
-	/* differences of numbers that may be anything: compare before subtracting */
-	if (session->established > session->issued || session->established < 0 || now < 0 ||
-	    session->issued > now + CLOCK_SKEW) {
+	/* numbers that may be anything: bounds before differences */
+	if (now < 0 || session->issued < 0 || session->issued > now + CLOCK_SKEW ||
+	    session->resumable_until <= now) {
 		return false;
 	}
 	return now - session->issued < (int64_t)session->lifetime &&
-	       now - session->established < ENGINE_SESSION_LIFETIME_MAX;
+	       session->resumable_until - session->issued <= ENGINE_SESSION_LIFETIME_MAX;
+}
+
+int64_t session_end(const struct engine_hs *hs, int64_t now)
+{
+	const int64_t end = now + ENGINE_SESSION_LIFETIME_MAX;
+
+	if (hs->resumed) {
+		return hs->resumable_until;
+	}
+	return hs->peer_is_authenticated && hs->peer_not_after < end ? hs->peer_not_after : end;
+}
+
+uint32_t session_lifetime(uint32_t seconds, const struct session *session)
+{
+	const int64_t most = session->resumable_until - session->issued;
+
+	return most <= 0 ? 0 : most < (int64_t)seconds ? (uint32_t)most : seconds;
 }
 
 bool session_begin(const struct engine_hs *hs, struct session *session)
@@ -194,13 +211,13 @@ bool session_begin(const struct engine_hs *hs, struct session *session)
 	session->extended_master_secret = hs->hs12.extended_master_secret;
 	session->peer_is_authenticated = hs->peer_is_authenticated;
 	session->issued = engine_now();
-	session->established = hs->resumed ? hs->established : session->issued;
-	session->lifetime = hs->config->session_lifetime;
+	session->resumable_until = session_end(hs, session->issued);
+	session->lifetime = session_lifetime(hs->config->session_lifetime, session);
 	session->alpn_len = hs->alpn_len;
 	memcpy(session->alpn, hs->alpn, sizeof(session->alpn));
 	memcpy(session->server_name, hs->server_name, sizeof(session->server_name));
 	memcpy(session->peer_subject, hs->peer_subject, sizeof(session->peer_subject));
-	return true;
+	return session->lifetime != 0;
 }
 
 bool session_has_peer(const struct engine_config *config, const struct session *session)
@@ -217,7 +234,7 @@ void session_resume(struct engine_hs *hs)
 	const struct session *session = hs->session;
 
 	hs->resumed = true;
-	hs->established = session->established;
+	hs->resumable_until = session->resumable_until;
 	hs->peer_is_authenticated = session->peer_is_authenticated;
 	memcpy(hs->peer_subject, session->peer_subject, sizeof(hs->peer_subject));
 }

@@ -23,7 +23,7 @@ struct session {
 	bool extended_master_secret; /* TLS 1.2 and older, RFC 7627 5.3 */
 	bool peer_is_authenticated;  /* by a certificate that was verified */
 	int64_t issued;              /* as engine_now() */
-	int64_t established;         /* when the full handshake behind it was */
+	int64_t resumable_until;     /* however often it is renewed */
 	uint32_t lifetime;           /* seconds from issued */
 	uint32_t age_add;            /* TLS 1.3, RFC 8446 4.6.1 */
 	uint8_t alpn_len;
@@ -48,14 +48,21 @@ struct session *session_hold(const struct session *session);
 void session_free(struct session *session);
 
 /*
- * Is it valid at this time: issued, not in the future, and neither older than its lifetime nor more than
- * ENGINE_SESSION_LIFETIME_MAX away from the full handshake behind it?
+ * Is it valid at this time: not issued in the future, and neither at the end of its lifetime nor of that of all sessions
+ * behind the same full handshake?
  */
 must_check bool session_is_fresh(const struct session *session, int64_t now);
 
 /*
+ * When sessions that descend from this handshake end, however often they are renewed: ENGINE_SESSION_LIFETIME_MAX behind
+ * the full handshake, and not later than the peer's certificate.  RFC 8446 4.6.1
+ */
+int64_t session_end(const struct engine_hs *hs, int64_t now);
+/* So many seconds, or fewer if the session ends earlier; issued and resumable_until are set. */
+uint32_t session_lifetime(uint32_t seconds, const struct session *session);
+/*
  * Begin a session with what the handshake negotiated: version, suite, names, who the peer is, times. secret, ticket and
- * session id are the caller's. False if the configuration wants no resumption.
+ * session id are the caller's. False if the configuration wants no resumption, or if its end has come.
  */
 must_check bool session_begin(const struct engine_hs *hs, struct session *session);
 

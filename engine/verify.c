@@ -221,6 +221,7 @@ static bool take_leaf(struct verifier *v)
 				   "certificate of the %s is damaged: %s", verify_peer_name(v), what);
 	}
 	certificate_text(&v->certs[0], v->result->subject, sizeof(v->result->subject));
+	v->result->not_after = v->certs[0].not_after;
 	v->result->may_sign = certificate_may(&v->certs[0], KEY_USAGE_DIGITAL_SIGNATURE);
 	v->result->may_encipher = certificate_may(&v->certs[0], KEY_USAGE_KEY_ENCIPHERMENT);
 	v->n_certs = 1;

@@ -100,6 +100,7 @@ struct verify_result {
 	/* What the leaf's keyUsage allows its key: digitalSignature, keyEncipherment. Also with ENGINE_VERIFY_NONE. */
 	bool may_sign, may_encipher;
 	char subject[128];		/* of the leaf, "CN=localhost" or its first SAN */
+	int64_t not_after;		/* of the leaf */
 	uint8_t alert;			/* on failure: RFC 8446 6.2 certificate alerts */
 	char reason[ENGINE_REASON_MAX]; /* on failure: a sentence for the log: what failed, for which certificate */
 };

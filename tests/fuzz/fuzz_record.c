@@ -200,7 +200,7 @@ static void begin(const struct protection *how)
 	/* tickets become sessions */
 	memset(both.conn[to].session_id, 's', sizeof(both.conn[to].session_id));
 	both.conn[to].session_lifetime = 7200;
-	both.conn[to].established = PAIR_NOW;
+	both.conn[to].resumable_until = PAIR_NOW + 86400;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -73,7 +73,7 @@ static void try_new_session_ticket(struct rd in)
 		.suite = 0x1301,
 		.session_id = {1},
 		.session_lifetime = 7200,
-		.established = PAIR_NOW,
+		.resumable_until = PAIR_NOW + 86400,
 	};
 	struct session session;
 

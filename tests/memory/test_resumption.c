@@ -95,7 +95,7 @@ static void test_a_second_handshake_is_resumed(void **unused)
 	check_data();
 	assert_int_equal(pair_n_sessions(), 2);
 	assert_false(pair.conn[ENGINE_CLIENT].resumed);
-	full = pair.conn[ENGINE_SERVER].established;
+	full = pair.conn[ENGINE_SERVER].resumable_until;
 	pair_end(&pair);
 	pair_set_now(PAIR_NOW + 10);
 	shake(pair_config(ENGINE_CLIENT), pair_config(ENGINE_SERVER));
@@ -108,7 +108,7 @@ static void test_a_second_handshake_is_resumed(void **unused)
 	assert_string_equal(engine_hs_server_name(pair.hs[ENGINE_SERVER]), "localhost");
 	assert_int_equal(pair.conn[ENGINE_CLIENT].scheme, 0);
 	assert_int_not_equal(pair.conn[ENGINE_CLIENT].group, 0);
-	resumed = pair.conn[ENGINE_SERVER].established;
+	resumed = pair.conn[ENGINE_SERVER].resumable_until;
 	assert_int_equal(full, resumed);
 	pair_end(&pair);
 }
@@ -363,6 +363,32 @@ static void test_sessions_end(void **unused)
 	/* the second ticket of the first handshake is older, the one of the second as fresh as can be */
 	pair_set_now(PAIR_NOW + 7199 + 7200);
 	assert_false(is_resumed_plainly());
+}
+
+/* A session does not outlive the certificate that it stands for. RFC 8446 4.6.1 */
+static void test_a_session_ends_with_the_peers_certificate(void **unused)
+{
+	const int64_t end = PAIR_NOW + 30 * DAY;
+	const uint8_t id[ENGINE_SESSION_ID_LEN] = {0};
+
+	(void)unused;
+	for (int client_auth = 0; client_auth < 2; client_auth++) {
+		struct engine_config *server =
+			asking_server(client_auth ? ENGINE_CLIENT_AUTH_REQUIRE : ENGINE_CLIENT_AUTH_NONE);
+		struct engine_config *client = known_client();
+
+		assert_true(pair_set_resumption(true));
+		engine_config_set_verify(client, client_auth ? ENGINE_VERIFY_NONE : ENGINE_VERIFY_FULL);
+		assert_true(engine_config_set_sessions(client, 604800, id) &&
+			    engine_config_set_sessions(server, 604800, id));
+		pair_set_now(end - DAY);
+		shake(client, server);
+		assert_int_equal(pair.conn[ENGINE_SERVER].resumable_until - end, client_auth ? 0 : 6 * DAY);
+		assert_int_equal(pair.conn[ENGINE_CLIENT].resumable_until - end, client_auth ? 6 * DAY : 0);
+		assert_int_equal(pair_n_sessions(), 2);
+		assert_int_equal(pair_sessions[0].expires, end);
+		pair_end(&pair);
+	}
 }
 
 /* However often it is renewed: RFC 8446 4.6.1 */
@@ -621,6 +647,7 @@ int main(void)
 		TEST(test_a_session_without_a_certificate_is_not_enough),
 		TEST(test_a_session_with_an_unverified_server_is_not_enough),
 		TEST(test_sessions_end),
+		TEST(test_a_session_ends_with_the_peers_certificate),
 		TEST(test_seven_days_behind_the_full_handshake_it_is_over),
 		TEST(test_the_server_keeps_to_its_own_clock),
 		TEST(test_ticket_keys_that_change),

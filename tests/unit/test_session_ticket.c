@@ -27,7 +27,7 @@ static struct session sample(uint16_t version)
 	session.extended_master_secret = version != ENGINE_TLS13;
 	session.peer_is_authenticated = true;
 	session.issued = PAIR_NOW;
-	session.established = PAIR_NOW - 50;
+	session.resumable_until = PAIR_NOW + 86400;
 	session.lifetime = 7200;
 	session.age_add = 0xdeadbeef;
 	session.alpn_len = 2;
@@ -54,7 +54,7 @@ static void check_same(const struct session *a, const struct session *b)
 	assert_int_equal(a->extended_master_secret, b->extended_master_secret);
 	assert_int_equal(a->peer_is_authenticated, b->peer_is_authenticated);
 	assert_int_equal(a->issued, b->issued);
-	assert_int_equal(a->established, b->established);
+	assert_int_equal(a->resumable_until, b->resumable_until);
 	assert_int_equal(a->lifetime, b->lifetime);
 	assert_int_equal(a->age_add, b->age_add);
 	assert_int_equal(a->alpn_len, b->alpn_len);
@@ -170,24 +170,26 @@ static void test_age(void **unused)
 	/* clocks that differ a little, and more */
 	assert_true(session_is_fresh(&session, PAIR_NOW - 5));
 	assert_false(session_is_fresh(&session, PAIR_NOW - 6));
+	/* renewed again and again */
 	session.issued = PAIR_NOW + 6 * 86400;
-	session.established = PAIR_NOW;
+	session.resumable_until = PAIR_NOW + 7 * 86400;
 	session.lifetime = 2 * 86400;
 	assert_true(session_is_fresh(&session, PAIR_NOW + 7 * 86400 - 1));
 	assert_false(session_is_fresh(&session, PAIR_NOW + 7 * 86400));
 	/* nonsense, and the ends of what numbers can say */
-	session.established = session.issued + 1;
-	assert_false(session_is_fresh(&session, session.issued + 1));
+	session = sample(ENGINE_TLS13);
+	session.resumable_until = PAIR_NOW + 7 * 86400 + 1;
+	assert_false(session_is_fresh(&session, PAIR_NOW));
+	session.resumable_until = INT64_MAX;
+	assert_false(session_is_fresh(&session, PAIR_NOW));
+	session.resumable_until = INT64_MIN;
+	assert_false(session_is_fresh(&session, PAIR_NOW));
 	session = sample(ENGINE_TLS13);
 	session.issued = INT64_MAX;
 	assert_false(session_is_fresh(&session, PAIR_NOW));
-	session.established = INT64_MIN;
 	session.issued = INT64_MIN;
 	assert_false(session_is_fresh(&session, PAIR_NOW));
-	session.issued = PAIR_NOW;
-	session.established = -1;
-	assert_false(session_is_fresh(&session, PAIR_NOW));
-	session.established = 0;
+	session = sample(ENGINE_TLS13);
 	assert_false(session_is_fresh(&session, INT64_MIN));
 }
 
