@@ -736,7 +736,7 @@ def agent_is_server(agent, want, host, words, phases=None):
         yield
 
 
-def agent_rows(name, agent, version, unknown=(), long_phases=PHASES, **limits):
+def agent_rows(name, agent, version, unknown=(), long_phases=PHASES, families=("IPv4", "IPv6"), **limits):
     """The usual rows for a library with an agent, both ways. It cannot be told the members of Want that are unknown."""
     for what, want in variations(version, **limits):
         want = want._replace(**{member: "" for member in unknown if getattr(want, member) not in what})
@@ -746,8 +746,9 @@ def agent_rows(name, agent, version, unknown=(), long_phases=PHASES, **limits):
             titles=both(f"us to {name}, TLS {version}, {what}"))  # fmt: skip
     usual = as_they_like(version)
     words = wants_of(usual, narrow=False)
-    row(agent_is_client, agent, usual, server.for_want(usual), words, None, "::1",
-        titles=both(f"{name} to us, TLS {version}, IPv6"))  # fmt: skip
+    if "IPv6" in families:
+        row(agent_is_client, agent, usual, server.for_want(usual), words, None, "::1",
+            titles=both(f"{name} to us, TLS {version}, IPv6"))  # fmt: skip
     long = usual._replace(cert="long-chain")
     row(agent_is_client, agent, long, server.for_want(long), words,
         titles=both(f"{name} to us with a chain of ten certificates, TLS {version}"))  # fmt: skip
