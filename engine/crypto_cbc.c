@@ -28,7 +28,6 @@ struct crypto_cbc_ctx {
 	bool live;
 };
 
-_Static_assert(CRYPTO_CBC_BLOCK_LEN == WC_AES_BLOCK_SIZE, "a block is a block");
 _Static_assert(PIECE_LEN % CRYPTO_CBC_BLOCK_LEN == 0, "a piece is whole blocks");
 
 struct crypto_cbc_ctx *crypto_cbc_new(void)

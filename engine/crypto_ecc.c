@@ -56,6 +56,21 @@ static bool import(ecc_key *key, const struct kex_group *group, const uint8_t *p
 	       wc_ecc_make_pub(key, NULL) == 0;
 }
 
+/*
+ * RFC 8446 4.2.8.2: only uncompressed points, with coordinates in the field, and on the curve. The curves
+ * have prime order, so such a point is of that order: wc_ecc_import_x963() would multiply by it once
+ * more, at the price of a key agreement.
+ */
+static bool import_point(ecc_key *key, const struct kex_group *group, const uint8_t *point)
+{
+	const int index = wc_ecc_get_curve_idx(group->id);
+
+	key->type = ECC_PUBLICKEY;
+	return point[0] == 4 && wc_ecc_set_curve(key, 0, group->id) == 0 &&
+	       wc_ecc_import_point_der_ex(point, (word32)group->answer_len, index, &key->pubkey, 1) == 0 &&
+	       wc_ecc_point_is_on_curve(&key->pubkey, index) == 0;
+}
+
 static bool make(struct crypto_kex *kex, const uint8_t *private_key, size_t len, uint8_t *share)
 {
 	ecc_key *key = kex->key = key_new();
@@ -79,11 +94,8 @@ static bool finish(struct crypto_kex *kex, const uint8_t *peer, uint8_t *shared)
 		key_free(peer_key);
 		return false;
 	}
-	/* only uncompressed points, and only those on the curve */
-	ok = peer[0] == 4 &&
-	     wc_ecc_import_x963_ex2(peer, (word32)group->answer_len, peer_key, group->id, 1) == 0 &&
-	     wc_ecc_set_rng(key, &rng) == 0 && wc_ecc_shared_secret(key, peer_key, shared, &len) == 0 &&
-	     len == group->shared_len;
+	ok = import_point(peer_key, group, peer) && wc_ecc_set_rng(key, &rng) == 0 &&
+	     wc_ecc_shared_secret(key, peer_key, shared, &len) == 0 && len == group->shared_len;
 	settle_vectors();
 	ok = wc_FreeRng(&rng) == 0 && ok;
 	key_free(peer_key);

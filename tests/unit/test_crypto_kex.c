@@ -182,6 +182,45 @@ static void test_curves_give_the_published_answers(void **unused)
 	}
 }
 
+struct zero_case {
+	enum crypto_group group;
+	const char *p, *y;
+};
+
+#define EIGHT_F "ffffffff"
+
+/* (0, y) is on the curve; (p, y) says the same with a number that is not in the field. */
+static const struct zero_case zero_points[] = {
+	{CRYPTO_SECP256R1, EIGHT_F "00000001000000000000000000000000" EIGHT_F EIGHT_F EIGHT_F,
+	 "66485c780e2f83d72433bd5d84a06bb6541c2af31dae871728bf856a174f93f4"},
+	{CRYPTO_SECP384R1,
+	 EIGHT_F EIGHT_F EIGHT_F EIGHT_F EIGHT_F EIGHT_F EIGHT_F "fffffffe" EIGHT_F
+								 "0000000000000000" EIGHT_F,
+	 "c306610fb0ae5a159cf45c06069f22a6c5eb3641c602d42dea2c4b4f75550793406d80d2b91ad54f9048bd487af1ade1"},
+	{CRYPTO_SECP521R1,
+	 "01ff" EIGHT_F EIGHT_F EIGHT_F EIGHT_F EIGHT_F EIGHT_F EIGHT_F EIGHT_F EIGHT_F EIGHT_F EIGHT_F
+		 EIGHT_F EIGHT_F EIGHT_F EIGHT_F EIGHT_F,
+	 "012df13601594a883ef2d935e44bb90bf4d6619b74e52af7552f97769011c0719eb439cfab2a88d40fe59a2bed1f4355716"
+	 "9a2d0"
+	 "a2ccd280c607b92bbf51ffe0b078"},
+};
+
+static void test_coordinates_out_of_the_field_are_refused(void **unused)
+{
+	(void)unused;
+	for (size_t i = 0; i < sizeof(zero_points) / sizeof(zero_points[0]); i++) {
+		uint8_t point[CRYPTO_MAX_SHARE_LEN] = {4}, mine[CRYPTO_MAX_SHARE_LEN],
+			a[CRYPTO_MAX_SHARED_LEN];
+		const size_t half = strlen(zero_points[i].y) / 2;
+		size_t len;
+
+		hex_read(point + 1 + half, half, zero_points[i].y);
+		assert_true(crypto_kex_answer(zero_points[i].group, point, 1 + 2 * half, mine, a, &len));
+		assert_int_equal(hex_read(point + 1, half, zero_points[i].p), half);
+		assert_false(crypto_kex_answer(zero_points[i].group, point, 1 + 2 * half, mine, a, &len));
+	}
+}
+
 /* RFC 8446 4.2.8.2: points that are compressed, off the curve, at infinity or out of the field */
 static void test_what_is_no_point_is_refused(void **unused)
 {
@@ -529,6 +568,7 @@ int main(void)
 		cmocka_unit_test(test_shares_of_wrong_length_are_refused),
 		cmocka_unit_test(test_running_out_of_memory_is_a_refusal),
 		cmocka_unit_test(test_curves_give_the_published_answers),
+		cmocka_unit_test(test_coordinates_out_of_the_field_are_refused),
 		cmocka_unit_test(test_what_is_no_point_is_refused),
 		cmocka_unit_test(test_x25519_gives_the_published_answers),
 		cmocka_unit_test(test_x25519_refuses_points_of_small_order),

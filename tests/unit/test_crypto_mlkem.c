@@ -31,6 +31,8 @@
 #define SEED_LEN    64
 #define MESSAGE_LEN 32
 
+#ifdef WOLFSSL_SHAKE128
+
 /* ---- a stream of SHAKE128 ---- */
 
 struct stream {
@@ -107,9 +109,6 @@ static void test_mlkem_gives_the_published_answers(void **unused)
 	wc_Shake gathered;
 
 	(void)unused;
-	if (!crypto_has_mlkem()) {
-		skip();
-	}
 	stream_begin(&stream);
 	assert_int_equal(wc_InitShake128(&gathered, NULL, INVALID_DEVID), 0);
 	for (unsigned i = 0; i < 100; i++) {
@@ -117,6 +116,16 @@ static void test_mlkem_gives_the_published_answers(void **unused)
 	}
 	check_gathered(&gathered, "1114b1b6699ed191734fa339376afa7e285c9e6acf6ff0177d346696ce564415");
 }
+
+#else
+
+static void test_mlkem_gives_the_published_answers(void **unused)
+{
+	(void)unused;
+	skip();
+}
+
+#endif
 
 /* Coefficient number i of an encapsulation key: 12 bits, little-endian. */
 static void set_coefficient(uint8_t *key, size_t i, unsigned value)
