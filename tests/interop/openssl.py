@@ -343,6 +343,17 @@ for version in it.VERSIONS:
         to_us(title, version, against_s_client, usual, port, flag + what, ONCE, phases=ONCE)
         to_them(title, version, against_s_server, usual, client.address(), flag + what, ONCE, phases=ONCE)
     to_us("IPv6", version, against_s_client, usual, port, flag, PHASES, "::1")
+    to_them("IPv6", version, against_s_server, usual, "::1", flag, PHASES, client.port_of_ipv6())
+    # The same variations once more, settled by what our rule says.
+    for what, want in it.variations(version, clients=[]):
+        ours = it.by_us(want, "suite" if what == want.suite else "scheme" if want.scheme else "group")
+        free = want._replace(suite=want.suite if what == want.suite else "", group=want.group if what == want.group else "")
+        to_us(f"{what} by our policy", version, against_s_client, free, server.for_want(want, *ours), flag)
+        to_them(f"{what} by our policy", version, against_s_server, free, client.for_want(want, *ours), flag)
+    if version == "1.3":
+        padded = server.for_want(usual, "padding 1024")
+        to_us("records of ours padded", version, against_s_client, usual, padded, flag)
+        to_them("records of ours padded", version, against_s_server, usual, client.address("padding 1024"), flag)
     alpn = server.for_want(usual, "alpn http/1.1 h2")
     to_us("ALPN", version, against_s_client, usual, alpn, [*flag, "-alpn", "h2,foo"])
     to_them("ALPN", version, reversing_s_server, usual, client.address("alpn foo h2"), [*flag, "-alpn", "h2"], phases=ONCE)
@@ -421,6 +432,12 @@ for want in it.legacy_variations():
         options = [*options, "-no_etm"]
         to_us(what, want.version, against_s_client, want, server.for_want(want, *it.LEGACY), options, ONCE, phases=ONCE)
         to_them(what, want.version, against_s_server, want, client.for_want(want, *it.LEGACY), options, ONCE, phases=ONCE)
+
+# Diffie-Hellman in each of the groups of RFC 7919, by our policy.
+for group in "ffdhe2048", "ffdhe3072", "ffdhe4096":
+    want = base("1.2", "rsa-both")._replace(suite="TLS_DHE_RSA_WITH_AES_128_GCM_SHA256", group=group)
+    ours = server.for_want(want, "profile legacy", *it.by_us(want, "suite", "group"))
+    to_us(f"{group} by our policy", "1.2", against_s_client, want, ours, ["-tls1_2"])
 
 # What is never done.
 usual, port = it.as_they_like("1.3"), server.for_want(it.as_they_like("1.3"))

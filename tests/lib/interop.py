@@ -574,6 +574,13 @@ class Client(Side):
             options = (f"certificate {PKI}/{want.client}.pem", f"key {PKI}/{want.client}.key", *options)
         return self.address(*options, name=name)
 
+    def port_of_ipv6(self, *options):
+        """A port that connections to ::1 go to by such a rule: there is one address only."""
+        port = free_port()
+        rule = [f"trust {trust()}", "server-name localhost", *options]
+        self.rules.append(f"connect [::1]:{port} tls {{ {'; '.join(rule)} }}")
+        return port
+
     def start_all(self):
         if self.rules:
             self.start("call")
