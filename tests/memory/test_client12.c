@@ -455,7 +455,7 @@ static void test_the_end_of_a_handshake(void **unused)
 		{ "of another value", NEW, EC, { 0 }, { HS_CHANGE_CIPHER_SPEC, FAKE12_REPLACE, 0, "02" }, ALERT_ILLEGAL_PARAMETER },
 		{ "of value 0", NEW, EC, { 0 }, { HS_CHANGE_CIPHER_SPEC, FAKE12_REPLACE, 0, "00" }, ALERT_ILLEGAL_PARAMETER },
 		{ "of two bytes", NEW, EC, { 0 }, { HS_CHANGE_CIPHER_SPEC, FAKE12_REPLACE, 0, "0101" }, ALERT_UNEXPECTED_MESSAGE },
-		{ "empty", NEW, EC, { 0 }, { HS_CHANGE_CIPHER_SPEC, FAKE12_REPLACE, 0, "" }, ALERT_DECODE_ERROR },
+		{ "empty", NEW, EC, { 0 }, { HS_CHANGE_CIPHER_SPEC, FAKE12_REPLACE, 0, "" }, ALERT_UNEXPECTED_MESSAGE },
 		{ "two: the second is not protected", NEW, EC, { 0 }, { HS_CHANGE_CIPHER_SPEC, FAKE12_TWICE, 0, NULL }, ALERT_BAD_RECORD_MAC },
 		{ "7.4.9: a wrong Finished", NEW, EC, { 0 }, { HS_FINISHED, FAKE12_FLIP, 0, NULL }, ALERT_DECRYPT_ERROR },
 		{ "wrong at its end", NEW, EC, { 0 }, { HS_FINISHED, FAKE12_FLIP, -1, NULL }, ALERT_DECRYPT_ERROR },
