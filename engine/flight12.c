@@ -394,7 +394,7 @@ bool hs12_check_signature(struct engine_hs *hs, struct rd in, struct rd content)
 {
 	const enum suite_auth auth = public_key_auth(hs->peer_key);
 	uint8_t digest[CRYPTO_MAX_HASH_LEN];
-	struct rd signature;
+	struct rd signature = rd_of(NULL, 0);
 	uint16_t scheme;
 
 	if (!parse_signature(hs, in, &scheme, &signature)) {
