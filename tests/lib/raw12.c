@@ -587,8 +587,10 @@ bool raw12_has(const struct raw12 *raw, uint16_t type, struct rd *body)
 /* ServerKeyExchange taken apart: group (of a curve), its share, and the rest, which is the signature. */
 static void parse_ecdh(const struct raw12 *raw, uint16_t *group, struct rd *share, struct rd *rest)
 {
-	uint8_t type;
+	uint8_t type = 0;
 
+	*group = 0;
+	*share = rd_of(NULL, 0);
 	*rest = raw->key_exchange;
 	assert_true(rd_u8(rest, &type) && rd_u16(rest, group) && rd_vec8(rest, share, 1, UINT8_MAX));
 	assert_int_equal(type, 3);
@@ -596,6 +598,7 @@ static void parse_ecdh(const struct raw12 *raw, uint16_t *group, struct rd *shar
 
 static void parse_dh(const struct raw12 *raw, struct rd *p, struct rd *g, struct rd *share, struct rd *rest)
 {
+	*p = *g = *share = rd_of(NULL, 0);
 	*rest = raw->key_exchange;
 	assert_true(rd_vec16(rest, p, 1, UINT16_MAX) && rd_vec16(rest, g, 1, UINT16_MAX) &&
 		    rd_vec16(rest, share, 1, UINT16_MAX));
@@ -713,7 +716,7 @@ static void dh_exchange(struct raw12 *raw, struct wr *out)
 
 void raw12_key_exchange(struct raw12 *raw, struct wr *body)
 {
-	struct wr own;
+	struct wr own = {.len = 0};
 	struct wr *out = body != NULL ? body : &own;
 
 	wr_init_heap(out);

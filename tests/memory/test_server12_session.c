@@ -266,8 +266,8 @@ struct change {
 	int alert; /* -1: a full handshake, -2: resumed */
 };
 
-#define FULL    -1
-#define RESUMED -2
+#define FULL    (-1)
+#define RESUMED (-2)
 
 /* clang-format off */
 static const struct change changes[] = {
