@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The plain program that the interoperability tests wrap: it knows no TLS.
 
-usage: talk.py serve PORT...    echoes what comes; closes first when a text ends with the line "shutdown"; gives its
-                                own text when asked by the line "give" alone, or by an
+usage: talk.py serve PORT...    echoes what comes; closes first when a text ends with the line "shutdown", with
+                                "and later" after a second; gives its own text when asked by the line "give" alone, or by an
                                 HTTP/1.0 request
        talk.py web PORT...      web servers: GET gives a text, POST what was posted, /page the file $TALK_PAGE
        talk.py call             reads orders from stdin, one JSON object a line, and does them one after the other
@@ -18,8 +18,10 @@ import os
 import socket
 import sys
 import threading
+import time
 
 SHUTDOWN = b"\nshutdown\n"
+LATER = b"\nand later\n"
 END_OF_REQUEST = b"\r\n\r\n"
 
 
@@ -58,12 +60,14 @@ def echo(connection, port):
         while data := connection.recv(1 << 16):
             digest.update(data)
             size += len(data)
-            tail = (tail + data)[-len(SHUTDOWN) :]
+            tail = (tail + data)[-len(LATER) :]
             request = tail.endswith(END_OF_REQUEST)
             if request:
                 connection.sendall(b"HTTP/1.0 200 OK\r\n\r\n")
             connection.sendall(payload(80000) if request or tail == b"give\n" else data)
-            if request or tail == SHUTDOWN:
+            if tail == LATER:
+                time.sleep(1)
+            if request or tail == LATER or tail.endswith(SHUTDOWN):
                 connection.shutdown(socket.SHUT_WR)
                 if read_to_end(connection):
                     end = "more"
