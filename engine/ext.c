@@ -11,6 +11,9 @@ struct ext_row {
 	uint8_t where; /* bits of enum ext_message */
 };
 
+/* NameType, RFC 6066 3 */
+#define NAME_TYPE_HOST_NAME 0
+
 #define CH  EXT_IN_CLIENT_HELLO
 #define SH  EXT_IN_SERVER_HELLO
 #define HRR EXT_IN_HELLO_RETRY_REQUEST
@@ -141,6 +144,23 @@ bool ext_parse(struct engine_hs *hs, enum ext_message message, struct rd in, uin
 	return true;
 }
 
+bool ext_fit_ticket(struct rd in)
+{
+	struct seen seen;
+	enum ext_index index;
+	struct rd body;
+	uint16_t type;
+
+	memset(&seen, 0, sizeof(seen));
+	while (!rd_end(&in)) {
+		if (!rd_u16(&in, &type) || !rd_vec16(&in, &body, 0, UINT16_MAX) || seen_before(&seen, type) ||
+		    (ext_find(type, &index) && (rows[index].where & EXT_IN_NEW_SESSION_TICKET) == 0)) {
+			return false;
+		}
+	}
+	return true;
+}
+
 size_t ext_begin(struct wr *out, enum ext_index index, uint32_t *offered)
 {
 	wr_u16(out, rows[index].type);
@@ -157,14 +177,29 @@ void ext_end(struct wr *out, size_t mark)
 
 /* ---- wire forms ---- */
 
-bool ext_parse_server_name(struct rd in, struct rd *host)
+bool ext_parse_server_name(struct rd in, struct rd *host, bool *is_repeated)
 {
 	struct rd list;
+	struct rd name;
 	uint8_t name_type;
 
-	/* RFC 6066 3: one name of each type at most, and host_name is the only type there is */
-	return rd_vec16(&in, &list, 1, UINT16_MAX) && rd_end(&in) && rd_u8(&list, &name_type) &&
-	       name_type == 0 && rd_vec16(&list, host, 1, UINT16_MAX) && rd_end(&list);
+	*host = rd_of(NULL, 0);
+	*is_repeated = false;
+	if (!rd_vec16(&in, &list, 1, UINT16_MAX) || !rd_end(&in)) {
+		return false;
+	}
+	while (!rd_end(&list)) {
+		/* names of types to come begin with their length, too: RFC 6066 3 */
+		if (!rd_u8(&list, &name_type) ||
+		    !rd_vec16(&list, &name, name_type == NAME_TYPE_HOST_NAME ? 1 : 0, UINT16_MAX)) {
+			return false;
+		}
+		if (name_type == NAME_TYPE_HOST_NAME) {
+			*is_repeated = *is_repeated || host->left != 0;
+			*host = name;
+		}
+	}
+	return true;
 }
 
 bool ext_parse_u16_list(struct rd in, struct rd *list)

@@ -81,6 +81,12 @@ must_check bool ext_parse(struct engine_hs *hs, enum ext_message message, struct
 			  struct ext_block *block);
 
 /*
+ * The extensions of a NewSessionTicket, which comes when there is no handshake any more: false if one is there twice,
+ * or is known and belongs elsewhere.  RFC 8446 4.2
+ */
+must_check bool ext_fit_ticket(struct rd in);
+
+/*
  * Begin and end an extension. begin writes the type and an open length, and records it in *offered unless NULL.
  */
 size_t ext_begin(struct wr *out, enum ext_index index, uint32_t *offered);
@@ -88,8 +94,11 @@ void ext_end(struct wr *out, size_t mark);
 
 /* ---- wire forms: parse a body as the RFC's struct, nothing judged ---- */
 
-/* ServerNameList of a ClientHello; host is the one host_name.  RFC 6066 3 */
-must_check bool ext_parse_server_name(struct rd in, struct rd *host);
+/*
+ * ServerNameList of a ClientHello; host is the host_name, empty if there are only names of other types. More than one
+ * host_name is well-formed, but not allowed: is_repeated.  RFC 6066 3
+ */
+must_check bool ext_parse_server_name(struct rd in, struct rd *host, bool *is_repeated);
 /* NamedGroupList, SignatureSchemeList: a vector of 16-bit numbers, at least one. */
 must_check bool ext_parse_u16_list(struct rd in, struct rd *list);
 /* ProtocolNameList, every name checked; list is the run of 8-bit vectors.  RFC 7301 3.1 */

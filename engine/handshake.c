@@ -434,7 +434,7 @@ static bool judge_record_header(struct engine_hs *hs)
 	if (is_old(hs) && header.version != hs->version) {
 		return hs_fail(hs, ALERT_PROTOCOL_VERSION, "a record of another version than was negotiated");
 	}
-	if (is_protected && !is_old(hs) && header.version != RECORD_VERSION) {
+	if (is_protected && hs->recv_cipher != NULL && !is_old(hs) && header.version != RECORD_VERSION) {
 		return fail_reason(hs, REASON_RECORD_VERSION);
 	}
 	if (header.length > (!is_protected ? ENGINE_MAX_PLAINTEXT

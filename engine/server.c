@@ -111,12 +111,19 @@ static bool is_plain_name(struct rd host)
 static bool take_server_name(struct engine_hs *hs, const struct ext_block *block)
 {
 	struct rd host;
+	bool is_repeated;
 
 	if (!ext_has(block, EXT_SERVER_NAME)) {
 		return true;
 	}
-	if (!ext_parse_server_name(block->body[EXT_SERVER_NAME], &host)) {
+	if (!ext_parse_server_name(block->body[EXT_SERVER_NAME], &host, &is_repeated)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed server_name");
+	}
+	if (is_repeated) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a server_name with more than one host name");
+	}
+	if (rd_end(&host)) {
+		return true;
 	}
 	if (host.left > HS_SERVER_NAME_MAX || !is_plain_name(host)) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a server_name that is no host name");

@@ -195,6 +195,20 @@ static void test_5_unknown_record_types(void **unused)
 	}
 }
 
+/* RFC 8446 5: whatever version such a record claims, its type is what is wrong with it. */
+static void test_5_application_data_before_a_hello(void **unused)
+{
+	(void)unused;
+	for (uint8_t minor = 0; minor < 5; minor++) {
+		const uint8_t record[] = {CONTENT_APPLICATION_DATA, 3, minor, 0, 1, 'x'};
+
+		assert_true(pair_begin_default(&pair));
+		check(ENGINE_SERVER, pair_give(&pair, ENGINE_SERVER, record, sizeof(record)),
+		      ALERT_UNEXPECTED_MESSAGE, "application data first");
+		pair_end(&pair);
+	}
+}
+
 /* RFC 8446 D.5: SSL 2.0, and its form for newer versions, is told that the version is at fault. */
 static void test_d_5_hellos_in_the_form_of_ssl_2(void **unused)
 {
@@ -852,6 +866,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_5_1_the_version_of_plaintext_records_is_ignored),
 		cmocka_unit_test(test_5_unknown_record_types),
+		cmocka_unit_test(test_5_application_data_before_a_hello),
 		cmocka_unit_test(test_d_5_hellos_in_the_form_of_ssl_2),
 		cmocka_unit_test(test_4_2_8_thousands_of_shares),
 		cmocka_unit_test(test_5_1_hellos_in_records_of_every_size),

@@ -126,10 +126,17 @@ static void test_bodies(void **unused)
 	uint16_t value;
 	struct offered_psks offer;
 	uint32_t age;
+	bool flag;
 
 	(void)unused;
-	assert_true(ext_parse_server_name(R("\0\x04\0\0\x01x"), &view) && view.left == 1);
-	assert_false(ext_parse_server_name(R("\0\x04\0\0\x01x\0"), &view));
+	assert_true(ext_parse_server_name(R("\0\x04\0\0\x01x"), &view, &flag) && view.left == 1 && !flag);
+	assert_false(ext_parse_server_name(R("\0\x04\0\0\x01x\0"), &view, &flag));
+	/* a name of a type to come is skipped, before and behind ours */
+	assert_true(ext_parse_server_name(R("\0\x09\x01\0\x02yz\0\0\x01x"), &view, &flag) && view.left == 1);
+	assert_true(ext_parse_server_name(R("\0\x07\0\0\x01x\x01\0\0"), &view, &flag) && view.left == 1 && !flag);
+	assert_true(ext_parse_server_name(R("\0\x04\x01\0\x01x"), &view, &flag) && view.left == 0);
+	assert_false(ext_parse_server_name(R("\0\x04\x01\0\x02x"), &view, &flag));
+	assert_true(ext_parse_server_name(R("\0\x08\0\0\x01x\0\0\x01y"), &view, &flag) && flag);
 	assert_true(ext_parse_u16_list(R("\0\x02\0\x1d"), &view) && view.left == 2);
 	assert_false(ext_parse_u16_list(R("\0\0"), &view));
 	assert_false(ext_parse_u16_list(R("\0\x03\0\x1d\0"), &view));
