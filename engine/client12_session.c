@@ -21,7 +21,7 @@ static bool may_offer(const struct engine_hs *hs, const struct session *session)
 
 	return session->version >= config->min_version && session->version <= config->max_version &&
 	       session->version < ENGINE_TLS13 && client_offers_suite(hs, suite_find(session->suite)) &&
-	       session->extended_master_secret && (session->ticket_len != 0 || session->session_id_len != 0) &&
+	       session->extended_master_secret && (session->ticket.left != 0 || session->session_id_len != 0) &&
 	       (session->peer_is_authenticated || config->verify == ENGINE_VERIFY_NONE);
 }
 
@@ -29,15 +29,15 @@ bool client12_offer_session(struct engine_hs *hs)
 {
 	struct session *session = NULL;
 
-	if (hs->session == NULL && !hs->renegotiating && session_is_kept(hs->session_name12)) {
-		session = engine_alloc(sizeof(*session)); /* without memory, a full handshake may still succeed */
+	if (hs->session == NULL && !hs->renegotiating) {
+		session = session_load(hs->session_name12, false);
 	}
-	if (session == NULL || !session_get(hs->session_name12, false, session) || !may_offer(hs, session)) {
+	if (session == NULL || !may_offer(hs, session)) {
 		session_free(session);
 		return true;
 	}
 	hs->session = session;
-	if (session->ticket_len == 0) {
+	if (session->ticket.left == 0) {
 		memcpy(hs->session_id, session->session_id, session->session_id_len);
 		hs->session_id_len = session->session_id_len;
 	} else if (hs->session_id_len == 0) {
@@ -59,7 +59,7 @@ void client12_build_session_ticket(struct engine_hs *hs, struct wr *out)
 	}
 	ext = ext_begin(out, EXT_SESSION_TICKET, &hs->offered);
 	if (session != NULL && session->version < ENGINE_TLS13) {
-		wr_bytes(out, session->ticket, session->ticket_len);
+		wr_bytes(out, session->ticket.p, session->ticket.left);
 	}
 	ext_end(out, ext);
 }
@@ -116,8 +116,7 @@ static void take_handle(const struct engine_hs *hs, struct session *session)
 		memcpy(session->session_id, hs->session_id, hs->session_id_len);
 		return;
 	}
-	session->ticket_len = (uint16_t)hs->ticket.len;
-	memcpy(session->ticket, hs->ticket.data, hs->ticket.len);
+	session->ticket = rd_of(hs->ticket.data, hs->ticket.len);
 	if (lifetime != 0 && lifetime < session->lifetime) {
 		session->lifetime = lifetime;
 	}
@@ -126,17 +125,16 @@ static void take_handle(const struct engine_hs *hs, struct session *session)
 void client12_keep_session(const struct engine_hs *hs)
 {
 	const bool is_new = hs->ticket.len != 0 || (!hs->resumed && hs->session_id_len != 0);
-	struct session *session;
+	struct session session;
 
 	if (!is_new || !hs->hs12.extended_master_secret) {
 		return;
 	}
-	session = engine_alloc(sizeof(*session));
-	if (session != NULL && session_begin(hs, session)) {
-		session->secret_len = HS12_MASTER_SECRET_LEN;
-		memcpy(session->secret, hs->hs12.master_secret, HS12_MASTER_SECRET_LEN);
-		take_handle(hs, session);
-		session_put(hs->session_name12, session);
+	if (session_begin(hs, &session)) {
+		session.secret_len = HS12_MASTER_SECRET_LEN;
+		memcpy(session.secret, hs->hs12.master_secret, HS12_MASTER_SECRET_LEN);
+		take_handle(hs, &session);
+		session_put(hs->session_name12, &session);
 	}
-	session_free(session);
+	session_wipe(&session);
 }

@@ -186,13 +186,20 @@ static bool agree(struct engine_hs *hs, const struct ext_block *block, const str
 	/* what was sent is not needed any more, and a KEM wants much memory for a moment */
 	for (size_t i = 0; i < HS_MAX_SHARES; i++) {
 		wr_free(&hs->shares[i].bytes);
+		if (&hs->shares[i] != share) {
+			crypto_kex_free(hs->shares[i].kex);
+			hs->shares[i].kex = NULL;
+		}
+	}
+	if (!(hs->transcript.live || hs_transcript_start(hs, hs->suite->hash)) ||
+	    !hs_transcript_add(hs, msg->whole)) {
+		return false;
 	}
 	if (!crypto_kex_finish(share->kex, key_exchange.p, key_exchange.left, shared, &shared_len)) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the server's key share is no valid point");
 	}
 	hs_shares_free(hs);
-	ok = (hs->transcript.live || hs_transcript_start(hs, hs->suite->hash)) &&
-	     hs_transcript_add(hs, msg->whole) && hs_enter_handshake_keys(hs, shared, shared_len);
+	ok = hs_enter_handshake_keys(hs, shared, shared_len);
 	secret_wipe(shared, sizeof(shared));
 	return ok;
 }

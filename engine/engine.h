@@ -54,7 +54,7 @@ enum engine_err {
 
 #define ENGINE_SESSION_ID_LEN 32
 /* Largest session that the engine gives to the store; what is larger (a ticket of many kilobytes) is not kept. */
-#define ENGINE_SESSION_MAX    2048
+#define ENGINE_SESSION_MAX    4096
 #define ENGINE_TICKET_KEYS    4
 
 /*

@@ -69,15 +69,14 @@ static void give_up(struct engine_hs *hs)
 
 void psk13_load(struct engine_hs *hs)
 {
-	struct session session;
+	struct session *session = session_load(hs->session_name13, true);
 
-	if (session_get(hs->session_name13, true, &session) && session.version == ENGINE_TLS13 &&
-	    session.ticket_len != 0 && offers_hash(hs, suite_find(session.suite)->hash) &&
-	    session_has_peer(hs->config, &session)) {
-		/* without memory, a full handshake may still find some */
-		hs->session = session_hold(&session);
+	if (session != NULL && session->version == ENGINE_TLS13 && session->ticket.left != 0 &&
+	    offers_hash(hs, suite_find(session->suite)->hash) && session_has_peer(hs->config, session)) {
+		hs->session = session;
+	} else {
+		session_free(session);
 	}
-	session_wipe(&session);
 }
 
 void psk13_build_modes(struct engine_hs *hs, struct wr *out)
@@ -126,7 +125,7 @@ void psk13_build_offer(struct engine_hs *hs, struct wr *out)
 	ext = ext_begin(out, EXT_PRE_SHARED_KEY, &hs->offered);
 	identities = wr_open16(out);
 	ticket = wr_open16(out);
-	wr_bytes(out, hs->session->ticket, hs->session->ticket_len);
+	wr_bytes(out, hs->session->ticket.p, hs->session->ticket.left);
 	wr_close16(out, ticket);
 	wr_u32(out, obfuscated_age(hs->session));
 	wr_close16(out, identities);
@@ -235,7 +234,7 @@ void session13_keep_ticket(const struct engine_conn *conn, struct rd body)
 
 	/* a lifetime of 0: to be thrown away at once */
 	if (suite == NULL || !parse_ticket(body, &message) || message.ticket_lifetime == 0 ||
-	    conn->session_lifetime == 0 || message.ticket.left > sizeof(session.ticket)) {
+	    conn->session_lifetime == 0 || message.ticket.left > SESSION_TICKET_MAX) {
 		return;
 	}
 	memset(&session, 0, sizeof(session));
@@ -246,8 +245,8 @@ void session13_keep_ticket(const struct engine_conn *conn, struct rd body)
 				 &session);
 	session.age_add = message.ticket_age_add;
 	session.secret_len = (uint8_t)crypto_hash_len(suite->hash);
-	session.ticket_len = (uint16_t)message.ticket.left;
-	if (session.lifetime != 0 && rd_copy(&message.ticket, session.ticket, message.ticket.left) &&
+	session.ticket = message.ticket;
+	if (session.lifetime != 0 &&
 	    keysched13_ticket_psk(suite->hash, conn->resumption_secret, message.ticket_nonce.p,
 				  message.ticket_nonce.left, session.secret)) {
 		session_put(conn->session_id, &session);

@@ -87,14 +87,13 @@ bool session_pack(const struct session *session, struct wr *out)
 	put_vec8(out, session->peer_subject, strlen(session->peer_subject));
 	put_vec8(out, session->session_id, session->session_id_len);
 	mark = wr_open16(out);
-	wr_bytes(out, session->ticket, session->ticket_len);
+	wr_bytes(out, session->ticket.p, session->ticket.left);
 	wr_close16(out, mark);
 	return !out->failed;
 }
 
 static bool unpack(struct rd in, struct session *session)
 {
-	struct rd ticket;
 	uint8_t form;
 	uint8_t flags;
 
@@ -107,13 +106,12 @@ static bool unpack(struct rd in, struct session *session)
 	    !take_text(&in, session->server_name, HS_SERVER_NAME_MAX) ||
 	    !take_text(&in, session->peer_subject, SESSION_SUBJECT_MAX) ||
 	    !take_vec8(&in, session->session_id, sizeof(session->session_id), &session->session_id_len) ||
-	    !rd_vec16(&in, &ticket, 0, sizeof(session->ticket)) || !rd_end(&in)) {
+	    !rd_vec16(&in, &session->ticket, 0, SESSION_TICKET_MAX) || !rd_end(&in)) {
 		return false;
 	}
 	session->extended_master_secret = (flags & FLAG_EXTENDED_MASTER_SECRET) != 0;
 	session->peer_is_authenticated = (flags & FLAG_PEER_IS_AUTHENTICATED) != 0;
-	session->ticket_len = (uint16_t)ticket.left;
-	return rd_copy(&ticket, session->ticket, ticket.left);
+	return true;
 }
 
 /* Does what it says go together? */
@@ -149,15 +147,21 @@ void session_wipe(struct session *session)
 
 static size_t held_size(const struct session *session)
 {
-	return offsetof(struct session, ticket) + session->ticket_len;
+	return sizeof(*session) + session->ticket.left;
 }
 
 struct session *session_hold(const struct session *session)
 {
 	struct session *held = engine_alloc(held_size(session));
+	uint8_t *behind = (uint8_t *)(held + 1);
 
-	if (held != NULL) {
-		memcpy(held, session, held_size(session));
+	if (held == NULL) {
+		return NULL;
+	}
+	*held = *session;
+	if (session->ticket.left != 0) {
+		memcpy(behind, session->ticket.p, session->ticket.left);
+		held->ticket.p = behind;
 	}
 	return held;
 }
@@ -318,23 +322,44 @@ void session_put(const uint8_t name[static ENGINE_SESSION_ID_LEN], const struct 
 	secret_wipe(room, sizeof(room));
 }
 
-bool session_get(const uint8_t name[static ENGINE_SESSION_ID_LEN], bool take, struct session *session)
+/* The newest one, read from room, which the caller wipes. */
+static bool read_newest(const uint8_t name[static ENGINE_SESSION_ID_LEN], bool take,
+			uint8_t room[static ENGINE_SESSION_MAX], struct session *session)
 {
 	const struct engine_session_store *store = engine_sessions();
-	uint8_t room[ENGINE_SESSION_MAX];
 	size_t len = 0;
-	bool ok = false;
 
 	if (store != NULL && session_is_kept(name)) {
 		len = store->get(name, take, room);
 	}
-	if (len != 0 && len <= sizeof(room)) {
-		ok = session_unpack(rd_of(room, len), session) && session_is_fresh(session, engine_now());
-		secret_wipe(room, sizeof(room));
+	return len != 0 && len <= ENGINE_SESSION_MAX && session_unpack(rd_of(room, len), session) &&
+	       session_is_fresh(session, engine_now());
+}
+
+struct session *session_load(const uint8_t name[static ENGINE_SESSION_ID_LEN], bool take)
+{
+	uint8_t room[ENGINE_SESSION_MAX];
+	struct session *held = NULL;
+	struct session session;
+
+	if (read_newest(name, take, room, &session)) {
+		held = session_hold(&session);
 	}
+	session_wipe(&session);
+	secret_wipe(room, sizeof(room));
+	return held;
+}
+
+bool session_get(const uint8_t name[static ENGINE_SESSION_ID_LEN], bool take, struct session *session)
+{
+	uint8_t room[ENGINE_SESSION_MAX];
+	const bool ok = read_newest(name, take, room, session);
+
+	session->ticket = rd_of(NULL, 0);
 	if (!ok) {
 		session_wipe(session);
 	}
+	secret_wipe(room, sizeof(room));
 	return ok;
 }
 

@@ -13,7 +13,7 @@
 
 #define SESSION_SUBJECT_MAX 127
 /* Longer tickets are not kept: with names of usual length, the session then fits into ENGINE_SESSION_MAX. */
-#define SESSION_TICKET_MAX  1792
+#define SESSION_TICKET_MAX  3584
 
 struct session {
 	uint16_t version; /* ENGINE_TLS13: secret is a PSK; older: a master secret */
@@ -33,8 +33,7 @@ struct session {
 	/* a client's: what it offers */
 	uint8_t session_id_len; /* TLS 1.2 and older: the server's cache knows it by this; 0: a ticket does it */
 	uint8_t session_id[HS_SESSION_ID_MAX];
-	uint16_t ticket_len;                /* 0: none */
-	uint8_t ticket[SESSION_TICKET_MAX]; /* last: of a held session, ticket_len bytes are there */
+	struct rd ticket; /* empty: none; a view of what the session was read from */
 };
 
 /* Write it down. False if out was too small. */
@@ -42,9 +41,9 @@ must_check bool session_pack(const struct session *session, struct wr *out);
 /* Read what session_pack() wrote. False, session wiped, if it is anything else. */
 must_check bool session_unpack(struct rd in, struct session *session);
 void session_wipe(struct session *session);
-/* A copy in memory of just its size, for the time of a handshake; NULL if there is none. */
+/* A copy in memory of its own, ticket and all, for the time of a handshake; NULL if there is none. */
 struct session *session_hold(const struct session *session);
-/* Wipe and give back what session_hold() made; NULL is allowed. */
+/* Wipe and give back such a copy; NULL is allowed. */
 void session_free(struct session *session);
 
 /*
@@ -89,7 +88,12 @@ must_check bool session_server_name(const struct engine_config *config, struct r
 bool session_is_kept(const uint8_t name[static ENGINE_SESSION_ID_LEN]);
 /* Keep a session; nothing happens if that cannot be, or if name is zeros. */
 void session_put(const uint8_t name[static ENGINE_SESSION_ID_LEN], const struct session *session);
-/* Get the newest one that is fresh; take: nobody else gets it. False if there is none. */
+/*
+ * Get the newest one that is fresh, as session_hold() makes copies; take: nobody else gets it. NULL if there is none, or
+ * no memory.
+ */
+struct session *session_load(const uint8_t name[static ENGINE_SESSION_ID_LEN], bool take);
+/* The same into memory of the caller's, without the ticket. False if there is none. */
 must_check bool session_get(const uint8_t name[static ENGINE_SESSION_ID_LEN], bool take,
 			    struct session *session);
 /* Forget those of this name. */

@@ -128,6 +128,7 @@ static bool open_with(const struct engine_config *config, const struct engine_ti
 	ok = !aad.failed && ctx != NULL &&
 	     crypto_aead_open(ctx, nonce.p, aad.data, aad.len, sealed.p, len, plain) &&
 	     session_unpack(rd_of(plain, len), session);
+	session->ticket = rd_of(NULL, 0); /* a session in a ticket has none, least of all one in plain[] */
 	crypto_aead_free(ctx);
 	secret_wipe(plain, sizeof(plain));
 	return ok;

@@ -41,7 +41,7 @@ static void try_session(struct rd in)
 	(void)!session_is_fresh(&session, PAIR_NOW);
 	/* and through a ticket */
 	wr_reset(&out);
-	if (session.ticket_len == 0 && session_is_fresh(&session, PAIR_NOW)) {
+	if (session.ticket.left == 0 && session_is_fresh(&session, PAIR_NOW)) {
 		struct session again;
 
 		if (!ticket_seal(server, &session, &out) || out.len > TICKET_MAX ||

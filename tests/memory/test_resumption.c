@@ -253,8 +253,8 @@ static void test_each_ticket_is_used_once(void **unused)
 	assert_int_equal(pair_n_sessions(), 1);
 	assert_true(pair_begin_default(&pair));
 	assert_int_equal(pair_n_sessions(), 0);
-	assert_memory_not_equal(pair.hs[ENGINE_CLIENT]->session->ticket,
-				other.hs[ENGINE_CLIENT]->session->ticket, 60);
+	assert_memory_not_equal(pair.hs[ENGINE_CLIENT]->session->ticket.p,
+				other.hs[ENGINE_CLIENT]->session->ticket.p, 60);
 	assert_memory_not_equal(pair.hs[ENGINE_CLIENT]->session->secret,
 				other.hs[ENGINE_CLIENT]->session->secret, 32);
 	pair_pump(&pair, 0);
@@ -348,8 +348,8 @@ static uint8_t *newest_ticket(size_t *len)
 	struct pair_session *kept = &pair_sessions[0];
 
 	assert_true(session_unpack(rd_of(kept->data, kept->len), &session));
-	*len = session.ticket_len;
-	return kept->data + kept->len - session.ticket_len;
+	*len = session.ticket.left;
+	return kept->data + kept->len - session.ticket.left;
 }
 
 /* ---- not taken up: always a full handshake ---- */

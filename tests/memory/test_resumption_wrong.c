@@ -166,7 +166,7 @@ static void put_identities(struct wr *out, const struct change *change)
 	for (unsigned i = 0; i < change->junk_before; i++) {
 		put_identity(out, "junk", 4);
 	}
-	put_identity(out, session->ticket, session->ticket_len);
+	put_identity(out, session->ticket.p, session->ticket.left);
 	for (unsigned i = 0; i < change->junk_behind; i++) {
 		put_identity(out, "junk", 4);
 	}
@@ -674,7 +674,7 @@ static void test_tickets_that_are_kept_and_those_that_are_not(void **unused)
 		if (rows[i].kept) {
 			assert_true(
 				session_unpack(rd_of(pair_sessions[0].data, pair_sessions[0].len), &session));
-			assert_int_equal(session.ticket_len, rows[i].ticket_len);
+			assert_int_equal(session.ticket.left, rows[i].ticket_len);
 			assert_int_equal(session.age_add, 0xfffffff0);
 			assert_true(session.lifetime <= 7200 && session.lifetime <= rows[i].lifetime);
 			assert_int_equal(pair_sessions[0].expires, PAIR_NOW + session.lifetime);

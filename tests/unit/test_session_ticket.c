@@ -14,6 +14,7 @@
 #include "tests/lib/pair.h"
 
 static struct engine_config *server;
+static const uint8_t filler[SESSION_TICKET_MAX] = {0x44};
 
 static struct session sample(uint16_t version)
 {
@@ -63,8 +64,7 @@ static void check_same(const struct session *a, const struct session *b)
 	assert_string_equal(a->peer_subject, b->peer_subject);
 	assert_int_equal(a->session_id_len, b->session_id_len);
 	assert_memory_equal(a->session_id, b->session_id, sizeof(a->session_id));
-	assert_int_equal(a->ticket_len, b->ticket_len);
-	assert_true(a->ticket_len == 0 || memcmp(a->ticket, b->ticket, a->ticket_len) == 0);
+	assert_true(rd_equal(a->ticket, b->ticket));
 }
 
 static void test_what_is_packed_is_unpacked(void **unused)
@@ -81,8 +81,7 @@ static void test_what_is_packed_is_unpacked(void **unused)
 		session.suite = versions[i] == ENGINE_TLS10 ? 0xc009 : session.suite;
 		session.session_id_len = 32;
 		memset(session.session_id, 0x33, 32);
-		session.ticket_len = 200;
-		memset(session.ticket, 0x44, 200);
+		session.ticket = rd_of(filler, 200);
 		len = pack(&session, room, sizeof(room));
 		assert_int_not_equal(len, 0);
 		assert_true(session_unpack(rd_of(room, len), &again));
@@ -108,9 +107,13 @@ static void test_the_longest_session_fits_a_ticket(void **unused)
 	check_same(&session, &again);
 	/* a client's with the longest ticket and names of usual length */
 	session = sample(ENGINE_TLS13);
-	session.ticket_len = SESSION_TICKET_MAX;
+	session.ticket = rd_of(filler, SESSION_TICKET_MAX);
 	assert_int_not_equal(pack(&session, room, sizeof(room)), 0);
 	/* what does not fit is not kept */
+	session = sample(ENGINE_TLS12);
+	session.ticket = rd_of(filler, SESSION_TICKET_MAX);
+	session.alpn_len = ENGINE_ALPN_MAX;
+	session.session_id_len = 32;
 	memset(session.server_name, 'n', HS_SERVER_NAME_MAX);
 	memset(session.peer_subject, 's', SESSION_SUBJECT_MAX);
 	assert_int_equal(pack(&session, room, sizeof(room)), 0);
