@@ -65,7 +65,6 @@ static struct shape shape_of(enum crypto_hash hash)
 {
 	switch (hash) {
 	case CRYPTO_SHA1:
-		return (struct shape){WC_SHA_BLOCK_SIZE, 8, 6};
 	case CRYPTO_SHA256:
 		return (struct shape){WC_SHA256_BLOCK_SIZE, 8, 6};
 	case CRYPTO_SHA384:
