@@ -82,11 +82,31 @@ static bool check_ext_key_usage(struct verifier *v, const struct certificate *ce
 			   server ? "server" : "client", server ? "serverAuth" : "clientAuth");
 }
 
-static bool check_unknown_critical(struct verifier *v, const struct certificate *cert, const char *name)
+static bool check_critical(struct verifier *v, const struct certificate *cert, const char *name)
 {
-	return !cert->has_unknown_critical ||
-	       verify_fail(v, verify_rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
-			   "certificate of %s has a critical extension that is not supported", name);
+	if (cert->has_unknown_critical) {
+		return verify_fail(v, verify_rank_refused(v), ALERT_UNSUPPORTED_CERTIFICATE,
+				   "certificate of %s has a critical extension that is not supported", name);
+	}
+	/* RFC 5280 4.2.1.1, 4.2.1.2 */
+	return !cert->has_critical_key_id ||
+	       verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE,
+			   "certificate of %s marks a key identifier as critical, which none may be", name);
+}
+
+/* What only CAs have, RFC 5280 4.2.1.9, 4.2.1.10. An anchor's word is the user's. */
+static bool check_no_ca(struct verifier *v, const struct certificate *leaf, const char *name)
+{
+	if (leaf->is_ca || v->leaf_is_anchor) {
+		return true;
+	}
+	if (leaf->has_key_usage && (leaf->key_usage & KEY_USAGE_CERT_SIGN) != 0) {
+		return verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE,
+				   "certificate of %s is no CA's, but its key usage has keyCertSign", name);
+	}
+	return !leaf->has_name_constraints ||
+	       verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE,
+			   "certificate of %s is no CA's, but it has name constraints", name);
 }
 
 bool path_check_leaf(struct verifier *v)
@@ -109,7 +129,7 @@ bool path_check_leaf(struct verifier *v)
 				   "certificate of %s may not decrypt: its key usage lacks keyEncipherment",
 				   name);
 	}
-	return path_check_key(v, leaf, name) && check_unknown_critical(v, leaf, name) &&
+	return path_check_key(v, leaf, name) && check_critical(v, leaf, name) && check_no_ca(v, leaf, name) &&
 	       check_time(v, leaf, name) && check_ext_key_usage(v, leaf, name);
 }
 
@@ -142,7 +162,12 @@ static bool check_ca(struct verifier *v, const struct certificate *issuer, const
 				   "too many CAs below %s: its path length constraint allows %u", name,
 				   (unsigned)issuer->path_len);
 	}
-	return path_check_key(v, issuer, name) && check_unknown_critical(v, issuer, name) &&
+	/* RFC 5280 4.1.2.6 */
+	if (name_is_empty(issuer->subject)) {
+		return verify_fail(v, verify_rank_refused(v), ALERT_BAD_CERTIFICATE,
+				   "a CA without a name may not issue others");
+	}
+	return path_check_key(v, issuer, name) && check_critical(v, issuer, name) &&
 	       check_time(v, issuer, name) && check_ext_key_usage(v, issuer, name);
 }
 

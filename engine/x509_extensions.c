@@ -86,6 +86,8 @@ bool certificate_take_extension(void *to, struct view oid, bool critical, struct
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
 		if (view_equal(oid, view_of(known[i].oid, known[i].oid_len))) {
 			*what = known[i].what;
+			cert->has_critical_key_id |= critical && (known[i].parse == parse_subject_key_id ||
+								   known[i].parse == parse_authority_key_id);
 			return known[i].parse(value, cert);
 		}
 	}

@@ -185,6 +185,12 @@ enum name_answer name_begins_with(struct view name, struct view base)
 	return compare(name, base, false);
 }
 
+bool name_is_empty(struct view name)
+{
+	struct view contents;
+	return der_take(&name, DER_SEQUENCE, &contents) && der_end(&contents);
+}
+
 uint32_t name_hash(struct view name)
 {
 	uint32_t hash = FNV_START;

@@ -17,6 +17,8 @@ enum name_answer { NAME_DIFFERENT, NAME_SAME, NAME_UNSURE };
 bool name_equal(struct view a, struct view b);
 /* Does name begin with all of base, one relative name after the other? Both with their headers.  RFC 5280 4.2.1.10 */
 enum name_answer name_begins_with(struct view name, struct view base);
+/* Has the name (header included) no attribute at all? */
+bool name_is_empty(struct view name);
 /* A number that is the same for names that are the same. */
 uint32_t name_hash(struct view name);
 

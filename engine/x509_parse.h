@@ -73,6 +73,7 @@ struct certificate {
 	bool must_staple; /* RFC 7633 */
 	bool no_check;    /* RFC 6960 4.2.2.2.1 */
 	bool has_unknown_critical;
+	bool has_critical_key_id; /* subjectKeyIdentifier or authorityKeyIdentifier */
 };
 
 /* False if der is not one well-formed certificate; *what then says what is wrong with it. */

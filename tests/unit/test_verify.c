@@ -144,6 +144,9 @@ static void refuses_bad_servers_and_says_why(void **state)
 		{ "explicit-curve.pem", "ca.pem", "localhost", ALERT_UNSUPPORTED_CERTIFICATE, "not supported" },
 		{ "pss-sha1.pem", "ca.pem", "localhost", ALERT_UNSUPPORTED_CERTIFICATE, "not supported" },
 		{ "critical.pem", "ca.pem", "localhost", ALERT_UNSUPPORTED_CERTIFICATE, "critical extension" },
+		{ "critical-key-id.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "key identifier" },
+		{ "signs-certs.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "no CA's, but its key usage" },
+		{ "constrains.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "no CA's, but it has name constraints" },
 		{ "by-expired-root.pem", "ca-expired.pem", "localhost", ALERT_CERTIFICATE_EXPIRED,
 		  "certificate of CN=ca-expired expired" },
 		{ "by-twin.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "another CA has the same name" },
@@ -197,6 +200,7 @@ static void judges_every_intermediate(void **state)
 		{ "under-inter-sha1.pem inter-sha1.pem", "ca-rsa.pem", "localhost", ALERT_BAD_CERTIFICATE, "SHA-1" },
 		{ "under-inter-critical.pem inter-critical.pem", "ca.pem", "localhost", ALERT_UNSUPPORTED_CERTIFICATE,
 		  "CN=inter-critical has a critical extension" },
+		{ "under-nameless.pem nameless.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "without a name" },
 		/* a server's certificate must not issue others, trusted or not */
 		{ "under-pinned.pem", "pinned.pem", "localhost", ALERT_UNKNOWN_CA, "do not say CA" },
 	};
