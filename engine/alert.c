@@ -148,6 +148,9 @@ static const struct reason_row reasons[REASON_COUNT] = {
 	[REASON_POST_HANDSHAKE_TYPE] = { ALERT_UNEXPECTED_MESSAGE,
 		"a handshake message that does not belong behind the handshake" },
 	[REASON_POST_HANDSHAKE_LENGTH] = { ALERT_DECODE_ERROR, "a malformed NewSessionTicket" },
+	/* RFC 8446 4.2 */
+	[REASON_TICKET_EXTENSION] = { ALERT_ILLEGAL_PARAMETER,
+		"an extension in a NewSessionTicket that does not belong there, or is there twice" },
 	/* RFC 5246 7.4.1.1, 7.4.1.2 */
 	[REASON_HELLO_LENGTH] = { ALERT_DECODE_ERROR, "a HelloRequest or ClientHello of wrong length" },
 	/* RFC 8446 4.6.3 */

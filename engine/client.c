@@ -417,6 +417,11 @@ static bool fail_version(struct engine_hs *hs, uint16_t chosen)
 /* The version that a ServerHello chooses. RFC 8446 4.1.3, 4.2.1, D.1 */
 static bool choose_version(struct engine_hs *hs, const struct server_hello *hello, uint16_t *version)
 {
+	/* RFC 8446 4.1.4: what the HelloRetryRequest chose stays chosen */
+	if (hs->retried && !hello->has_supported_versions && !hello->is_retry) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+			       "the server changed the version behind its HelloRetryRequest");
+	}
 	/* RFC 8446 D.5 */
 	if (hello->legacy_version <= 0x0300) {
 		return fail_version(hs, hello->legacy_version);
@@ -452,10 +457,6 @@ bool client_on_server_hello(struct engine_hs *hs, const struct hs_message *msg, 
 	hs->version = version;
 	if (version == ENGINE_TLS13) {
 		return client13_on_server_hello(hs, msg, &hello, next);
-	}
-	if (hs->retried) {
-		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
-			       "the server changed the version behind its HelloRetryRequest");
 	}
 	hs->rows = client12_rows;
 	hs->n_rows = client12_n_rows;

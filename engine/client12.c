@@ -121,6 +121,13 @@ static bool judge_point_formats(struct engine_hs *hs, struct rd body)
 	return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the server does not know uncompressed points");
 }
 
+/* RFC 7627: a handshake that proved more than this one would is not displaced by it. */
+static bool judge_master_secret(struct engine_hs *hs)
+{
+	return !hs->renegotiating || !hs->conn->extended_master_secret || hs->hs12.extended_master_secret ||
+	       hs_fail(hs, ALERT_HANDSHAKE_FAILURE, "the server renegotiates extended_master_secret away");
+}
+
 /* RFC 7366 2, 3.1 */
 static bool judge_encrypt_then_mac(struct engine_hs *hs)
 {
@@ -181,7 +188,7 @@ static bool judge_extensions(struct engine_hs *hs, const struct ext_block *block
 	    !judge_empty(hs, block, EXT_ENCRYPT_THEN_MAC, &hs12->encrypt_then_mac) ||
 	    !judge_empty(hs, block, EXT_SESSION_TICKET, &hs12->ticket_expected) ||
 	    !judge_empty(hs, block, EXT_STATUS_REQUEST, &hs12->status_expected) ||
-	    !judge_encrypt_then_mac(hs) || !hs12_judge_renegotiation_info(hs, renegotiation) ||
+	    !judge_master_secret(hs) || !judge_encrypt_then_mac(hs) || !hs12_judge_renegotiation_info(hs, renegotiation) ||
 	    !judge_alpn(hs, block)) {
 		return false;
 	}

@@ -5,12 +5,13 @@
  * Implementation notes
  *
  *   A NewSessionTicket is checked as it comes; the place in it is kept in ticket_field, ticket_head, ticket_left. One
- *   that is split over records is not made a session of: that would need a buffer.
+ *   that is split over records is not made a session of: that would need a buffer. Nor are its extensions looked at then.
  *
  *   A peer's request for a KeyUpdate crosses over to the send direction through control_due, which is atomic.
  */
 #include "post.h"
 
+#include "ext.h"
 #include "handshake.h"
 #include "keysched13.h"
 #include "session.h"
@@ -100,6 +101,23 @@ static bool on_ticket(struct engine_conn *conn, struct rd in)
 	return conn->hs_left != 0 || (conn->ticket_field == TICKET_EXTENSION && conn->ticket_head == 0);
 }
 
+/* A NewSessionTicket that came in one piece, and that on_ticket() found well-formed. */
+static enum reason take_whole_ticket(const struct engine_conn *conn, struct rd body)
+{
+	struct rd in = body;
+	struct rd view;
+
+	if (!rd_bytes(&in, &view, 8) || !rd_vec8(&in, &view, 0, UINT8_MAX) ||
+	    !rd_vec16(&in, &view, 1, UINT16_MAX) || !rd_vec16(&in, &view, 0, UINT16_MAX)) {
+		return REASON_POST_HANDSHAKE_LENGTH;
+	}
+	if (!ext_fit_ticket(view)) {
+		return REASON_TICKET_EXTENSION;
+	}
+	session13_keep_ticket(conn, body);
+	return REASON_NONE;
+}
+
 /* RFC 8446 4.6.3 */
 static enum reason take_key_update(struct engine_conn *conn, const struct suite *suite, struct rd body)
 {
@@ -151,7 +169,7 @@ enum reason post13_on_handshake(struct engine_conn *conn, const struct suite *su
 		} else if (!on_ticket(conn, piece)) {
 			reason = REASON_POST_HANDSHAKE_LENGTH;
 		} else if (is_start && conn->hs_left == 0) {
-			session13_keep_ticket(conn, piece);
+			reason = take_whole_ticket(conn, piece);
 		}
 	}
 	return reason;

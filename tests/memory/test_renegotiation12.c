@@ -146,7 +146,7 @@ static void test_another_suite_and_another_key_may_be_chosen(void **unused)
 	assert_int_equal(fake.conn.suite, ECDHE_ECDSA_CBC);
 	fake12_renegotiate(&fake, true);
 	fake.credential = &servers[RSA]->credentials[0];
-	go_on((struct fake12_choice){.suite = RSA_GCM}, "", NULL);
+	go_on((struct fake12_choice){.suite = RSA_GCM}, FAKE12_EMS, NULL);
 	fake12_expect(&fake, 0, "RSA key transport behind ECDHE");
 	assert_string_equal(fake.conn.peer_subject, "CN=rsa-both");
 	fake12_end(&fake);
@@ -222,6 +222,8 @@ static void test_what_ends_the_connection(void **unused)
 		{ "RFC 7366 3.1: encrypt_then_mac is taken back", { .suite = ECDHE_ECDSA_CBC, .extensions = FAKE12_EMS FAKE12_ETM FAKE12_RENEGOTIATION }, { .suite = ECDHE_ECDSA_CBC }, NULL, 0, EC, { 0 }, ALERT_HANDSHAKE_FAILURE },
 		{ "encrypt_then_mac is added", { .suite = ECDHE_ECDSA_CBC }, { .suite = ECDHE_ECDSA_CBC }, FAKE12_EMS FAKE12_ETM, 0, EC, { 0 }, 0 },
 		{ "encrypt_then_mac goes with CBC", { .suite = ECDHE_ECDSA_CBC, .extensions = FAKE12_EMS FAKE12_ETM FAKE12_RENEGOTIATION }, { 0 }, NULL, 0, EC, { 0 }, 0 },
+		{ "RFC 7627: extended_master_secret is taken back", { 0 }, { 0 }, "", 0, EC, { 0 }, ALERT_HANDSHAKE_FAILURE },
+		{ "it is added", { .extensions = FAKE12_RENEGOTIATION }, { 0 }, NULL, 0, EC, { 0 }, 0 },
 		{ "a server of another name", { 0 }, { 0 }, NULL, 0, OTHER_NAME, { 0 }, ALERT_BAD_CERTIFICATE },
 		{ "another application protocol", { .extensions = FAKE12_EMS FAKE12_RENEGOTIATION "0010 0006 0004 03 6f6e65" }, { 0 }, FAKE12_EMS "0010 0006 0004 03 74776f", 0, EC, { 0 }, ALERT_ILLEGAL_PARAMETER },
 		{ "the same one", { .extensions = FAKE12_EMS FAKE12_RENEGOTIATION "0010 0006 0004 03 6f6e65" }, { 0 }, FAKE12_EMS "0010 0006 0004 03 6f6e65", 0, EC, { 0 }, 0 },

@@ -476,6 +476,43 @@ static void test_malformed_tickets(void **unused)
 	}
 }
 
+/* RFC 8446 4.2: extensions that are there twice, or are known to belong elsewhere; unknown ones do no harm. */
+static void test_extensions_of_tickets(void **unused)
+{
+#define T(text) text, sizeof(text) - 1
+	static const struct {
+		const char *name;
+		const char *extensions;
+		size_t len;
+		uint8_t alert;
+	} rows[] = {
+		{"early_data", T("\0\x2a\0\4\0\0\1\0"), 0},
+		{"early_data twice", T("\0\x2a\0\4\0\0\1\0\0\x2a\0\4\0\0\1\0"), ALERT_ILLEGAL_PARAMETER},
+		{"an unknown one twice", T("\x4a\x4a\0\0\x5a\x5a\0\0\x4a\x4a\0\0"), ALERT_ILLEGAL_PARAMETER},
+		{"key_share", T("\0\x33\0\0"), ALERT_ILLEGAL_PARAMETER},
+		{"supported_versions behind others", T("\x4a\x4a\0\0\0\x2b\0\2\3\4"), ALERT_ILLEGAL_PARAMETER},
+	};
+#undef T
+	const struct engine_conn before = pair.conn[0];
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint8_t message[64] = {HS_NEW_SESSION_TICKET, 0, 0, (uint8_t)(14 + rows[i].len), 0, 0, 0x0e, 0x10};
+		const size_t len = 18 + rows[i].len;
+
+		message[14] = 1; /* the ticket's length */
+		message[17] = (uint8_t)rows[i].len;
+		memcpy(message + 18, rows[i].extensions, rows[i].len);
+		pair.conn[0] = before;
+		pair.conn[1].send.seq = before.recv.seq;
+		if ((open_at(ENGINE_CLIENT, seal_raw(ENGINE_SERVER, CONTENT_HANDSHAKE, message, len, 0)) ==
+		     ENGINE_OK) != (rows[i].alert == 0) ||
+		    engine_alert_due(&pair.conn[0]) != rows[i].alert) {
+			fail_msg("%s: alert %u", rows[i].name, engine_alert_due(&pair.conn[0]));
+		}
+	}
+}
+
 static void test_a_ticket_for_a_server(void **unused)
 {
 	uint8_t message[128];
@@ -693,6 +730,7 @@ int main(void)
 		TEST(test_alerts_of_wrong_length),
 		TEST(test_tickets_are_skipped_whole_and_in_pieces),
 		TEST(test_malformed_tickets),
+		TEST(test_extensions_of_tickets),
 		TEST(test_a_ticket_for_a_server),
 		TEST(test_data_between_the_pieces_of_a_message),
 		TEST(test_messages_that_do_not_belong),
