@@ -71,6 +71,23 @@ static bool may_ignore_hello_request(const struct engine_hs *hs)
 	       (is_old(hs) || (hs->version == 0 && hs->config->min_version < ENGINE_TLS13 && !hs->retried));
 }
 
+/*
+ * Does nothing but HelloRequests follow in the record? Behind Finished they may (RFC 5246 6.2.1), and the client still
+ * negotiates.
+ */
+static bool ends_in_hello_requests(const struct engine_hs *hs, struct rd rest)
+{
+	uint8_t type = HS_HELLO_REQUEST;
+	uint32_t len = 0;
+
+	while (type == HS_HELLO_REQUEST && len == 0 && !rd_end(&rest)) {
+		if (!rd_u8(&rest, &type) || !rd_u24(&rest, &len)) {
+			return false;
+		}
+	}
+	return type == HS_HELLO_REQUEST && len == 0 && may_ignore_hello_request(hs);
+}
+
 /* What can be said when a message's four bytes of header are there. */
 static const struct hs_row *judge_message(struct engine_hs *hs, uint8_t type, size_t len)
 {
@@ -108,13 +125,16 @@ static bool handle(struct engine_hs *hs, const struct hs_row *row, const struct 
 	return true;
 }
 
-static bool dispatch(struct engine_hs *hs, const struct hs_row *row, struct rd whole, bool at_record_end)
+/* rest: what follows in the record. */
+static bool dispatch(struct engine_hs *hs, const struct hs_row *row, struct rd whole, struct rd rest)
 {
-	struct hs_message msg = {.type = row->type, .whole = whole, .at_record_end = at_record_end};
+	struct hs_message msg = {.type = row->type,
+				 .whole = whole,
+				 .at_record_end = rd_end(&rest) || ends_in_hello_requests(hs, rest)};
 	struct rd in = whole;
 	struct rd header;
 
-	if (row->ends_record && !at_record_end) {
+	if (row->ends_record && !msg.at_record_end) {
 		return hs_fail(hs, ALERT_UNEXPECTED_MESSAGE,
 			       "a handshake message behind one that ends its record");
 	}
@@ -167,7 +187,7 @@ static bool on_split_message(struct engine_hs *hs, struct rd *in)
 	}
 	message = hs->message;
 	wr_init_heap(&hs->message);
-	ok = dispatch(hs, row, rd_of(message.data, message.len), rd_end(in));
+	ok = dispatch(hs, row, rd_of(message.data, message.len), *in);
 	wr_free(&message);
 	return ok;
 }
@@ -178,7 +198,7 @@ bool hs_take_messages(struct engine_hs *hs, struct rd in)
 	if (rd_end(&in)) {
 		return fail_reason(hs, REASON_EMPTY_FRAGMENT);
 	}
-	while (!rd_end(&in)) {
+	while (!rd_end(&in) && hs->state != HS_DONE) {
 		const struct hs_row *row;
 		struct rd whole;
 		uint8_t type;
@@ -190,7 +210,7 @@ bool hs_take_messages(struct engine_hs *hs, struct rd in)
 				return false;
 			}
 			if (rd_bytes(&in, &whole, HS_HEADER_LEN + (size_t)len)) {
-				if (!dispatch(hs, row, whole, rd_end(&in))) {
+				if (!dispatch(hs, row, whole, in)) {
 					return false;
 				}
 				continue;

@@ -442,6 +442,7 @@ static void test_certificate_request_and_server_hello_done(void **unused)
 		{ "two", NEW, EC, { 0 }, { HS_SERVER_HELLO_DONE, FAKE12_TWICE, 0, NULL }, ALERT_UNEXPECTED_MESSAGE },
 		{ "none", NEW, EC, { 0 }, { HS_SERVER_HELLO_DONE, FAKE12_REPLACE, 0, "" }, 0 },
 		{ "more in its record", NEW, EC, { 0 }, { HS_SERVER_HELLO_DONE, FAKE12_BEHIND, 0, "14 000000" }, ALERT_UNEXPECTED_MESSAGE },
+		{ "a HelloRequest in its record", NEW, EC, { 0 }, { HS_SERVER_HELLO_DONE, FAKE12_BEHIND, 0, "00 000000" }, 0 },
 	};
 
 	(void)unused;
@@ -465,7 +466,9 @@ static void test_the_end_of_a_handshake(void **unused)
 		{ "empty", NEW, EC, { 0 }, { HS_FINISHED, FAKE12_REPLACE, 0, "" }, ALERT_DECODE_ERROR },
 		{ "far too long", NEW, EC, { 0 }, { HS_FINISHED, FAKE12_APPEND, 0, ZEROS32 ZEROS32 }, ALERT_DECODE_ERROR },
 		{ "another message in its place", NEW, EC, { 0 }, { HS_FINISHED, FAKE12_BEFORE, 0, "0e 000000" }, ALERT_UNEXPECTED_MESSAGE },
-		{ "more in its record", NEW, EC, { 0 }, { HS_FINISHED, FAKE12_BEHIND, 0, "00 000000" }, ALERT_UNEXPECTED_MESSAGE },
+		{ "more in its record", NEW, EC, { 0 }, { HS_FINISHED, FAKE12_BEHIND, 0, "04 000006 00000000 0000" }, ALERT_UNEXPECTED_MESSAGE },
+		{ "a HelloRequest in its record", NEW, EC, { 0 }, { HS_FINISHED, FAKE12_BEHIND, 0, "00 000000" }, 0 },
+		{ "a wrong one", NEW, EC, { 0 }, { HS_FINISHED, FAKE12_BEHIND, 0, "00 000001 00" }, ALERT_UNEXPECTED_MESSAGE },
 		{ "RFC 5077 3.3: a ticket that was not announced", NEW, EC, { .ticket = true }, { 0 }, ALERT_UNEXPECTED_MESSAGE },
 	};
 
