@@ -480,8 +480,17 @@ const uint8_t *engine_hs_pending(const struct engine_hs *hs, size_t *len);
  *           server with a HelloRequest
  *
  * conn's keys are lent to the handshake: until it is done, everything received goes to engine_hs_recv(), and nothing
- * is sealed. Application data that comes meanwhile is engine_hs_data(). NULL with a sentence in why on failure. An
- * error in data sticks in the handshake as from engine_hs_recv().  RFC 5246 7.4.1.1, RFC 5746
+ * is sealed (conn->send_closed). Application data that comes meanwhile is engine_hs_data(): take it after each
+ * engine_hs_recv(), no more than 64 KiB of it are kept. NULL with a sentence in why if it cannot begin: conn is as it
+ * was. An error in data sticks in the handshake as from engine_hs_recv().  RFC 5246 7.4.1.1, RFC 5746
+ *
+ * It ends in one of these ways:
+ *   done      conn has new keys; or the old ones, if the peer does not want to renegotiate (it says no_renegotiation,
+ *             or a client goes on sending data); or the peer has closed, then conn->recv_closed is set
+ *   an error  the connection is gone with it: conn->recv_err is set, nothing can be sealed any more
+ *   engine_hs_free() in between
+ *             a server whose HelloRequest is not answered yet: the connection goes on; else nothing can be received
+ *             any more, and close_notify can be sealed if our keys have not changed yet
  */
 must_check struct engine_hs *engine_hs_renegotiate(const struct engine_hs_params *params, struct engine_conn *conn,
 						   const uint8_t *data, size_t len,
