@@ -41,19 +41,13 @@ for version in it.VERSIONS:
     for what, agent, members in special:
         if version == "1.2" and what.startswith(("rsa", "KeyUpdate")):
             continue
-        want = it.base(version, members.get("cert", "rsa-both" if "group" in members else "server"))._replace(group=members.get("group", ""))
-        it.row(it.agent_is_client, agent, want, it.server.for_want(want), it.wants_of(want),
-               titles=it.both(f"JSSE to us, TLS {version}, {what}"))  # fmt: skip
-        it.row(it.agent_is_server, agent, want, it.client.for_want(want), it.wants_of(want),
-               titles=it.both(f"us to JSSE, TLS {version}, {what}"))  # fmt: skip
-    usual = it.as_they_like(version)
-    alpn = {**it.wants_of(usual, narrow=False), "alpn": "foo h2"}
-    it.row(it.agent_is_client, usual_java, usual, it.server.for_want(usual, "alpn h2 http/1.1"), alpn,
-           titles=it.both(f"JSSE to us, TLS {version}, ALPN"))  # fmt: skip
-    it.row(it.agent_is_server, usual_java, usual, it.client.address("alpn h2 http/1.1"), alpn,
-           titles=it.both(f"us to JSSE, TLS {version}, ALPN"))  # fmt: skip
-renegotiate = {**it.wants_of(it.as_they_like("1.2"), narrow=False), "renegotiate": "yes"}
-it.row(it.agent_is_client, usual_java, it.as_they_like("1.2"), it.server.for_want(it.as_they_like("1.2"), *it.LEGACY),
-       renegotiate, titles=it.both("JSSE to us, TLS 1.2, renegotiation in profile legacy"))  # fmt: skip
+        want = it.base(version, members.get("cert", "rsa-both" if "group" in members else "server"))
+        want = want._replace(group=members.get("group", ""))
+        it.agent_to_us("JSSE", what, agent, want, it.server.for_want(want), it.wants_of(want))
+        it.agent_to_them("JSSE", what, agent, want, it.client.for_want(want), it.wants_of(want))
+usual = it.as_they_like("1.2")
+renegotiate = {**it.wants_of(usual, narrow=False), "renegotiate": "yes"}
+ours = it.server.for_want(usual, *it.LEGACY)
+it.agent_to_us("JSSE", "renegotiation in profile legacy", usual_java, usual, ours, renegotiate)
 it.legacy_agent_rows("JSSE", usual_java)
 it.main()

@@ -21,7 +21,8 @@ LINES = subprocess.run(
 NAME_OF = {words[0]: words[2] for words in map(str.split, LINES)}
 STANDARD_NAME_OF = {name: standard for standard, name in NAME_OF.items()}
 GROUP_NAMES = {"x25519": "X25519", "secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
-GROUP_OF = {"X25519": "x25519", "prime256v1": "secp256r1", "secp384r1": "secp384r1", "secp521r1": "secp521r1"}
+GROUP_OF = {"X25519": "x25519", "prime256v1": "secp256r1", "secp256r1": "secp256r1", "secp384r1": "secp384r1",
+            "secp521r1": "secp521r1", "x25519": "x25519", "X25519MLKEM768": "X25519MLKEM768"}  # fmt: skip
 GROUP_NUMBERS = {b"\x1d": "x25519", b"\x17": "secp256r1", b"\x18": "secp384r1", b"\x19": "secp521r1"}
 SIGNATURES = {
     "ecdsa_secp256r1_sha256": "SHA256 ECDSA",
@@ -63,12 +64,17 @@ def s_client_report(out, want):
     }
     if got["version"] == "1":
         got["version"] = "1.0"
-    match = re.search(rb"Server Temp Key: (?:ECDH, )?(\w+)", out)
-    if match and match[1] != b"DH":
+    # The second is how OpenSSL 3.5 has it, which calls signatures by their right name too.
+    match = re.search(rb"(?:Server|Peer) Temp Key: (?:ECDH, )?(\w+)|Negotiated TLS1.3 group: (\w+)", out)
+    if match and match[1] is None:
+        got["group"] = GROUP_OF[match[2].decode()]
+    elif match and match[1] != b"DH":
         got["group"] = GROUP_OF[match[1].decode()]
     if want.scheme and not got["resumed"]:
         digest = re.search(rb"Peer signing digest: (\w+)", out)
         kind = re.search(rb"Peer signature type: ([\w-]+)", out)
+        if kind[1].decode() == want.scheme:
+            return got
         said = (digest[1].decode() if digest else "") + " " + kind[1].decode().replace("Ed25519", "ed25519")
         if said != SIGNATURES[want.scheme]:
             fail(f"s_client says signature {said}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the files of the interoperability matrix share: tables, the wrapped programs, peers' processes, TAP.
+"""What the files of the interoperability matrix build on: the wrapped programs, peers that take orders, rows, TAP.
 
 A file of the matrix declares rows and calls main(). A row is a generator function that does one conversation after the
 other with a peer and yields after each; every yield is one test. What is under test is the product: talk.py, wrapped
@@ -7,205 +7,47 @@ by `tlshim run`, once as a server with a listener for each rule, once as a clien
 
     INTEROP_ONLY=REGEX   only tests whose title matches
     INTEROP_TIMES=1      say how long each row took
+    INTEROP_SECONDS=N    how long anything may take, default 20
 """
 
-import atexit
 import json
 import os
 import pathlib
-import random
 import re
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 import traceback
-from typing import NamedTuple
 
 import talk
+from interop_processes import *  # noqa: F403
+from interop_processes import SECONDS, Process, fail, free_port, last_words, running, scratch
+from interop_tables import *  # noqa: F403
+from interop_tables import LEGACY, as_they_like, groups_of, legacy_variations, variations
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
 PKI = BUILD / "pki"
 PEERS = ROOT / "tests" / "interop" / "peers"
-SECONDS = int(os.environ.get("INTEROP_SECONDS", "20"))
 
 PAYLOAD = talk.payload(80000)
 PAYLOAD_SHUTDOWN = talk.payload(80000, b"shutdown")
 REPLY = talk.payload(70000, b"stop")
 
-# What the engine has still to learn: rows that need it are not run, unless INTEROP_ALL is set.
-PENDING = set(os.environ.get("INTEROP_PENDING", "").split())
-
-# ---- what there is ----
-
-VERSIONS = ("1.3",) if "tls12" in PENDING else ("1.3", "1.2")
 # A conversation in full, and one that resumes its session.
-PHASES = (False,) if "resumption" in PENDING else (False, True)
+PHASES = (False, True)
+
+# ---- rows ----
+
+rows = []
 
 
-class Suite(NamedTuple):
-    """A cipher suite, by the parts of its name."""
-
-    code: int
-    name: str
-    exchange: str  # ECDHE, DHE, RSA; "" in TLS 1.3
-    auth: str  # ECDSA, RSA; "" in TLS 1.3
-    cipher: str  # AES_128_GCM
-    digest: str  # SHA256
+def row(function, *arguments, titles):
+    rows.append((titles, function, arguments))
 
 
-def suite(code, name):
-    exchange = auth = ""
-    rest = name[4:]
-    if "_WITH_" in rest:
-        exchange, rest = rest.split("_WITH_")
-        exchange, _, auth = exchange.partition("_")
-        auth = auth or exchange
-    cipher, _, digest = rest.rpartition("_")
-    return Suite(code, name, exchange, auth, cipher, digest)
-
-
-SUITES_13 = [
-    suite(0x1301, "TLS_AES_128_GCM_SHA256"),
-    suite(0x1302, "TLS_AES_256_GCM_SHA384"),
-    suite(0x1303, "TLS_CHACHA20_POLY1305_SHA256"),
-]
-SUITES_12 = [
-    suite(0xC02B, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
-    suite(0xC02C, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"),
-    suite(0xCCA9, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"),
-    suite(0xC02F, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
-    suite(0xC030, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"),
-    suite(0xCCA8, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
-]
-SUITES_LEGACY = [
-    suite(0x009E, "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"),
-    suite(0x009F, "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384"),
-    suite(0xCCAA, "TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
-    suite(0x009C, "TLS_RSA_WITH_AES_128_GCM_SHA256"),
-    suite(0x009D, "TLS_RSA_WITH_AES_256_GCM_SHA384"),
-    suite(0xC023, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"),
-    suite(0xC024, "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"),
-    suite(0xC009, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"),
-    suite(0xC00A, "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"),
-    suite(0xC027, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256"),
-    suite(0xC028, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384"),
-    suite(0xC013, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"),
-    suite(0xC014, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"),
-    suite(0x0067, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256"),
-    suite(0x006B, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA256"),
-    suite(0x0033, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA"),
-    suite(0x0039, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA"),
-    suite(0x003C, "TLS_RSA_WITH_AES_128_CBC_SHA256"),
-    suite(0x003D, "TLS_RSA_WITH_AES_256_CBC_SHA256"),
-    suite(0x002F, "TLS_RSA_WITH_AES_128_CBC_SHA"),
-    suite(0x0035, "TLS_RSA_WITH_AES_256_CBC_SHA"),
-]
-SUITE = {one.name: one for one in SUITES_13 + SUITES_12 + SUITES_LEGACY}
-
-GROUPS = ["x25519", "secp256r1", "secp384r1", "secp521r1"]
-
-# The certificate that a signature scheme needs.
-SCHEMES_13 = {
-    "ecdsa_secp256r1_sha256": "server",
-    "ecdsa_secp384r1_sha384": "server-p384",
-    "ed25519": "server-ed25519",
-    "rsa_pss_rsae_sha256": "rsa-both",
-    "rsa_pss_rsae_sha384": "rsa3072-both",
-    "rsa_pss_rsae_sha512": "rsa4096-both",
-}
-SCHEMES_12 = {
-    **SCHEMES_13,
-    "rsa_pkcs1_sha256": "rsa-both",
-    "rsa_pkcs1_sha384": "rsa-both",
-    "rsa_pkcs1_sha512": "rsa-both",
-}
-CLIENTS = ["client", "client-p384", "client-ed25519", "client-rsa"]
-
-
-class Want(NamedTuple):
-    """What a conversation is to come to; "" where it is not of interest."""
-
-    version: str = "1.3"
-    suite: str = "TLS_AES_128_GCM_SHA256"
-    group: str = "x25519"
-    cert: str = "server"
-    scheme: str = ""
-    client: str = ""  # its certificate
-
-    def auth(self):
-        return "RSA" if "rsa" in self.cert else "ECDSA"
-
-
-def base(version, cert="server", **other):
-    """A conversation in which everything is as usual."""
-    name = "TLS_AES_128_GCM_SHA256"
-    if version == "1.2":
-        name = f"TLS_ECDHE_{'RSA' if 'rsa' in cert else 'ECDSA'}_WITH_AES_128_GCM_SHA256"
-    return Want(version=version, suite=name, cert=cert, **other)
-
-
-def as_they_like(version, cert="server", **other):
-    """A conversation whose suite and group are settled by the two sides."""
-    return base(version, cert, **other)._replace(suite="", group="")
-
-
-def variations(version, suites=None, groups=GROUPS, schemes=None, certs=(), clients=CLIENTS):
-    """Each suite, each group, each kind of signature, each client certificate: (what varies, Want)."""
-    for one in SUITES_13 if version == "1.3" else SUITES_12:
-        cert = "rsa-both" if one.auth == "RSA" else "server"
-        if suites is None or one.name in suites:
-            yield one.name, base(version, cert)._replace(suite=one.name)
-    for group in groups:
-        if group != "x25519":
-            yield group, base(version, "server" if version == "1.3" else "rsa-both", group=group)
-    for scheme, cert in (SCHEMES_13 if version == "1.3" else SCHEMES_12).items():
-        if schemes is None or scheme in schemes:
-            yield scheme, base(version, cert, scheme=scheme)
-    for cert in certs:
-        yield f"server certificate {cert}", base(version, cert)
-    for client in clients:
-        yield f"client certificate {client}", base(version, client=client)
-
-
-# The loud opt-in for everything old.
-LEGACY = ("profile legacy", "versions 1.0-1.3")
-
-
-def legacy_variations():
-    """Each suite of the legacy profile in TLS 1.2; one for each key exchange in TLS 1.0 and 1.1."""
-    for one in SUITES_LEGACY:
-        cert = "rsa-both" if one.auth == "RSA" else "server"
-        group = "x25519" if one.exchange == "ECDHE" else ""
-        yield base("1.2", cert)._replace(suite=one.name, group=group)
-        if one.cipher.endswith("CBC") and one.digest == "SHA":
-            yield base("1.1", cert)._replace(suite=one.name, group=group)
-            yield base("1.0", cert)._replace(suite=one.name, group=group)
-
-
-def groups_of(want):
-    """The groups to offer, the wanted one first: up to TLS 1.2 they stand for the certificates' curves too."""
-    groups = [want.group] if want.group else []
-    if want.version < "1.3" and groups:
-        for name in want.cert, want.client:
-            curve = {"server": "secp256r1", "client": "secp256r1", "server-p384": "secp384r1", "client-p384": "secp384r1",
-                     "long-chain": "secp256r1"}.get(name)  # fmt: skip
-            if curve and curve not in groups:
-                groups.append(curve)
-    return groups
-
-
-class Failure(Exception):
-    """A test that has failed, and why."""
-
-
-def fail(text):
-    raise Failure(text)
+def both(title):
+    return [f"{title}, full", f"{title}, resumed"]
 
 
 def check_one(who, got, want, resumed):
@@ -226,209 +68,6 @@ def check(name, theirs, ours, want, resumed):
     for key in ("version", "suite", "group"):
         if key in theirs and key in ours and theirs[key] != ours[key]:
             fail(f"{name} says {key} {theirs[key]}, our log {ours[key]}")
-
-
-# ---- processes ----
-
-running = []
-last_words = []  # of those that were there when a row failed
-
-
-class Process:
-    """A process with pipes; what it says is collected in out and err."""
-
-    def __init__(self, *command, env=None, cwd=None):
-        self.command = [str(word) for word in command]
-        self.out, self.err = bytearray(), bytearray()
-        self.changed = threading.Condition()
-        self.process = subprocess.Popen(
-            self.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env={**os.environ, **(env or {})},
-            cwd=cwd or scratch(),
-            start_new_session=True,
-        )
-        running.append(self)
-        self.threads = [
-            threading.Thread(target=self.collect, args=(pipe, into), daemon=True)
-            for pipe, into in ((self.process.stdout, self.out), (self.process.stderr, self.err))
-        ]
-        for thread in self.threads:
-            thread.start()
-
-    def collect(self, pipe, into):
-        try:
-            while data := os.read(pipe.fileno(), 1 << 16):
-                with self.changed:
-                    into += data
-                    self.changed.notify_all()
-        except (OSError, ValueError):
-            pass
-        with self.changed:
-            self.changed.notify_all()
-
-    def ended(self):
-        return not any(thread.is_alive() for thread in self.threads)
-
-    def wait(self, done, what, seconds=SECONDS):
-        """Until done() gives something true, which is returned."""
-        end = time.monotonic() + seconds
-        with self.changed:
-            while not (result := done()):
-                left = end - time.monotonic()
-                if left <= 0 or self.ended():
-                    if result := done():
-                        return result
-                    ended = f"; it has ended: {self.complaints()}" if self.ended() else ""
-                    fail(f"{self.command[0]}: {what} did not come{ended}")
-                self.changed.wait(min(left, 0.2))
-            return result
-
-    def expect(self, pattern, stream="out", start=0, seconds=SECONDS):
-        """Until a regular expression matches in what it said from start on; the match."""
-        pattern = re.compile(pattern.encode(), re.M)
-        return self.wait(lambda: pattern.search(getattr(self, stream), start), pattern.pattern.decode(), seconds)
-
-    def expect_text(self, text, what, start=0, seconds=SECONDS):
-        return self.wait(lambda: self.out.find(text, start) + 1, what, seconds)
-
-    def write(self, data):
-        """In the background, for it may be more than the pipe takes."""
-        threading.Thread(target=self.write_now, args=(data,), daemon=True).start()
-
-    def write_now(self, data):
-        try:
-            self.process.stdin.write(data)
-            self.process.stdin.flush()
-        except OSError:
-            pass
-
-    def complaints(self):
-        """The errors on its standard error, or its end."""
-        text = self.err.decode(errors="replace")
-        return "; ".join(re.findall(r".*error.*", text)[:3]) or text[-300:]
-
-    def finish(self, seconds=SECONDS):
-        """Until it ends by itself: its exit status."""
-        try:
-            status = self.process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            fail(f"{self.command[0]} does not end")
-        for thread in self.threads:
-            thread.join(5)
-        return status
-
-    def stop(self):
-        if self.process.poll() is None:
-            try:
-                os.killpg(self.process.pid, signal.SIGTERM)
-                self.process.wait(2)
-            except ProcessLookupError:
-                pass
-            except subprocess.TimeoutExpired:
-                os.killpg(self.process.pid, signal.SIGKILL)
-                self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            try:
-                pipe.close()
-            except OSError:
-                pass
-        if self in running:
-            running.remove(self)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, kind, *_):
-        self.stop()
-        if kind:
-            last_words.append(self)
-
-    def text(self):
-        return (bytes(self.out[-1500:]) + b"\n--\n" + bytes(self.err[-700:])).decode(errors="replace")
-
-
-def stop_all():
-    for process in list(running):
-        try:
-            process.stop()
-        except (OSError, ValueError):
-            pass
-
-
-atexit.register(stop_all)
-for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-    signal.signal(number, lambda *_: sys.exit(1))
-
-scratch_directory = None
-
-
-def scratch():
-    """A directory for the files of this run."""
-    global scratch_directory
-    if scratch_directory is None:
-        scratch_directory = pathlib.Path(tempfile.mkdtemp(prefix="tlshim-interop-"))
-        atexit.register(shutil.rmtree, scratch_directory, True)
-    return scratch_directory
-
-
-def have(command):
-    return shutil.which(command) is not None
-
-
-# ---- ports: claimed as the other tests claim them ----
-
-claims = pathlib.Path(f"/tmp/tlshim-ports-{os.getuid()}")
-claimed = []
-
-
-def free_port():
-    claims.mkdir(exist_ok=True)
-    while True:
-        port = random.randrange(10240, 32240)
-        try:
-            (claims / str(port)).mkdir()
-        except FileExistsError:
-            continue
-        claimed.append(port)
-        try:
-            with socket.socket(socket.AF_INET6) as probe:
-                probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-                probe.bind(("::", port))
-        except OSError:
-            continue
-        return port
-
-
-def release_ports():
-    for port in claimed:
-        try:
-            (claims / str(port)).rmdir()
-        except OSError:
-            pass
-
-
-atexit.register(release_ports)
-
-
-def is_listening(port):
-    suffix = f":{port:04X}"
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        for line in open(table, encoding="ascii"):
-            words = line.split()
-            if words[3] == "0A" and words[1].endswith(suffix):
-                return True
-    return False
-
-
-def wait_listen(port, process=None, seconds=SECONDS):
-    end = time.monotonic() + seconds
-    while not is_listening(port):
-        if time.monotonic() > end or (process and process.process.poll() is not None):
-            fail(f"nobody listens on port {port}: {process.text()[-500:] if process else ''}")
-        time.sleep(0.01)
 
 
 # ---- the product ----
@@ -618,19 +257,6 @@ def trust():
     return path
 
 
-# ---- rows and TAP ----
-
-rows = []
-
-
-def row(function, *arguments, titles):
-    rows.append((titles, function, arguments))
-
-
-def both(title):
-    return [f"{title}, {'resumed' if resumed else 'full'}" for resumed in PHASES]
-
-
 # ---- peers of our own that take orders ----
 
 
@@ -667,17 +293,6 @@ class Agent(Process):
                 return words
 
 
-def legacy_agent_rows(name, agent, without=lambda want: False):
-    """The suites of the legacy profile, but for those that the library is without."""
-    for want in legacy_variations():
-        if not without(want):
-            title = f"TLS {want.version}, {want.suite}, legacy"
-            row(agent_is_client, agent, want, server.for_want(want, *LEGACY), wants_of(want),
-                titles=both(f"{name} to us, {title}"))  # fmt: skip
-            row(agent_is_server, agent, want, client.for_want(want, *LEGACY), wants_of(want),
-                titles=both(f"us to {name}, {title}"))  # fmt: skip
-
-
 def lazily(*command, **other):
     """A function that gives an Agent, starting it for the first row, and anew when it has died."""
     agents = []
@@ -705,11 +320,11 @@ def wants_of(want, narrow=True):
     return words
 
 
-def agent_is_client(agent, want, port, words, phases=None, host="127.0.0.1"):
+def agent_is_client(agent, want, port, words, phases=PHASES, host="127.0.0.1"):
     """agent: a function that gives the Agent, which may be started for the first row."""
     if want.client:
         words = {**words, "cert": cert_file(want.client), "key": PKI / f"{want.client}.key"}
-    for resumed in PHASES if phases is None else phases:
+    for resumed in phases:
         # Who wants to renegotiate closes first.
         first = resumed or "renegotiate" in words
         text = PAYLOAD if first else PAYLOAD_SHUTDOWN
@@ -724,13 +339,13 @@ def agent_is_client(agent, want, port, words, phases=None, host="127.0.0.1"):
         yield
 
 
-def agent_is_server(agent, want, host, words, phases=None):
+def agent_is_server(agent, want, host, words, phases=PHASES):
     port = free_port()
     if want.client:
         words = {**words, "client": "require"}
     agent().order("listen", port=port, cert=cert_file(want.cert), key=PKI / f"{want.cert}.key", **words)
     agent().report("listen")
-    for resumed in PHASES if phases is None else phases:
+    for resumed in phases:
         text = PAYLOAD if resumed else PAYLOAD_SHUTDOWN
         client.call(host, port, send=text, first=resumed)
         client.answer()
@@ -743,24 +358,44 @@ def agent_is_server(agent, want, host, words, phases=None):
         yield
 
 
-def agent_rows(name, agent, version, unknown=(), long_phases=PHASES, families=("IPv4", "IPv6"), **limits):
+def agent_to_us(name, what, agent, want, port, words, phases=PHASES):
+    row(agent_is_client, agent, want, port, words, phases,
+        titles=both(f"{name} to us, TLS {want.version}, {what}")[: len(phases)])  # fmt: skip
+
+
+def agent_to_them(name, what, agent, want, host, words, phases=PHASES):
+    row(agent_is_server, agent, want, host, words, phases,
+        titles=both(f"us to {name}, TLS {want.version}, {what}")[: len(phases)])  # fmt: skip
+
+
+def agent_rows(name, agent, version, unknown=(), long_phases=PHASES, **limits):
     """The usual rows for a library with an agent, both ways. It cannot be told the members of Want that are unknown."""
     for what, want in variations(version, **limits):
         want = want._replace(**{member: "" for member in unknown if getattr(want, member) not in what})
-        row(agent_is_client, agent, want, server.for_want(want), wants_of(want),
-            titles=both(f"{name} to us, TLS {version}, {what}"))  # fmt: skip
-        row(agent_is_server, agent, want, client.for_want(want), wants_of(want),
-            titles=both(f"us to {name}, TLS {version}, {what}"))  # fmt: skip
+        agent_to_us(name, what, agent, want, server.for_want(want), wants_of(want))
+        agent_to_them(name, what, agent, want, client.for_want(want), wants_of(want))
     usual = as_they_like(version)
     words = wants_of(usual, narrow=False)
-    if "IPv6" in families:
-        row(agent_is_client, agent, usual, server.for_want(usual), words, None, "::1",
-            titles=both(f"{name} to us, TLS {version}, IPv6"))  # fmt: skip
-    long = usual._replace(cert="long-chain")
-    row(agent_is_client, agent, long, server.for_want(long), words,
-        titles=both(f"{name} to us with a chain of ten certificates, TLS {version}"))  # fmt: skip
-    row(agent_is_server, agent, long, client.for_want(long), words, long_phases,
-        titles=both(f"us to {name} with a chain of ten certificates, TLS {version}")[: len(long_phases)])  # fmt: skip
+    row(agent_is_client, agent, usual, server.for_want(usual), words, PHASES, "::1",
+        titles=both(f"{name} to us, TLS {version}, IPv6"))  # fmt: skip
+    alpn = {**words, "alpn": "foo h2"}
+    agent_to_us(name, "ALPN", agent, usual, server.for_want(usual, "alpn h2 http/1.1"), alpn)
+    agent_to_them(name, "ALPN", agent, usual, client.address("alpn h2 http/1.1"), alpn)
+    long, what = usual._replace(cert="long-chain"), "a chain of ten certificates"
+    agent_to_us(name, what, agent, long, server.for_want(long), words)
+    agent_to_them(name, what, agent, long, client.for_want(long), words, long_phases)
+
+
+def legacy_agent_rows(name, agent, without=lambda want: False):
+    """The suites of the legacy profile, but for those that the library is without."""
+    for want in legacy_variations():
+        if not without(want):
+            what = f"{want.suite}, legacy"
+            agent_to_us(name, what, agent, want, server.for_want(want, *LEGACY), wants_of(want))
+            agent_to_them(name, what, agent, want, client.for_want(want, *LEGACY), wants_of(want))
+
+
+# ---- running them, and TAP ----
 
 
 def tap(ok, number, title, note=""):
