@@ -190,7 +190,7 @@ static bool try_client(const struct client_path *path, uint16_t place, uint16_t 
 {
 	static struct fake12 fake;
 	struct fake12_choice choice = path->choice;
-	char proof[FAKE12_PROOF_MAX];
+	char proof[FAKE12_PROOF_MAX], extensions[200];
 	uint8_t master[48];
 
 	fake12_forget_sessions();
@@ -207,7 +207,8 @@ static bool try_client(const struct client_path *path, uint16_t place, uint16_t 
 		fake12_expect(&fake, 0, "the first handshake");
 		fake12_renegotiate(&fake, false);
 		fake12_proof(&fake, proof);
-		choice.extensions = proof;
+		(void)snprintf(extensions, sizeof(extensions), "%s%s", FAKE12_EMS, proof);
+		choice.extensions = extensions;
 	}
 	stray.type = type;
 	stray.done = stray.skipped = false;
