@@ -67,14 +67,14 @@ refuses_server() {
 	assert_line 'connect: EKEYREJECTED'
 }
 
-@test "a server that speaks TLS 1.2 only makes connect() fail with EPROTO, and the log says why" {
+@test "a server that speaks none of the rule's versions makes connect() fail with EPROTO, and the log says why" {
 	free_port port
-	connect_tls "$port"
+	connect_tls "$port" 'versions 1.3'
 	start server openssl s_server -accept "$port" -cert "$PKI/server.pem" -key "$PKI/server.key" -tls1_2 -quiet
 	wait_listen "$port"
 	client "$port"
 	assert_line 'connect: EPROTO'
-	logged 'protocol_version; the peer speaks no TLS 1.3'
+	logged 'protocol_version; the two sides have no version of TLS in common'
 }
 
 @test "a server that speaks plaintext makes connect() fail with EPROTO" {
