@@ -221,7 +221,7 @@ bool client13_on_server_hello(struct engine_hs *hs, const struct hs_message *msg
 		*next = HS_WAIT_SERVER_HELLO_AGAIN;
 		return on_hello_retry_request(hs, msg, &block);
 	}
-	if (ext_has(&block, EXT_PRE_SHARED_KEY) && !psk13_judge_answer(hs, block.body[EXT_PRE_SHARED_KEY])) {
+	if (!psk13_judge_answer(hs, &block)) {
 		return false;
 	}
 	*next = HS_WAIT_ENCRYPTED_EXTENSIONS;

@@ -144,21 +144,11 @@ bool ext_parse(struct engine_hs *hs, enum ext_message message, struct rd in, uin
 	return true;
 }
 
-bool ext_fit_ticket(struct rd in)
+bool ext_may_stand(enum ext_message message, uint16_t type)
 {
-	struct seen seen;
 	enum ext_index index;
-	struct rd body;
-	uint16_t type;
 
-	memset(&seen, 0, sizeof(seen));
-	while (!rd_end(&in)) {
-		if (!rd_u16(&in, &type) || !rd_vec16(&in, &body, 0, UINT16_MAX) || seen_before(&seen, type) ||
-		    (ext_find(type, &index) && (rows[index].where & EXT_IN_NEW_SESSION_TICKET) == 0)) {
-			return false;
-		}
-	}
-	return true;
+	return !ext_find(type, &index) || (rows[index].where & message) != 0;
 }
 
 size_t ext_begin(struct wr *out, enum ext_index index, uint32_t *offered)

@@ -80,11 +80,8 @@ static inline bool ext_has(const struct ext_block *block, enum ext_index index)
 must_check bool ext_parse(struct engine_hs *hs, enum ext_message message, struct rd in, uint32_t offered,
 			  struct ext_block *block);
 
-/*
- * The extensions of a NewSessionTicket, which comes when there is no handshake any more: false if one is there twice,
- * or is known and belongs elsewhere.  RFC 8446 4.2
- */
-must_check bool ext_fit_ticket(struct rd in);
+/* May an extension of this number stand in a message of the kind? Those that the engine does not know may. */
+must_check bool ext_may_stand(enum ext_message message, uint16_t type);
 
 /*
  * Begin and end an extension. begin writes the type and an open length, and records it in *offered unless NULL.

@@ -11,7 +11,6 @@
  */
 #include "post.h"
 
-#include "ext.h"
 #include "handshake.h"
 #include "keysched13.h"
 #include "session.h"
@@ -101,23 +100,6 @@ static bool on_ticket(struct engine_conn *conn, struct rd in)
 	return conn->hs_left != 0 || (conn->ticket_field == TICKET_EXTENSION && conn->ticket_head == 0);
 }
 
-/* A NewSessionTicket that came in one piece, and that on_ticket() found well-formed. */
-static enum reason take_whole_ticket(const struct engine_conn *conn, struct rd body)
-{
-	struct rd in = body;
-	struct rd view;
-
-	if (!rd_bytes(&in, &view, 8) || !rd_vec8(&in, &view, 0, UINT8_MAX) ||
-	    !rd_vec16(&in, &view, 1, UINT16_MAX) || !rd_vec16(&in, &view, 0, UINT16_MAX)) {
-		return REASON_POST_HANDSHAKE_LENGTH;
-	}
-	if (!ext_fit_ticket(view)) {
-		return REASON_TICKET_EXTENSION;
-	}
-	session13_keep_ticket(conn, body);
-	return REASON_NONE;
-}
-
 /* RFC 8446 4.6.3 */
 static enum reason take_key_update(struct engine_conn *conn, const struct suite *suite, struct rd body)
 {
@@ -169,7 +151,7 @@ enum reason post13_on_handshake(struct engine_conn *conn, const struct suite *su
 		} else if (!on_ticket(conn, piece)) {
 			reason = REASON_POST_HANDSHAKE_LENGTH;
 		} else if (is_start && conn->hs_left == 0) {
-			reason = take_whole_ticket(conn, piece);
+			reason = session13_take_ticket(conn, piece);
 		}
 	}
 	return reason;

@@ -22,6 +22,10 @@
 /* Identities that are looked at: a client has a handful of tickets, not thousands to decrypt. */
 #define IDENTITIES_MAX 8
 
+/* Extensions of a NewSessionTicket that are held against each other. */
+#define TICKET_EXTENSIONS_MAX 32
+#define TYPE_EARLY_DATA       42
+
 #define TICKETS_FULL    2
 #define TICKETS_RESUMED 1
 
@@ -160,12 +164,15 @@ bool psk13_end_hello(struct engine_hs *hs)
 	return hs_end(hs);
 }
 
-bool psk13_judge_answer(struct engine_hs *hs, struct rd body)
+bool psk13_judge_answer(struct engine_hs *hs, const struct ext_block *block)
 {
 	const struct suite *suite = offered_suite(hs);
 	uint16_t selected_identity;
 
-	if (!ext_parse_u16(body, &selected_identity)) {
+	if (!ext_has(block, EXT_PRE_SHARED_KEY)) {
+		return true;
+	}
+	if (!ext_parse_u16(block->body[EXT_PRE_SHARED_KEY], &selected_identity)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed pre_shared_key");
 	}
 	if (selected_identity != 0) {
@@ -175,6 +182,10 @@ bool psk13_judge_answer(struct engine_hs *hs, struct rd body)
 	if (suite == NULL || suite->hash != hs->suite->hash) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
 			       "the server resumes a session with a cipher suite that does not fit it");
+	}
+	if (!ext_has(block, EXT_KEY_SHARE)) {
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+			       "the server resumes a session without the key exchange that it was asked for");
 	}
 	session_resume(hs);
 	return true;
@@ -226,32 +237,81 @@ static void describe(const struct engine_conn *conn, struct session *session)
 }
 _Static_assert(ENGINE_SUBJECT_MAX <= SESSION_SUBJECT_MAX, "a session holds a connection's peer_subject");
 
-void session13_keep_ticket(const struct engine_conn *conn, struct rd body)
+static void keep_ticket(const struct engine_conn *conn, const struct new_session_ticket *message)
 {
 	const struct suite *suite = suite_find(conn->suite);
-	struct new_session_ticket message;
+	const uint32_t lifetime = message->ticket_lifetime;
 	struct session session;
 
-	/* a lifetime of 0: to be thrown away at once */
-	if (suite == NULL || !parse_ticket(body, &message) || message.ticket_lifetime == 0 ||
-	    conn->session_lifetime == 0 || message.ticket.left > SESSION_TICKET_MAX) {
-		return;
-	}
 	memset(&session, 0, sizeof(session));
 	describe(conn, &session);
-	session.lifetime =
-		session_lifetime(message.ticket_lifetime < conn->session_lifetime ? message.ticket_lifetime
-										  : conn->session_lifetime,
-				 &session);
-	session.age_add = message.ticket_age_add;
+	session.lifetime = session_lifetime(
+		lifetime < conn->session_lifetime ? lifetime : conn->session_lifetime, &session);
+	session.age_add = message->ticket_age_add;
 	session.secret_len = (uint8_t)crypto_hash_len(suite->hash);
-	session.ticket = message.ticket;
+	session.ticket = message->ticket;
+	/* a lifetime of 0: to be thrown away at once */
 	if (session.lifetime != 0 &&
-	    keysched13_ticket_psk(suite->hash, conn->resumption_secret, message.ticket_nonce.p,
-				  message.ticket_nonce.left, session.secret)) {
+	    keysched13_ticket_psk(suite->hash, conn->resumption_secret, message->ticket_nonce.p,
+				  message->ticket_nonce.left, session.secret)) {
 		session_put(conn->session_id, &session);
 	}
 	session_wipe(&session);
+}
+
+/* max_early_data_size, RFC 8446 4.2.10. Early data is not sent, whatever it allows. */
+static bool is_early_data(struct rd in)
+{
+	uint32_t max_early_data_size;
+
+	return rd_u32(&in, &max_early_data_size) && rd_end(&in);
+}
+
+/*
+ * RFC 8446 4.2, as ext_parse() has it, but with a bound: this runs on the program's stack, which may be small, and a
+ * ticket with more extensions than that says nothing to us.
+ */
+static enum reason judge_extensions(struct rd in)
+{
+	uint16_t seen[TICKET_EXTENSIONS_MAX];
+	size_t n_seen = 0;
+
+	while (!rd_end(&in)) {
+		struct rd body;
+		uint16_t type;
+
+		if (!rd_u16(&in, &type) || !rd_vec16(&in, &body, 0, UINT16_MAX) ||
+		    (type == TYPE_EARLY_DATA && !is_early_data(body))) {
+			return REASON_POST_HANDSHAKE_LENGTH;
+		}
+		for (size_t i = 0; i < n_seen; i++) {
+			if (seen[i] == type) {
+				return REASON_TICKET_EXTENSION;
+			}
+		}
+		if (!ext_may_stand(EXT_IN_NEW_SESSION_TICKET, type)) {
+			return REASON_TICKET_EXTENSION;
+		}
+		if (n_seen < TICKET_EXTENSIONS_MAX) {
+			seen[n_seen++] = type;
+		}
+	}
+	return REASON_NONE;
+}
+
+enum reason session13_take_ticket(const struct engine_conn *conn, struct rd body)
+{
+	struct new_session_ticket message;
+	enum reason reason;
+
+	if (!parse_ticket(body, &message)) {
+		return REASON_POST_HANDSHAKE_LENGTH;
+	}
+	reason = judge_extensions(message.extensions);
+	if (reason == REASON_NONE && message.ticket.left <= SESSION_TICKET_MAX) {
+		keep_ticket(conn, &message);
+	}
+	return reason;
 }
 
 /* ---- server ---- */

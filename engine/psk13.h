@@ -22,8 +22,8 @@ void psk13_build_modes(struct engine_hs *hs, struct wr *out);
 void psk13_build_offer(struct engine_hs *hs, struct wr *out);
 /* End the ClientHello, in place of hs_end(): computes the binder. */
 must_check bool psk13_end_hello(struct engine_hs *hs);
-/* The server's choice among what was offered: hs->resumed. hs->suite is set.  RFC 8446 4.2.11 */
-must_check bool psk13_judge_answer(struct engine_hs *hs, struct rd body);
+/* The ServerHello's choice among what was offered, if it makes one: hs->resumed. hs->suite is set.  RFC 8446 4.2.11 */
+must_check bool psk13_judge_answer(struct engine_hs *hs, const struct ext_block *block);
 /* Our Finished is in the transcript: let the connection know what tickets to come stand for. */
 must_check bool psk13_expect_tickets(struct engine_hs *hs);
 

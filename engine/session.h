@@ -102,9 +102,9 @@ void session_drop(const uint8_t name[static ENGINE_SESSION_ID_LEN]);
 /* ---- TLS 1.3 ---- */
 
 /*
- * A NewSessionTicket has come on a client's connection, body: the message behind its header, well-formed. Keeps a
- * session for conn->session_id, or nothing.  RFC 8446 4.6.1
+ * A NewSessionTicket has come on a client's connection, body: the message behind its header. Keeps a session for
+ * conn->session_id, or nothing. REASON_NONE, or what is wrong with the message.  RFC 8446 4.6.1
  */
-void session13_keep_ticket(const struct engine_conn *conn, struct rd body);
+must_check enum reason session13_take_ticket(const struct engine_conn *conn, struct rd body);
 
 #endif

@@ -77,7 +77,7 @@ static void try_new_session_ticket(struct rd in)
 	};
 	struct session session;
 
-	session13_keep_ticket(&conn, in);
+	(void)!session13_take_ticket(&conn, in);
 	if (pair_n_sessions() > 1 ||
 	    (pair_n_sessions() == 1 && !session_get(conn.session_id, true, &session))) {
 		abort();

@@ -490,7 +490,8 @@ static void test_answers_of_a_server(void **unused)
 		{"an identity of three bytes", false, 0x1301, B(SV SHARE "\0\x29\0\x03\0\0\0"),
 		 ALERT_DECODE_ERROR},
 		{"a suite of another hash", false, 0x1302, B(SV SHARE KEY), ALERT_ILLEGAL_PARAMETER},
-		{"without a key exchange", false, 0x1301, B(SV KEY), ALERT_MISSING_EXTENSION},
+		{"without a key exchange", false, 0x1301, B(SV KEY), ALERT_ILLEGAL_PARAMETER},
+		{"neither session nor key exchange", false, 0x1301, B(SV), ALERT_MISSING_EXTENSION},
 		{"in a HelloRetryRequest", true, 0x1301, B(SV "\0\x33\0\x02\0\x17" KEY),
 		 ALERT_ILLEGAL_PARAMETER},
 		{"twice", false, 0x1301, B(SV SHARE KEY KEY), ALERT_ILLEGAL_PARAMETER},
@@ -687,6 +688,44 @@ static void test_tickets_that_are_kept_and_those_that_are_not(void **unused)
 	}
 }
 
+/* 4.2, 4.2.10, 4.6.1 */
+static void test_malformed_tickets(void **unused)
+{
+	static const struct {
+		const char *name;
+		const char *extensions;
+		size_t len;
+		uint8_t alert;
+	} rows[] = {
+		{"plain", B(""), 0},
+		{"early_data twice", B("\0\x2a\0\x04\0\0\0\0\0\x2a\0\x04\0\0\0\0"), ALERT_ILLEGAL_PARAMETER},
+		{"what nobody knows twice", B("\x0a\x0a\0\0\x0a\x0a\0\0"), ALERT_ILLEGAL_PARAMETER},
+		{"an extension of another message", B("\0\x33\0\0"), ALERT_ILLEGAL_PARAMETER},
+		{"early_data of three bytes", B("\0\x2a\0\x03\0\0\0"), ALERT_DECODE_ERROR},
+		{"early_data of five bytes", B("\0\x2a\0\x05\0\0\0\0\0"), ALERT_DECODE_ERROR},
+		{"an extension cut short", B("\x0a\x0a\0\x01"), ALERT_DECODE_ERROR},
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		uint8_t message[1024];
+		enum engine_err err;
+		size_t len;
+
+		assert_true(pair_set_resumption(true));
+		pair_n_ticket_keys = 0;
+		assert_true(pair_connect(&pair));
+		len = build_ticket(message, sizeof(message), 7200, 1, 100, rows[i].extensions, rows[i].len);
+		err = give_ticket(message, len, 16384);
+		if ((err == ENGINE_OK) != (rows[i].alert == 0) ||
+		    engine_alert_due(&pair.conn[ENGINE_CLIENT]) != rows[i].alert) {
+			fail_msg("%s: %s", rows[i].name, engine_conn_reason(&pair.conn[ENGINE_CLIENT]));
+		}
+		assert_int_equal(pair_n_sessions(), rows[i].alert == 0);
+		pair_end(&pair);
+	}
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
@@ -702,6 +741,7 @@ int main(void)
 		TEST(test_an_answer_without_an_offer),
 		TEST(test_messages_of_a_full_handshake),
 		TEST(test_tickets_that_are_kept_and_those_that_are_not),
+		TEST(test_malformed_tickets),
 	};
 
 	return cmocka_run_group_tests_name("resumption with wrong peers", tests, NULL, NULL);
