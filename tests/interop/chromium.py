@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The interoperability matrix: headless Chromium, which prefers X25519MLKEM768, against a web server without TLS.
+"""The interoperability matrix: headless Chromium, which prefers X25519MLKEM768.
 
-One start of the browser loads a page, and that page loads something twice from a listener for each of the rules. What
-was negotiated is what the browser's own log of its network says.
+One start of the browser loads a page from a web server without TLS, and that page loads something twice from a
+listener for each of the rules. What was negotiated is what the browser's own log of its network says.
 
 timeout: 300
 """
@@ -87,7 +87,9 @@ def colours(path):
                 line[x] = (line[x] + (left + up) // 2) & 255
             elif kind == 4:
                 guess = left + up - corner
-                near = min((abs(guess - left), 0, left), (abs(guess - up), 1, up), (abs(guess - corner), 2, corner))
+                near = min(
+                    (abs(guess - left), 0, left), (abs(guess - up), 1, up), (abs(guess - corner), 2, corner)
+                )
                 line[x] = (line[x] + near[2]) & 255
         found.update(bytes(line[x : x + 3]) for x in range(0, stride, size))
         before = line
@@ -119,14 +121,25 @@ def load_all(ports):
     database = f"sql:{home}/.pki/nssdb"
     subprocess.run(["certutil", "-N", "-d", database, "--empty-password"], check=True)
     for name in "ca", "ca-rsa":
-        subprocess.run(["certutil", "-A", "-d", database, "-n", name, "-t", "C,,", "-i", PKI / f"{name}.pem"], check=True)
+        subprocess.run(
+            ["certutil", "-A", "-d", database, "-n", name, "-t", "C,,", "-i", PKI / f"{name}.pem"], check=True
+        )
     picture, log = it.scratch() / "page.png", it.scratch() / "net.json"
     with Process(
-        browser(), "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-        f"--user-data-dir={home}/profile", f"--screenshot={picture}", "--window-size=400,300",
-        f"--log-net-log={log}", "--virtual-time-budget=20000", f"https://localhost:{ports[0]}/page",
+        browser(),
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        f"--user-data-dir={home}/profile",
+        f"--screenshot={picture}",
+        "--window-size=400,300",
+        f"--log-net-log={log}",
+        "--virtual-time-budget=20000",
+        f"https://localhost:{ports[0]}/page",
         env={"HOME": str(home)},
-    ) as process:  # fmt: skip
+    ) as process:
         process.finish(120)
         if not picture.exists():
             fail("there is no picture")
@@ -138,7 +151,7 @@ def load_all(ports):
     theirs = net_log(log)
     both = collections.Counter(
         (one["version"], one["suite"], one.get("group", ""), one["resumed"]) for one in ours
-    )  # fmt: skip
+    )
     if both - theirs:
         fail(f"our log and Chromium's differ: {both} {theirs}")
     for want, port in zip(wants, ports):
@@ -174,6 +187,8 @@ os.environ["TALK_PAGE"] = str(page)
 titles = ["Chromium shows a page of ours, over X25519MLKEM768"]
 for want in wants:
     kind = "RSA" if "rsa" in want.cert else "ECDSA"
-    titles += [f"Chromium to us, TLS {want.version}, {want.group}, {kind}, {how}" for how in ("full", "resumed")]
+    titles += [
+        f"Chromium to us, TLS {want.version}, {want.group}, {kind}, {how}" for how in ("full", "resumed")
+    ]
 row(load_all, ports, titles=titles)
 it.main("web")

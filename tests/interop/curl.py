@@ -11,10 +11,13 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import interop as it  # noqa: E402
-from interop import PAYLOAD, PHASES, PKI, SUITE, Process, check, fail, row, server, trust  # noqa: E402
+from interop import PAYLOAD, PHASES, PKI, Process, check, fail, row, server, trust  # noqa: E402
 
 LINES = subprocess.run(
-    ["openssl", "ciphers", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"], capture_output=True, text=True, check=True
+    ["openssl", "ciphers", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"],
+    capture_output=True,
+    text=True,
+    check=True,
 ).stdout.splitlines()
 STANDARD_NAME_OF = {words[2]: words[0] for words in map(str.split, LINES)}
 NAME_OF = {standard: name for name, standard in STANDARD_NAME_OF.items()}
@@ -66,8 +69,21 @@ for version in it.VERSIONS:
     usual = it.as_they_like(version)
     certs = ["server-p384", "server-ed25519", "rsa-both", "rsa3072-both", "rsa4096-both"]
     for what, want in it.variations(version, schemes=[], certs=certs):
-        row(against_curl, want, server.for_want(want), narrow(want), titles=it.both(f"curl to us, TLS {version}, {what}"))
-    row(against_curl, usual, server.for_want(usual), narrow(usual), "::1", titles=it.both(f"curl to us, TLS {version}, IPv6"))
+        row(
+            against_curl,
+            want,
+            server.for_want(want),
+            narrow(want),
+            titles=it.both(f"curl to us, TLS {version}, {what}"),
+        )
+    row(
+        against_curl,
+        usual,
+        server.for_want(usual),
+        narrow(usual),
+        "::1",
+        titles=it.both(f"curl to us, TLS {version}, IPv6"),
+    )
     alpn = server.for_want(usual, "alpn http/1.1")
     row(against_curl, usual, alpn, narrow(usual), titles=it.both(f"curl to us, TLS {version}, ALPN"))
 it.main("web")

@@ -10,9 +10,27 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import interop as it  # noqa: E402
-from interop import PAYLOAD, PHASES, PKI, SUITE, Process, both, check, client, fail, row, server, trust  # noqa: E402
+from interop import (
+    PAYLOAD,
+    PHASES,
+    PKI,
+    SUITE,
+    Process,
+    both,
+    check,
+    client,
+    fail,
+    row,
+    server,
+    trust,
+)  # noqa: E402
 
-GROUP_NAMES = {"x25519": "X25519", "secp256r1": "SECP256R1", "secp384r1": "SECP384R1", "secp521r1": "SECP521R1"}
+GROUP_NAMES = {
+    "x25519": "X25519",
+    "secp256r1": "SECP256R1",
+    "secp384r1": "SECP384R1",
+    "secp521r1": "SECP521R1",
+}
 GROUP_OF = {theirs: group for group, theirs in GROUP_NAMES.items()}
 SIGNATURES = {
     "ecdsa_secp256r1_sha256": ("ECDSA-SECP256R1-SHA256", "ECDSA-SHA256"),
@@ -76,7 +94,9 @@ def report(text, want):
 def gnutls_cli(port, *options):
     log = it.scratch() / "gnutls-cli.log"
     log.write_text("")
-    return Process("gnutls-cli", "--x509cafile", trust(), "--logfile", log, "--port", port, *options, "localhost")
+    return Process(
+        "gnutls-cli", "--x509cafile", trust(), "--logfile", log, "--port", port, *options, "localhost"
+    )
 
 
 def log_of_cli():
@@ -86,7 +106,13 @@ def log_of_cli():
 def against_gnutls_cli(want, port, options, phases=PHASES, text=PAYLOAD):
     """Once in full; once a connection without data and another that resumes it."""
     if want.client:
-        options = [*options, "--x509certfile", PKI / f"{want.client}.pem", "--x509keyfile", PKI / f"{want.client}.key"]
+        options = [
+            *options,
+            "--x509certfile",
+            PKI / f"{want.client}.pem",
+            "--x509keyfile",
+            PKI / f"{want.client}.key",
+        ]
     for resumed in phases:
         again = ["--resume", "--waitresumption"] if resumed else []
         with gnutls_cli(port, *options, *again) as process:
@@ -147,9 +173,18 @@ def against_gnutls_serv(want, host, options, phases=PHASES):
         options = [*options, "--disable-client-cert"] if "--request" not in options else options[1:]
     chain = it.cert_file(want.cert)
     with Process(
-        "gnutls-serv", "--echo", "--port", port, "--x509cafile", trust(), "--x509certfile", chain,
-        "--x509keyfile", PKI / f"{want.cert}.key", *options,
-    ) as process:  # fmt: skip
+        "gnutls-serv",
+        "--echo",
+        "--port",
+        port,
+        "--x509cafile",
+        trust(),
+        "--x509certfile",
+        chain,
+        "--x509keyfile",
+        PKI / f"{want.cert}.key",
+        *options,
+    ) as process:
         it.wait_listen(port, process)
         for resumed in phases:
             start = len(process.out)
@@ -198,17 +233,28 @@ for version in it.VERSIONS:
         to_us(" ".join(what), version, against_gnutls_cli, usual, port, priority + what, ONCE, phases=ONCE)
     alpn = server.for_want(usual, "alpn http/1.1 h2")
     to_us("ALPN", version, against_gnutls_cli, usual, alpn, [*priority, "--alpn", "foo", "--alpn", "h2"])
-    to_them("ALPN", version, against_gnutls_serv, usual, client.address("alpn foo h2"), [*priority, "--alpn", "h2"])
+    to_them(
+        "ALPN",
+        version,
+        against_gnutls_serv,
+        usual,
+        client.address("alpn foo h2"),
+        [*priority, "--alpn", "h2"],
+    )
     long = usual._replace(cert="long-chain")
     to_us("a chain of ten certificates", version, against_gnutls_cli, long, server.for_want(long), priority)
     to_them("a chain of ten certificates", version, against_gnutls_serv, long, client.address(), priority)
     asks = server.for_want(usual, "client-auth request", f"trust {trust()}")
     to_us("no certificate where one is requested", version, against_gnutls_cli, usual, asks, priority)
     asks = ["--request", *priority]
-    to_them("no certificate where one is requested", version, against_gnutls_serv, usual, client.address(), asks)
+    to_them(
+        "no certificate where one is requested", version, against_gnutls_serv, usual, client.address(), asks
+    )
     if version == "1.2":
         to_us("no tickets", version, against_gnutls_cli, usual, port, [*priority, "--noticket"])
-        to_them("no tickets", version, against_gnutls_serv, usual, client.address(), [*priority, "--noticket"])
+        to_them(
+            "no tickets", version, against_gnutls_serv, usual, client.address(), [*priority, "--noticket"]
+        )
 
 port = server.for_want(it.as_they_like("1.3"))
 priority = narrow(it.as_they_like("1.3"))
@@ -221,7 +267,14 @@ for want in it.legacy_variations():
     theirs = narrow(want)
     ours = server.for_want(want, *it.LEGACY)
     to_us(f"{want.suite}, legacy", want.version, against_gnutls_cli, want, ours, theirs)
-    to_them(f"{want.suite}, legacy", want.version, against_gnutls_serv, want, client.for_want(want, *it.LEGACY), theirs)
+    to_them(
+        f"{want.suite}, legacy",
+        want.version,
+        against_gnutls_serv,
+        want,
+        client.for_want(want, *it.LEGACY),
+        theirs,
+    )
     if "RSA_WITH_AES_128_CBC" in want.suite and "DHE" not in want.suite:
         theirs = [theirs[0], theirs[1] + ":%NO_ETM"]
         what = f"{want.suite}, legacy, no encrypt-then-mac"
@@ -231,10 +284,22 @@ for want in it.legacy_variations():
 usual = it.as_they_like("1.2")
 port = server.for_want(usual, *it.LEGACY)
 commands = [b"^renegotiate^", b"^renegotiate^"]
-to_us("renegotiation in profile legacy", "1.2", commands_of_gnutls_cli, port, narrow(usual), commands, phases=ONCE)
+to_us(
+    "renegotiation in profile legacy",
+    "1.2",
+    commands_of_gnutls_cli,
+    port,
+    narrow(usual),
+    commands,
+    phases=ONCE,
+)
 for version in it.VERSIONS:
     usual = it.as_they_like(version)
-    address, theirs = client.address("require-ocsp yes"), [*narrow(usual), "--ocsp-response", PKI / "good.ocsp"]
+    address, theirs = client.address("require-ocsp yes"), [
+        *narrow(usual),
+        "--ocsp-response",
+        PKI / "good.ocsp",
+    ]
     to_them("stapled status", version, against_gnutls_serv, usual, address, theirs, ONCE, phases=ONCE)
     ours = server.for_want(usual, f"ocsp-response {PKI}/good.ocsp")
     to_us("stapled status", version, stapled_to_gnutls_cli, ours, narrow(usual), phases=ONCE)

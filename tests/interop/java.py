@@ -17,8 +17,6 @@ classes = it.scratch() / "classes"
 subprocess.run(["javac", "-d", classes, it.PEERS / "Peer.java"], check=True)
 
 
-
-
 def java(*options, limits=()):
     quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]
     return it.lazily("java", *quick, *options, "-cp", classes, "Peer", *limits)

@@ -13,9 +13,21 @@ import interop as it  # noqa: E402
 
 program = it.scratch() / "mbedtls"
 build = subprocess.run(
-    ["cc", "-O1", "-D_GNU_SOURCE", "-o", program, it.PEERS / "mbedtls.c", "-lmbedtls", "-lmbedx509", "-lmbedcrypto"],
-    capture_output=True, text=True, check=False,
-)  # fmt: skip
+    [
+        "cc",
+        "-O1",
+        "-D_GNU_SOURCE",
+        "-o",
+        program,
+        it.PEERS / "mbedtls.c",
+        "-lmbedtls",
+        "-lmbedx509",
+        "-lmbedcrypto",
+    ],
+    capture_output=True,
+    text=True,
+    check=False,
+)
 if build.returncode != 0:
     if pathlib.Path("/usr/include/mbedtls/ssl.h").exists():
         sys.exit(build.stderr)

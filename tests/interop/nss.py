@@ -11,7 +11,19 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import interop as it  # noqa: E402
-from interop import PAYLOAD_SHUTDOWN, PHASES, PKI, SUITE, Process, both, check, client, fail, row, server  # noqa: E402
+from interop import (
+    PAYLOAD_SHUTDOWN,
+    PHASES,
+    PKI,
+    SUITE,
+    Process,
+    both,
+    check,
+    client,
+    fail,
+    row,
+    server,
+)  # noqa: E402
 
 GROUP_NAMES = {"x25519": "x25519", "secp256r1": "P256", "secp384r1": "P384", "secp521r1": "P521"}
 GROUP_OF_BITS = {"255": "x25519", "256": "secp256r1", "384": "secp384r1", "521": "secp521r1"}
@@ -34,8 +46,21 @@ def database():
         run("certutil", "-A", "-d", f"sql:{path}", "-n", name, "-t", "CT,C,", "-i", PKI / f"{name}.pem")
     for name in [*CLIENTS, *SERVERS, "long-chain"]:
         bundle = path / f"{name}.p12"
-        run("openssl", "pkcs12", "-export", "-in", it.cert_file(name), "-inkey", PKI / f"{name}.key",
-            "-name", name, "-passout", "pass:", "-out", bundle)  # fmt: skip
+        run(
+            "openssl",
+            "pkcs12",
+            "-export",
+            "-in",
+            it.cert_file(name),
+            "-inkey",
+            PKI / f"{name}.key",
+            "-name",
+            name,
+            "-passout",
+            "pass:",
+            "-out",
+            bundle,
+        )
         run("pk12util", "-i", bundle, "-d", f"sql:{path}", "-W", "")
     return f"sql:{path}"
 
@@ -102,10 +127,25 @@ def against_tstclnt(want, port, options, phases=PHASES, commands=("-u",)):
         options = [*options, "-n", want.client]
     text = it.text_file(PAYLOAD_SHUTDOWN, "text-shutdown")
     with Process(
-        "tstclnt", "-h", "localhost", "-p", port, "-d", nss, "-v", "-A", text, "-L", len(phases), *commands, *options
-    ) as process:  # fmt: skip
+        "tstclnt",
+        "-h",
+        "localhost",
+        "-p",
+        port,
+        "-d",
+        nss,
+        "-v",
+        "-A",
+        text,
+        "-L",
+        len(phases),
+        *commands,
+        *options,
+    ) as process:
         if status := process.finish():
-            lines = re.findall(r"^tstclnt: (?!PR_Poll|about|Read|Writing).*", process.err.decode(errors="replace"), re.M)
+            lines = re.findall(
+                r"^tstclnt: (?!PR_Poll|about|Read|Writing).*", process.err.decode(errors="replace"), re.M
+            )
             fail(f"tstclnt failed with {status}: {lines[-3:]}")
         if process.out != PAYLOAD_SHUTDOWN * len(phases):
             fail(f"tstclnt had {len(process.out)} bytes")
@@ -133,7 +173,9 @@ def renegotiating_tstclnt(port, options):
     """It sends its text without waiting for the end of the second handshake, and ends when we do."""
     text = it.talk.payload(2000, b"and later")
     path = it.text_file(text, "short-text")
-    with Process("tstclnt", "-h", "localhost", "-p", port, "-d", nss, "-v", "-r", 1, "-A", path, *options) as process:
+    with Process(
+        "tstclnt", "-h", "localhost", "-p", port, "-d", nss, "-v", "-r", 1, "-A", path, *options
+    ) as process:
         if process.finish() or process.out != text or process.err.count(b"SSL version 3") != 2:
             fail("tstclnt has not renegotiated")
     server.served(text)
@@ -144,7 +186,9 @@ def renegotiating_tstclnt(port, options):
 
 def stapled_to_tstclnt(port, options):
     text = it.text_file(PAYLOAD_SHUTDOWN, "text-shutdown")
-    with Process("tstclnt", "-h", "localhost", "-p", port, "-d", nss, "-v", "-T", "-A", text, *options) as process:
+    with Process(
+        "tstclnt", "-h", "localhost", "-p", port, "-d", nss, "-v", "-T", "-A", text, *options
+    ) as process:
         if process.finish() or b"Received 1 Cert Status items" not in process.err:
             fail("tstclnt does not say that there was a status")
     server.served(PAYLOAD_SHUTDOWN)
@@ -152,8 +196,10 @@ def stapled_to_tstclnt(port, options):
 
 
 def against_strsclnt(port, options):
-    """A hundred connections from four threads, with a request each. Fails if too few are resumed, unless told not to."""
-    with Process("strsclnt", "-p", port, "-d", nss, "-c", 100, "-t", 4, "-u", *options, "localhost") as process:
+    """A hundred connections from four threads. It fails if too few are resumed, unless told not to resume."""
+    with Process(
+        "strsclnt", "-p", port, "-d", nss, "-c", 100, "-t", 4, "-u", *options, "localhost"
+    ) as process:
         failed = process.finish() != 0
         if b"NoReuse - 100 server certificates tested" not in process.out if "-N" in options else failed:
             fail("strsclnt failed")
@@ -191,8 +237,13 @@ def against_selfserv(want, host, options, phases=PHASES, tickets=("-u",)):
             client.call(host, port, send=send, expect=expect, first=False)
             client.answer()
             # What it says of a connection goes to standard error, of its cache to standard output.
-            process.expect(f"Key Exchange(.*\n)+.*subject DN: CN={want.client}" if want.client else "Key Exchange.*\n.*\n.*",
-                           "err", start[1])  # fmt: skip
+            process.expect(
+                f"Key Exchange(.*\n)+.*subject DN: CN={want.client}"
+                if want.client
+                else "Key Exchange.*\n.*\n.*",
+                "err",
+                start[1],
+            )
             process.expect("stateless resumes", "out", start[0])
             text = (process.err[start[1] :] + process.out[start[0] :]).decode(errors="replace")
             got = reports(text, want)[-1]
@@ -245,17 +296,26 @@ for want in it.legacy_variations():
     # A rule for a range of versions, since our suites are for all of them.
     ours = server.for_want(want, "profile legacy", *it.by_us(want, "suite"))
     to_us(f"{want.suite}, legacy", want.version, against_tstclnt, want, ours, narrow(want._replace(suite="")))
-    to_them(f"{want.suite}, legacy", want.version, against_selfserv, want, client.for_want(want, *it.LEGACY), theirs)
+    to_them(
+        f"{want.suite}, legacy",
+        want.version,
+        against_selfserv,
+        want,
+        client.for_want(want, *it.LEGACY),
+        theirs,
+    )
 usual = it.as_they_like("1.2")
 to_us("session ids", "1.2", against_tstclnt, usual, server.for_want(usual), narrow(usual), PHASES, ())
 to_them("session ids", "1.2", against_selfserv, usual, client.address(), narrow(usual), PHASES, ())
 fallen = ["-V", "tls1.2:tls1.2", "-K"]
-to_us("a client that fell back is told so", "1.2", refused_tstclnt, server.for_want(usual), fallen, phases=ONCE)
+to_us(
+    "a client that fell back is told so", "1.2", refused_tstclnt, server.for_want(usual), fallen, phases=ONCE
+)
 ours = server.for_want(usual, *it.LEGACY)
 to_us("renegotiation in profile legacy", "1.2", renegotiating_tstclnt, ours, narrow(usual), phases=ONCE)
 for version in it.VERSIONS:
     usual = it.as_they_like(version)
-    # selfserv signs a status itself, with SHA-1: we refuse that, so there is nothing to test in the other direction.
+    # selfserv signs a status itself, with SHA-1: we refuse that, so the other direction has nothing to test.
     ours = server.for_want(usual, f"ocsp-response {PKI}/good.ocsp")
     to_us("stapled status", version, stapled_to_tstclnt, ours, narrow(usual), phases=ONCE)
 port = server.for_want(it.as_they_like("1.3", "rsa-both"))

@@ -16,13 +16,23 @@ from interop import PAYLOAD, PAYLOAD_SHUTDOWN, PHASES, PKI, REPLY, Process  # no
 from interop import base, both, check, client, fail, row, server, trust  # noqa: E402
 
 LINES = subprocess.run(
-    ["openssl", "ciphers", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"], capture_output=True, text=True, check=True
+    ["openssl", "ciphers", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"],
+    capture_output=True,
+    text=True,
+    check=True,
 ).stdout.splitlines()
 NAME_OF = {words[0]: words[2] for words in map(str.split, LINES)}
 STANDARD_NAME_OF = {name: standard for standard, name in NAME_OF.items()}
 GROUP_NAMES = {"x25519": "X25519", "secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
-GROUP_OF = {"X25519": "x25519", "prime256v1": "secp256r1", "secp256r1": "secp256r1", "secp384r1": "secp384r1",
-            "secp521r1": "secp521r1", "x25519": "x25519", "X25519MLKEM768": "X25519MLKEM768"}  # fmt: skip
+GROUP_OF = {
+    "X25519": "x25519",
+    "prime256v1": "secp256r1",
+    "secp256r1": "secp256r1",
+    "secp384r1": "secp384r1",
+    "secp521r1": "secp521r1",
+    "x25519": "x25519",
+    "X25519MLKEM768": "X25519MLKEM768",
+}
 GROUP_NUMBERS = {b"\x1d": "x25519", b"\x17": "secp256r1", b"\x18": "secp384r1", b"\x19": "secp521r1"}
 SIGNATURES = {
     "ecdsa_secp256r1_sha256": "SHA256 ECDSA",
@@ -84,9 +94,19 @@ def s_client_report(out, want):
 def s_client(port, *options, host="127.0.0.1", quiet=False):
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     return Process(
-        "openssl", "s_client", "-connect", address, "-servername", "localhost", "-verify_hostname", "localhost",
-        "-CAfile", trust(), "-verify_return_error", *options,
-    )  # fmt: skip
+        "openssl",
+        "s_client",
+        "-connect",
+        address,
+        "-servername",
+        "localhost",
+        "-verify_hostname",
+        "localhost",
+        "-CAfile",
+        trust(),
+        "-verify_return_error",
+        *options,
+    )
 
 
 def talk_as_client(process, text):
@@ -117,7 +137,7 @@ def against_s_client(want, port, options, phases=PHASES, host="127.0.0.1"):
 
 
 def commands_of_s_client(port, options, letters, expected):
-    """Commands in between; after each of them data still goes both ways, and s_client has said what is expected."""
+    """Commands in between; after each, data still goes both ways, and s_client has said what is expected."""
     with s_client(port, *options) as process:
         process.write(PAYLOAD)
         process.expect_text(PAYLOAD, "the echo")
@@ -156,9 +176,16 @@ def refused_s_client(port, options, said, logged=""):
 
 def s_server(port, want, *options):
     return Process(
-        "openssl", "s_server", "-accept", port, "-cert", PKI / f"{want.cert}.pem", "-key", PKI / f"{want.cert}.key",
+        "openssl",
+        "s_server",
+        "-accept",
+        port,
+        "-cert",
+        PKI / f"{want.cert}.pem",
+        "-key",
+        PKI / f"{want.cert}.key",
         *options,
-    )  # fmt: skip
+    )
 
 
 def s_server_report(out, want):
@@ -317,8 +344,19 @@ def parameters():
     path = it.scratch() / "ffdhe2048.pem"
     if not path.exists():
         subprocess.run(
-            ["openssl", "genpkey", "-genparam", "-algorithm", "DH", "-pkeyopt", "group:ffdhe2048", "-out", path], check=True
-        )  # fmt: skip
+            [
+                "openssl",
+                "genpkey",
+                "-genparam",
+                "-algorithm",
+                "DH",
+                "-pkeyopt",
+                "group:ffdhe2048",
+                "-out",
+                path,
+            ],
+            check=True,
+        )
     return path
 
 
@@ -344,7 +382,9 @@ for version in it.VERSIONS:
     for what, want in it.variations(version):
         to_us(what, version, against_s_client, want, server.for_want(want), narrow(want))
         to_them(what, version, against_s_server, want, client.for_want(want), narrow(want))
-    for what in [["-max_send_frag", 512], ["-split_send_frag", 600]] + [["-record_padding", 4096]] * (version == "1.3"):
+    for what in [["-max_send_frag", 512], ["-split_send_frag", 600]] + [["-record_padding", 4096]] * (
+        version == "1.3"
+    ):
         title = " ".join(map(str, what))
         to_us(title, version, against_s_client, usual, port, flag + what, ONCE, phases=ONCE)
         to_them(title, version, against_s_server, usual, client.address(), flag + what, ONCE, phases=ONCE)
@@ -353,16 +393,28 @@ for version in it.VERSIONS:
     # The same variations once more, settled by what our rule says.
     for what, want in it.variations(version, clients=[]):
         ours = it.by_us(want, "suite" if what == want.suite else "scheme" if want.scheme else "group")
-        free = want._replace(suite=want.suite if what == want.suite else "", group=want.group if what == want.group else "")
+        free = want._replace(
+            suite=want.suite if what == want.suite else "", group=want.group if what == want.group else ""
+        )
         to_us(f"{what} by our policy", version, against_s_client, free, server.for_want(want, *ours), flag)
         to_them(f"{what} by our policy", version, against_s_server, free, client.for_want(want, *ours), flag)
     if version == "1.3":
         padded = server.for_want(usual, "padding 1024")
         to_us("records of ours padded", version, against_s_client, usual, padded, flag)
-        to_them("records of ours padded", version, against_s_server, usual, client.address("padding 1024"), flag)
+        to_them(
+            "records of ours padded", version, against_s_server, usual, client.address("padding 1024"), flag
+        )
     alpn = server.for_want(usual, "alpn http/1.1 h2")
     to_us("ALPN", version, against_s_client, usual, alpn, [*flag, "-alpn", "h2,foo"])
-    to_them("ALPN", version, reversing_s_server, usual, client.address("alpn foo h2"), [*flag, "-alpn", "h2"], phases=ONCE)
+    to_them(
+        "ALPN",
+        version,
+        reversing_s_server,
+        usual,
+        client.address("alpn foo h2"),
+        [*flag, "-alpn", "h2"],
+        phases=ONCE,
+    )
     to_them("it closes first", version, reversing_s_server, usual, client.address(), flag, phases=ONCE)
 
     long = usual._replace(cert="long-chain")
@@ -374,17 +426,37 @@ for version in it.VERSIONS:
     asks = server.for_want(usual, "client-auth request", TRUST)
     to_us("no certificate where one is requested", version, against_s_client, usual, asks, flag)
     verify = [*flag, "-verify", 3, "-CAfile", trust()]
-    to_them("no certificate where one is requested", version, against_s_server, usual, client.address(), verify)
+    to_them(
+        "no certificate where one is requested", version, against_s_server, usual, client.address(), verify
+    )
     must = server.for_want(usual._replace(client="client"))
     said = "certificate required" if version == "1.3" else "handshake failure"
-    to_us("no certificate where one is required", version, refused_s_client, must, flag, said, "no certificate", phases=ONCE)
+    to_us(
+        "no certificate where one is required",
+        version,
+        refused_s_client,
+        must,
+        flag,
+        said,
+        "no certificate",
+        phases=ONCE,
+    )
     for bad, said in (
         ("client-other", "unknown ca"),
         ("client-expired", "certificate expired"),
         ("server", "unsupported certificate|bad certificate"),
     ):
         options = flag + identity(bad)
-        to_us(f"certificate {bad} is refused", version, refused_s_client, must, options, said, "certificate", phases=ONCE)
+        to_us(
+            f"certificate {bad} is refused",
+            version,
+            refused_s_client,
+            must,
+            options,
+            said,
+            "certificate",
+            phases=ONCE,
+        )
 
 # A share in a group that we do not have, and HelloRetryRequest.
 for group, theirs in GROUP_NAMES.items():
@@ -398,23 +470,65 @@ to_us("KeyUpdate", "1.3", commands_of_s_client, port, ["-tls1_3"], LETTERS, "KEY
 to_them("KeyUpdate", "1.3", commands_of_s_server, usual, client.address(), ["-tls1_3"], LETTERS, phases=ONCE)
 for tickets in 0, 1, 5:
     options = ["-tls1_3", "-num_tickets", tickets]
-    to_them(f"{tickets} tickets", "1.3", against_s_server, usual, client.address(), options, ONCE, phases=ONCE)
-to_them("stateful tickets", "1.3", against_s_server, usual, client.address("verify chain"), ["-tls1_3", "-no_ticket"])
+    to_them(
+        f"{tickets} tickets", "1.3", against_s_server, usual, client.address(), options, ONCE, phases=ONCE
+    )
+to_them(
+    "stateful tickets",
+    "1.3",
+    against_s_server,
+    usual,
+    client.address("verify chain"),
+    ["-tls1_3", "-no_ticket"],
+)
 
 # TLS 1.2: sessions without tickets, status of certificates, falling back, renegotiation.
 usual, port = it.as_they_like("1.2"), server.for_want(it.as_they_like("1.2"))
 to_us("session ids", "1.2", against_s_client, usual, port, ["-tls1_2", "-no_ticket"])
 to_them("session ids", "1.2", against_s_server, usual, client.address(), ["-tls1_2", "-no_ticket"])
 options = ["-tls1_2", "-fallback_scsv"]
-to_us("a client that fell back is told so", "1.2", refused_s_client, port, options, "inappropriate fallback", phases=ONCE)
+to_us(
+    "a client that fell back is told so",
+    "1.2",
+    refused_s_client,
+    port,
+    options,
+    "inappropriate fallback",
+    phases=ONCE,
+)
 options = ["-tls1_2", "-client_renegotiation"]
 to_us("renegotiation is refused", "1.2", renegotiating_s_client, port, False, phases=ONCE)
-to_us("renegotiation in profile legacy", "1.2", renegotiating_s_client, server.for_want(usual, *it.LEGACY), True, phases=ONCE)
-to_them("renegotiation is refused", "1.2", renegotiating_s_server, usual, client.address(), b"r", False, phases=ONCE)
+to_us(
+    "renegotiation in profile legacy",
+    "1.2",
+    renegotiating_s_client,
+    server.for_want(usual, *it.LEGACY),
+    True,
+    phases=ONCE,
+)
+to_them(
+    "renegotiation is refused",
+    "1.2",
+    renegotiating_s_server,
+    usual,
+    client.address(),
+    b"r",
+    False,
+    phases=ONCE,
+)
 for letter, what in (b"r", ""), (b"R", ", with a certificate"):
     want = usual._replace(client="client") if letter == b"R" else usual
     address = client.for_want(want, *it.LEGACY)
-    to_them(f"renegotiation in profile legacy{what}", "1.2", renegotiating_s_server, usual, address, letter, True, phases=ONCE)
+    to_them(
+        f"renegotiation in profile legacy{what}",
+        "1.2",
+        renegotiating_s_server,
+        usual,
+        address,
+        letter,
+        True,
+        phases=ONCE,
+    )
 
 # The certificate's status, stapled.
 for version in it.VERSIONS:
@@ -422,7 +536,9 @@ for version in it.VERSIONS:
     ours = server.for_want(usual, f"ocsp-response {PKI}/good.ocsp")
     to_us("stapled status", version, stapled_to_s_client, ours, flag, "good", phases=ONCE)
     theirs = [*flag, "-status_file", PKI / "good.ocsp"]
-    to_them("stapled status good", version, against_s_server, usual, client.address("require-ocsp yes"), theirs)
+    to_them(
+        "stapled status good", version, against_s_server, usual, client.address("require-ocsp yes"), theirs
+    )
     theirs = [*flag, "-status_file", PKI / "revoked.ocsp"]
     said = (theirs, "EKEYREJECTED", "revoked")
     to_them("stapled status revoked", version, refused_s_server, usual, client.address(), *said, phases=ONCE)
@@ -430,14 +546,46 @@ for version in it.VERSIONS:
 # What is old: one by one, and the CBC suites with and without encrypt-then-mac.
 for want in it.legacy_variations():
     options = narrow(want)
-    to_us(f"{want.suite}, legacy", want.version, against_s_client, want, server.for_want(want, *it.LEGACY), options)
+    to_us(
+        f"{want.suite}, legacy",
+        want.version,
+        against_s_client,
+        want,
+        server.for_want(want, *it.LEGACY),
+        options,
+    )
     theirs = client.for_want(want, *it.LEGACY)
-    to_them(f"{want.suite}, legacy", want.version, against_s_server, want, theirs, [*options, "-dhparam", parameters()])
+    to_them(
+        f"{want.suite}, legacy",
+        want.version,
+        against_s_server,
+        want,
+        theirs,
+        [*options, "-dhparam", parameters()],
+    )
     if "CBC" in want.suite and it.SUITE[want.suite].exchange == "RSA":
         what = f"{want.suite}, legacy, no encrypt-then-mac"
         options = [*options, "-no_etm"]
-        to_us(what, want.version, against_s_client, want, server.for_want(want, *it.LEGACY), options, ONCE, phases=ONCE)
-        to_them(what, want.version, against_s_server, want, client.for_want(want, *it.LEGACY), options, ONCE, phases=ONCE)
+        to_us(
+            what,
+            want.version,
+            against_s_client,
+            want,
+            server.for_want(want, *it.LEGACY),
+            options,
+            ONCE,
+            phases=ONCE,
+        )
+        to_them(
+            what,
+            want.version,
+            against_s_server,
+            want,
+            client.for_want(want, *it.LEGACY),
+            options,
+            ONCE,
+            phases=ONCE,
+        )
 
 # Diffie-Hellman in each of the groups of RFC 7919, by our policy.
 for group in "ffdhe2048", "ffdhe3072", "ffdhe4096":
@@ -450,14 +598,41 @@ usual, port = it.as_they_like("1.3"), server.for_want(it.as_they_like("1.3"))
 for cipher in "aNULL", "eNULL", "CAMELLIA", "AESCCM":
     options = ["-tls1_2", "-cipher", f"{cipher}:@SECLEVEL=0"]
     ours = server.for_want(it.as_they_like("1.2", "rsa-both"), *it.LEGACY)
-    to_us(f"{cipher}, even with legacy", "1.2", refused_s_client, ours, options, "handshake failure", phases=ONCE)
+    to_us(
+        f"{cipher}, even with legacy",
+        "1.2",
+        refused_s_client,
+        ours,
+        options,
+        "handshake failure",
+        phases=ONCE,
+    )
 for version, flag in (("1.1", "-tls1_1"), ("1.0", "-tls1")):
     options = [flag, "-cipher", "ALL:@SECLEVEL=0"]
     ours = server.for_want(it.as_they_like("1.2", "rsa-both"), "profile legacy")
     to_us("profile legacy alone", version, refused_s_client, ours, options, "protocol version", phases=ONCE)
 for version, flag in (("1.1", "-tls1_1"), ("1.0", "-tls1")):
     options = [flag, "-cipher", "ALL:@SECLEVEL=0"]
-    to_us("refused", version, refused_s_client, port, options, "protocol version", f"at most TLS {version}", phases=ONCE)
-    to_them("refused", version, refused_s_server, usual, client.address(), options, "EPROTO", "protocol.version", phases=ONCE)
+    to_us(
+        "refused",
+        version,
+        refused_s_client,
+        port,
+        options,
+        "protocol version",
+        f"at most TLS {version}",
+        phases=ONCE,
+    )
+    to_them(
+        "refused",
+        version,
+        refused_s_server,
+        usual,
+        client.address(),
+        options,
+        "EPROTO",
+        "protocol.version",
+        phases=ONCE,
+    )
 
 it.main()

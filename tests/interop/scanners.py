@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What testssl.sh and sslscan say of a web server without TLS that we wrap, with nothing but certificates in its rule.
+"""What testssl.sh and sslscan say of a web server without TLS that we wrap.
+
+Its rule has nothing but two certificates: this is the default profile.
 
 timeout: 600
 """
@@ -21,10 +23,27 @@ PASSED_OVER = {"engine_problem"}
 def testssl(port):
     report = it.scratch() / "testssl.json"
     with Process(
-        "testssl", "--color", 0, "--warnings", "off", "--nodns", "none", "--add-ca", trust(), "--jsonfile", report,
-        "--openssl", "/usr/bin/openssl", "--protocols", "--std", "--pfs", "--server-preference", "--server-defaults", "--vulnerable",
+        "testssl",
+        "--color",
+        0,
+        "--warnings",
+        "off",
+        "--nodns",
+        "none",
+        "--add-ca",
+        trust(),
+        "--jsonfile",
+        report,
+        "--openssl",
+        "/usr/bin/openssl",
+        "--protocols",
+        "--std",
+        "--pfs",
+        "--server-preference",
+        "--server-defaults",
+        "--vulnerable",
         f"localhost:{port}",
-    ) as process:  # fmt: skip
+    ) as process:
         process.process.stdin.close()
         process.finish(500)
         text = process.out
@@ -33,10 +52,17 @@ def testssl(port):
     findings = json.loads(report.read_text())
     said = {one["id"]: one["finding"] for one in findings}
     for name, expected in (
-        ("SSLv2", "not offered"), ("SSLv3", "not offered"), ("TLS1", "not offered"), ("TLS1_1", "not offered"),
-        ("TLS1_2", "offered"), ("TLS1_3", "offered"), ("fallback_SCSV", "no fallback possible|no protocol below|supported"),
-        ("secure_client_renego", "not vulnerable"), ("secure_renego", "supported"), ("cert_chain_of_trust", "passed"),
-    ):  # fmt: skip
+        ("SSLv2", "not offered"),
+        ("SSLv3", "not offered"),
+        ("TLS1", "not offered"),
+        ("TLS1_1", "not offered"),
+        ("TLS1_2", "offered"),
+        ("TLS1_3", "offered"),
+        ("fallback_SCSV", "no fallback possible|no protocol below|supported"),
+        ("secure_client_renego", "not vulnerable"),
+        ("secure_renego", "supported"),
+        ("cert_chain_of_trust", "passed"),
+    ):
         # With two certificates, some names come twice and have a number.
         for key in [key for key in said if key.split(" ")[0] == name] or [name]:
             if not re.match(expected, said.get(key, "missing")):
@@ -49,8 +75,23 @@ def testssl(port):
 
 
 # What sslscan would say in red or yellow, and what is to be there.
-BAD = ["SSLv[23] +enabled", "TLSv1.[01] +enabled", "vulnerable to heartbleed", "Insecure", "RC4", "DES", "NULL", "EXP", "CBC"]
-GOOD = ["TLSv1.2 +enabled", "TLSv1.3 +enabled", "supports TLS Fallback SCSV", "Session renegotiation not supported"]
+BAD = [
+    "SSLv[23] +enabled",
+    "TLSv1.[01] +enabled",
+    "vulnerable to heartbleed",
+    "Insecure",
+    "RC4",
+    "DES",
+    "NULL",
+    "EXP",
+    "CBC",
+]
+GOOD = [
+    "TLSv1.2 +enabled",
+    "TLSv1.3 +enabled",
+    "supports TLS Fallback SCSV",
+    "Session renegotiation not supported",
+]
 
 
 def sslscan(port, host):
@@ -65,20 +106,29 @@ def sslscan(port, host):
         if not re.search(pattern, text):
             fail(f"it does not say {pattern}")
     suites = re.findall(r"^(?:Preferred|Accepted) +TLSv1\.(\d) +(\d+) bits +(\S+)", text, re.M)
-    if len([one for one in suites if one[0] == "3"]) != 3 or len([one for one in suites if one[0] == "2"]) != 6:
+    if (
+        len([one for one in suites if one[0] == "3"]) != 3
+        or len([one for one in suites if one[0] == "2"]) != 6
+    ):
         fail(f"it found {suites}")
     yield
 
 
 port = server.listener(
-    f"certificate {PKI}/scanned.pem", f"key {PKI}/scanned.key",
-    f"certificate {PKI}/scanned-rsa.pem", f"key {PKI}/scanned-rsa.key",
-)  # fmt: skip
+    f"certificate {PKI}/scanned.pem",
+    f"key {PKI}/scanned.key",
+    f"certificate {PKI}/scanned-rsa.pem",
+    f"key {PKI}/scanned-rsa.key",
+)
 if it.have("sslscan"):
     for family, host in (("IPv4", "127.0.0.1"), ("IPv6", "[::1]")):
         row(sslscan, port, host, titles=[f"sslscan finds nothing but what should be there, {family}"])
 if it.have("testssl"):
-    row(testssl, port, titles=["testssl.sh sees TLS 1.2 and 1.3 alone", "testssl.sh finds nothing above informational"])
+    row(
+        testssl,
+        port,
+        titles=["testssl.sh sees TLS 1.2 and 1.3 alone", "testssl.sh finds nothing above informational"],
+    )
 if not it.rows:
     it.skip_all("neither testssl.sh nor sslscan is installed")
 it.main("web")

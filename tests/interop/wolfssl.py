@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The interoperability matrix: the example client and server of the pinned wolfSSL release, with X25519MLKEM768.
+"""The interoperability matrix: the examples of the pinned wolfSSL release, with X25519MLKEM768.
 
 timeout: 900
 """
@@ -11,12 +11,28 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import interop as it  # noqa: E402
-from interop import PAYLOAD, PHASES, PKI, Process, base, both, check, client, fail, row, server, trust  # noqa: E402
+from interop import (
+    PAYLOAD,
+    PHASES,
+    PKI,
+    Process,
+    base,
+    both,
+    check,
+    client,
+    fail,
+    row,
+    server,
+    trust,
+)  # noqa: E402
 
 EXAMPLES = it.BUILD / "deps" / "wolfssl-examples"
 GROUP_OF = {"X25519": "x25519", "SECP256R1": "secp256r1", "SECP384R1": "secp384r1", "SECP521R1": "secp521r1"}
 LINES = subprocess.run(
-    ["openssl", "ciphers", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"], capture_output=True, text=True, check=True
+    ["openssl", "ciphers", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"],
+    capture_output=True,
+    text=True,
+    check=True,
 ).stdout.splitlines()
 NAME_OF = {words[0]: words[2] for words in map(str.split, LINES)}
 FLAG = {"1.2": ["-v", 3], "1.3": ["-v", 4]}
@@ -50,9 +66,21 @@ def reports(text):
 def wolfssl_client(want, port, *options):
     identity = ["-c", PKI / f"{want.client}.pem", "-k", PKI / f"{want.client}.key"] if want.client else ["-x"]
     return Process(
-        EXAMPLES / "client", "-h", "localhost", "-p", port, "-A", trust(), "-S", "localhost", "-m", *options_of(want),
-        *identity, *options, cwd=EXAMPLES,
-    )  # fmt: skip
+        EXAMPLES / "client",
+        "-h",
+        "localhost",
+        "-p",
+        port,
+        "-A",
+        trust(),
+        "-S",
+        "localhost",
+        "-m",
+        *options_of(want),
+        *identity,
+        *options,
+        cwd=EXAMPLES,
+    )
 
 
 def against_client(want, port, options, phases=PHASES):
@@ -85,9 +113,22 @@ def against_server(want, host, options, phases=PHASES):
     port = it.free_port()
     identity = ["-A", trust()] + (["-F"] if want.client else ["-d"])
     with Process(
-        EXAMPLES / "server", "-b", "-e", "-C", len(phases), "-p", port, "-c", it.cert_file(want.cert),
-        "-k", PKI / f"{want.cert}.key", *identity, *options_of(want), *options, cwd=EXAMPLES,
-    ) as process:  # fmt: skip
+        EXAMPLES / "server",
+        "-b",
+        "-e",
+        "-C",
+        len(phases),
+        "-p",
+        port,
+        "-c",
+        it.cert_file(want.cert),
+        "-k",
+        PKI / f"{want.cert}.key",
+        *identity,
+        *options_of(want),
+        *options,
+        cwd=EXAMPLES,
+    ) as process:
         it.wait_listen(port, process)
         for _ in phases:
             client.call(host, port)
@@ -111,12 +152,16 @@ def to_them(what, version, *arguments):
     row(against_server, *arguments, titles=both(f"us to wolfSSL's server, TLS {version}, {what}"))
 
 
-status = subprocess.run([it.ROOT / "tests" / "interop" / "wolfssl-examples", EXAMPLES], check=False).returncode
+status = subprocess.run(
+    [it.ROOT / "tests" / "interop" / "wolfssl-examples", EXAMPLES], check=False
+).returncode
 if status == 3:
     it.skip_all("the wolfSSL release is not to be had")
 if status != 0:
     sys.exit("wolfSSL's examples could not be built")
-usage = subprocess.run([EXAMPLES / "client", "-?"], capture_output=True, text=True, cwd=EXAMPLES, check=False).stdout
+usage = subprocess.run(
+    [EXAMPLES / "client", "-?"], capture_output=True, text=True, cwd=EXAMPLES, check=False
+).stdout
 CERTS = ["server-p384", "server-ed25519", "rsa-both", "rsa3072-both", "rsa4096-both"]
 for version in it.VERSIONS:
     for what, want in it.variations(version, groups=[], schemes=[], certs=CERTS):
@@ -142,7 +187,13 @@ if "X25519MLKEM768" in usage:
     want = usual._replace(group="X25519MLKEM768")
     kem = ["--pqc", "X25519MLKEM768"]
     to_us("X25519MLKEM768", "1.3", want, server.for_want(want), kem)
-    to_us("HelloRetryRequest to X25519MLKEM768", "1.3", want, server.for_want(want, *it.by_us(want, "group")), ["-J"])
+    to_us(
+        "HelloRetryRequest to X25519MLKEM768",
+        "1.3",
+        want,
+        server.for_want(want, *it.by_us(want, "group")),
+        ["-J"],
+    )
     to_them("X25519MLKEM768", "1.3", want, client.address(), kem)
     to_them("X25519MLKEM768 by default", "1.3", want, client.address(), [])
     other = usual._replace(group="x25519")

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the files of the interoperability matrix build on: the wrapped programs, peers that take orders, rows, TAP.
+"""What the files of the interoperability matrix build on: our side, peers that take orders, rows, TAP.
 
-A file of the matrix declares rows and calls main(). A row is a generator function that does one conversation after the
-other with a peer and yields after each; every yield is one test. What is under test is the product: talk.py, wrapped
-by `tlshim run`, once as a server with a listener for each rule, once as a client with an address for each rule.
+A file of the matrix declares rows and calls main(). A row is a generator function that does one conversation
+after the other with a peer and yields after each; every yield is one test. What is under test is the product:
+talk.py, wrapped by `tlshim run`, once as a server with a listener for each rule, once as a client with an
+address for each rule.
 
     INTEROP_ONLY=REGEX   only tests whose title matches
     INTEROP_TIMES=1      say how long each row took
@@ -140,7 +141,9 @@ class Side:
             if len(found) >= n:
                 return found
             if time.monotonic() > end:
-                fail(f"{self.name}: {len(found)} connections are in our log, expected {n}: {self.log_text()[-700:]}")
+                fail(
+                    f"{self.name}: {len(found)} connections in our log, expected {n}: {self.log_text()[-700:]}"
+                )
             time.sleep(0.01)
 
     def forget(self):
@@ -261,15 +264,16 @@ def trust():
 
 
 class Agent(Process):
-    """A program over another TLS library that we wrote: it does what it is told on stdin, and reports on stdout.
+    """A program of ours over another TLS library: it does what it is told on stdin, and reports on stdout.
 
-    Orders and reports are lines of words, separated by tabs: first what to do or what was done, the others KEY=VALUE.
+    Orders and reports are lines of words, separated by tabs: what to do or what was done, then KEY=VALUE.
 
-    listen   port version suite group scheme cert key ca client=require tickets=no alpn: a server that echoes; it
-             closes first when a text ends with the line "shutdown". Reports did=listen, and did=served for each
-             connection, with version suite resumed group peer alpn size end
-    connect  host port text=FILE first=yes|no resume=yes|no renegotiate=yes and the above: sends the text and wants
-             it back (renegotiates when half of it is), then closes first or waits for the end. Reports did=connect and the above, and same
+    listen   port version suite group scheme cert key ca client=require tickets=no alpn: a server that echoes;
+             it closes first when a text ends with the line "shutdown". Reports did=listen, and did=served for
+             each connection, with version suite resumed group peer alpn size end
+    connect  host port text=FILE first=yes|no resume=yes|no renegotiate=yes and the above: sends the text and
+             wants it back (renegotiates when half of it is), then closes first or waits for the end. Reports
+             did=connect, the above, and same
     """
 
     def __init__(self, *command, **other):
@@ -277,7 +281,10 @@ class Agent(Process):
         self.at = 0
 
     def order(self, what, **words):
-        self.write_now("\t".join([what] + [f"{key}={value}" for key, value in words.items() if value != ""]).encode() + b"\n")
+        self.write_now(
+            "\t".join([what] + [f"{key}={value}" for key, value in words.items() if value != ""]).encode()
+            + b"\n"
+        )
 
     def report(self, did, seconds=SECONDS):
         def line():
@@ -329,8 +336,15 @@ def agent_is_client(agent, want, port, words, phases=PHASES, host="127.0.0.1"):
         first = resumed or "renegotiate" in words
         text = PAYLOAD if first else PAYLOAD_SHUTDOWN
         path = text_file(text, "text" if first else "text-shutdown")
-        agent().order("connect", host=host, port=port, text=path, first="yes" if first else "no",
-                      resume="yes" if resumed else "no", **words)  # fmt: skip
+        agent().order(
+            "connect",
+            host=host,
+            port=port,
+            text=path,
+            first="yes" if first else "no",
+            resume="yes" if resumed else "no",
+            **words,
+        )
         got = agent().report("connect")
         if got["end"] != "clean" or got["same"] != "true":
             fail(f"the peer: {got}")
@@ -359,25 +373,47 @@ def agent_is_server(agent, want, host, words, phases=PHASES):
 
 
 def agent_to_us(name, what, agent, want, port, words, phases=PHASES):
-    row(agent_is_client, agent, want, port, words, phases,
-        titles=both(f"{name} to us, TLS {want.version}, {what}")[: len(phases)])  # fmt: skip
+    row(
+        agent_is_client,
+        agent,
+        want,
+        port,
+        words,
+        phases,
+        titles=both(f"{name} to us, TLS {want.version}, {what}")[: len(phases)],
+    )
 
 
 def agent_to_them(name, what, agent, want, host, words, phases=PHASES):
-    row(agent_is_server, agent, want, host, words, phases,
-        titles=both(f"us to {name}, TLS {want.version}, {what}")[: len(phases)])  # fmt: skip
+    row(
+        agent_is_server,
+        agent,
+        want,
+        host,
+        words,
+        phases,
+        titles=both(f"us to {name}, TLS {want.version}, {what}")[: len(phases)],
+    )
 
 
 def agent_rows(name, agent, version, unknown=(), long_phases=PHASES, **limits):
-    """The usual rows for a library with an agent, both ways. It cannot be told the members of Want that are unknown."""
+    """The usual rows for a library with an agent. It cannot be told the members of Want that are unknown."""
     for what, want in variations(version, **limits):
         want = want._replace(**{member: "" for member in unknown if getattr(want, member) not in what})
         agent_to_us(name, what, agent, want, server.for_want(want), wants_of(want))
         agent_to_them(name, what, agent, want, client.for_want(want), wants_of(want))
     usual = as_they_like(version)
     words = wants_of(usual, narrow=False)
-    row(agent_is_client, agent, usual, server.for_want(usual), words, PHASES, "::1",
-        titles=both(f"{name} to us, TLS {version}, IPv6"))  # fmt: skip
+    row(
+        agent_is_client,
+        agent,
+        usual,
+        server.for_want(usual),
+        words,
+        PHASES,
+        "::1",
+        titles=both(f"{name} to us, TLS {version}, IPv6"),
+    )
     alpn = {**words, "alpn": "foo h2"}
     agent_to_us(name, "ALPN", agent, usual, server.for_want(usual, "alpn h2 http/1.1"), alpn)
     agent_to_them(name, "ALPN", agent, usual, client.address("alpn h2 http/1.1"), alpn)
@@ -440,7 +476,8 @@ def run_row(number, titles, function, arguments):
             fail("the row ended early")
     except Exception as error:  # pylint: disable=broad-except
         where = traceback.extract_tb(error.__traceback__)[-1]
-        note = f"{type(error).__name__}: {error} ({pathlib.Path(where.filename).name}:{where.lineno})\n{evidence()}"
+        where = f"{pathlib.Path(where.filename).name}:{where.lineno}"
+        note = f"{type(error).__name__}: {error} ({where})\n{evidence()}"
         for title in titles[done:]:
             tap(False, number + done, title, note)
             note, done = "a test before it failed", done + 1

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""What the interoperability matrix needs of the system: processes with pipes, a directory, ports of its own."""
+"""What the interoperability matrix needs of the system: processes with pipes, a directory, ports."""
 
 import atexit
 import os
@@ -85,7 +85,9 @@ class Process:
     def expect(self, pattern, stream="out", start=0, seconds=SECONDS):
         """Until a regular expression matches in what it said from start on; the match."""
         pattern = re.compile(pattern.encode(), re.M)
-        return self.wait(lambda: pattern.search(getattr(self, stream), start), pattern.pattern.decode(), seconds)
+        return self.wait(
+            lambda: pattern.search(getattr(self, stream), start), pattern.pattern.decode(), seconds
+        )
 
     def expect_text(self, text, what, start=0, seconds=SECONDS):
         return self.wait(lambda: self.out.find(text, start) + 1, what, seconds)

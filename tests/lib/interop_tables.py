@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""The tables of the interoperability matrix: what there is to negotiate, and which conversations try it all."""
+"""The tables of the interoperability matrix: what there is, and which conversations try it all."""
 
 from typing import NamedTuple
 
@@ -147,12 +147,17 @@ def legacy_variations():
 
 
 def groups_of(want):
-    """The groups to offer, the wanted one first: up to TLS 1.2 they stand for the certificates' curves too."""
+    """The groups to offer, the wanted one first: up to TLS 1.2 they are for the certificates' curves too."""
     groups = [want.group] if want.group else []
     if want.version < "1.3" and groups:
         for name in want.cert, want.client:
-            curve = {"server": "secp256r1", "client": "secp256r1", "server-p384": "secp384r1", "client-p384": "secp384r1",
-                     "long-chain": "secp256r1"}.get(name)  # fmt: skip
+            curve = {
+                "server": "secp256r1",
+                "client": "secp256r1",
+                "server-p384": "secp384r1",
+                "client-p384": "secp384r1",
+                "long-chain": "secp256r1",
+            }.get(name)
             if curve and curve not in groups:
                 groups.append(curve)
     return groups

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """The plain program that the interoperability tests wrap: it knows no TLS.
 
-usage: talk.py serve PORT...    echoes what comes; closes first when a text ends with the line "shutdown", with
-                                "and later" after a second; gives its own text when asked by the line "give" alone, or by an
-                                HTTP/1.0 request
+usage: talk.py serve PORT...    echoes what comes
        talk.py web PORT...      web servers: GET gives a text, POST what was posted, /page the file $TALK_PAGE
-       talk.py call             reads orders from stdin, one JSON object a line, and does them one after the other
+       talk.py call             reads orders from stdin, one JSON object a line, and follows them in turn
+
+The echo closes first when a text ends with the line "shutdown", and a second later with "and later". It gives a
+text of its own when asked by the line "give" alone, or by an HTTP/1.0 request.
 
 Both say on stdout, one JSON object a line, what became of each connection.
 """
@@ -26,7 +27,7 @@ END_OF_REQUEST = b"\r\n\r\n"
 
 
 def payload(size, tail=b"end"):
-    """Text of about size bytes. No piece of it begins with a letter that s_client or s_server take for a command."""
+    """Text of about size bytes, no piece of which begins with a letter that is a command to OpenSSL's tools."""
     lines, digest, length = [], b"", 0
     while length < size:
         digest = hashlib.sha256(digest).digest()
@@ -87,7 +88,9 @@ def accept(listener):
 
 
 def serve(ports):
-    listeners = [socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True) for port in ports]
+    listeners = [
+        socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True) for port in ports
+    ]
     for listener in listeners:
         threading.Thread(target=accept, args=(listener,), daemon=True).start()
     say(listening=ports)
@@ -140,7 +143,7 @@ def web(ports):
 
 
 def call_one(order):
-    """An order: host, port, send, expect (text; default: what was sent), first (we close first; default), pause."""
+    """An order: host, port, send, expect (default: what was sent), first (we close first; the default)."""
     text = order["send"].encode()
     expected = order.get("expect", order["send"]).encode()
     received, end = bytearray(), "clean"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A TLS peer for the interoperability matrix, with Java's JSSE. Orders and reports: see Agent in tests/lib/interop.py.
+// A TLS peer for the interoperability matrix, with Java's JSSE. Orders: see Agent in tests/lib/interop.py.
 
 import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;

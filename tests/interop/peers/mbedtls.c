@@ -161,7 +161,8 @@ static void load_identity(void)
 {
 	check(mbedtls_x509_crt_parse_file(&own, word("cert")), "certificate");
 #if MBEDTLS_VERSION_MAJOR >= 3
-	check(mbedtls_pk_parse_keyfile(&key, word("key"), NULL, mbedtls_ctr_drbg_random, &random_source), "key");
+	check(mbedtls_pk_parse_keyfile(&key, word("key"), NULL, mbedtls_ctr_drbg_random, &random_source),
+	      "key");
 #else
 	check(mbedtls_pk_parse_keyfile(&key, word("key"), NULL), "key");
 #endif
@@ -191,7 +192,8 @@ static void configure(int role)
 	mbedtls_x509_crt_init(&own);
 	mbedtls_x509_crt_init(&authorities);
 	mbedtls_pk_init(&key);
-	check(mbedtls_ssl_config_defaults(&config, role, MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT),
+	check(mbedtls_ssl_config_defaults(&config, role, MBEDTLS_SSL_TRANSPORT_STREAM,
+					  MBEDTLS_SSL_PRESET_DEFAULT),
 	      "defaults");
 	mbedtls_ssl_conf_rng(&config, mbedtls_ctr_drbg_random, &random_source);
 	mbedtls_ssl_conf_verify(&config, on_certificate, NULL);
@@ -224,8 +226,9 @@ static void configure(int role)
 		mbedtls_ssl_conf_extended_master_secret(&config, MBEDTLS_SSL_EXTENDED_MS_DISABLED);
 	}
 	if (role == MBEDTLS_SSL_IS_CLIENT) {
-		mbedtls_ssl_conf_session_tickets(&config, is("tickets", "no") ? MBEDTLS_SSL_SESSION_TICKETS_DISABLED
-									      : MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
+		mbedtls_ssl_conf_session_tickets(&config, is("tickets", "no")
+								  ? MBEDTLS_SSL_SESSION_TICKETS_DISABLED
+								  : MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
 	} else if (is("tickets", "no")) {
 		mbedtls_ssl_cache_init(&cache);
 		mbedtls_ssl_conf_session_cache(&config, &cache, on_session_id, mbedtls_ssl_cache_set);
@@ -265,7 +268,8 @@ static bool fails(struct talk *talk, int result, const char *what)
 static void report(const char *did, struct talk *talk, bool resumed)
 {
 	const mbedtls_x509_crt *peer = mbedtls_ssl_get_peer_cert(&talk->ssl);
-	const char *version = mbedtls_ssl_get_version(&talk->ssl), *alpn = mbedtls_ssl_get_alpn_protocol(&talk->ssl);
+	const char *version = mbedtls_ssl_get_version(&talk->ssl),
+		   *alpn = mbedtls_ssl_get_alpn_protocol(&talk->ssl);
 	const char *suite = mbedtls_ssl_get_ciphersuite(&talk->ssl);
 	char subject[200] = "", theirs[100] = "";
 	char *name;
@@ -279,9 +283,9 @@ static void report(const char *did, struct talk *talk, bool resumed)
 		*c = *c == '-' ? '_' : *c;
 	}
 	version = version != NULL && strncmp(version, "TLSv", 4) == 0 ? version + 4 : "?";
-	printf("did=%s\tversion=%s\tsuite=%s\tresumed=%s\tpeer=%s\talpn=%s\tsize=%zu\tsame=%s\tend=%s\n", did, version,
-	       theirs, resumed ? "true" : "false", name != NULL ? name + 3 : "", alpn != NULL ? alpn : "", talk->size,
-	       talk->same ? "true" : "false", talk->end);
+	printf("did=%s\tversion=%s\tsuite=%s\tresumed=%s\tpeer=%s\talpn=%s\tsize=%zu\tsame=%s\tend=%s\n", did,
+	       version, theirs, resumed ? "true" : "false", name != NULL ? name + 3 : "",
+	       alpn != NULL ? alpn : "", talk->size, talk->same ? "true" : "false", talk->end);
 	fflush(stdout);
 }
 
@@ -366,7 +370,8 @@ static void converse(struct talk *talk, const unsigned char *text, size_t len)
 		if (sent == talk->size) {
 			size_t piece = len - sent < CHUNK ? len - sent : CHUNK;
 
-			if (middle != 0 && sent == middle && fails(talk, mbedtls_ssl_renegotiate(&talk->ssl), "renegotiate")) {
+			if (middle != 0 && sent == middle &&
+			    fails(talk, mbedtls_ssl_renegotiate(&talk->ssl), "renegotiate")) {
 				return;
 			}
 			if (!write_all(talk, text + sent, piece)) {
@@ -410,7 +415,8 @@ static void connect_to_server(void)
 	}
 	mbedtls_net_init(&talk.net);
 	certificates_seen = 0;
-	if (!fails(&talk, mbedtls_net_connect(&talk.net, word("host"), word("port"), MBEDTLS_NET_PROTO_TCP), "connect") &&
+	if (!fails(&talk, mbedtls_net_connect(&talk.net, word("host"), word("port"), MBEDTLS_NET_PROTO_TCP),
+		   "connect") &&
 	    begin(&talk) && !fails(&talk, mbedtls_ssl_set_hostname(&talk.ssl, "localhost"), "name") &&
 	    (!resume || !fails(&talk, mbedtls_ssl_set_session(&talk.ssl, &saved), "session")) &&
 	    !fails(&talk, mbedtls_ssl_handshake(&talk.ssl), "handshake")) {
@@ -484,7 +490,8 @@ int main(void)
 	signal(SIGCHLD, SIG_IGN);
 	mbedtls_entropy_init(&entropy);
 	mbedtls_ctr_drbg_init(&random_source);
-	check(mbedtls_ctr_drbg_seed(&random_source, mbedtls_entropy_func, &entropy, NULL, 0), "random numbers");
+	check(mbedtls_ctr_drbg_seed(&random_source, mbedtls_entropy_func, &entropy, NULL, 0),
+	      "random numbers");
 #if MBEDTLS_VERSION_MAJOR >= 3
 	if (psa_crypto_init() != 0) {
 		return 1;

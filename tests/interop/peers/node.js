@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-// A TLS peer for the interoperability matrix, with Node's tls. Takes orders on stdin and reports on stdout: see Agent in
-// tests/lib/interop.py.
+// A TLS peer for the interoperability matrix, with Node's tls. Orders: see Agent in tests/lib/interop.py.
 'use strict';
 const crypto = require('crypto');
 const fs = require('fs');
@@ -150,6 +149,10 @@ function connect(order) {
 
 readline.createInterface({ input: process.stdin }).on('line', (line) => {
 	const words = line.split('\t');
-	const order = Object.fromEntries(words.slice(1).map((word) => [word.slice(0, word.indexOf('=')), word.slice(word.indexOf('=') + 1)]));
+	const order = {};
+	for (const word of words.slice(1)) {
+		const at = word.indexOf('=');
+		order[word.slice(0, at)] = word.slice(at + 1);
+	}
 	(words[0] === 'listen' ? listen : connect)(order);
 }).on('close', () => process.exit(0));

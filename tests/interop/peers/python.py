@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""A TLS peer for the interoperability matrix, with Python's ssl. Orders and reports: see Agent in tests/lib/interop.py."""
+"""A TLS peer for the interoperability matrix, with Python's ssl. Orders: see Agent in tests/lib/interop.py."""
 
 import socket
 import ssl
@@ -18,7 +18,9 @@ def say(did, **words):
 
 
 def standard_names():
-    lines = subprocess.run(["openssl", "ciphers", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"], capture_output=True, text=True)
+    lines = subprocess.run(
+        ["openssl", "ciphers", "-stdname", "ALL:COMPLEMENTOFALL:@SECLEVEL=0"], capture_output=True, text=True
+    )
     return {words[2]: words[0] for words in map(str.split, lines.stdout.splitlines())}
 
 
