@@ -2,15 +2,21 @@
 /*
  * The client of TLS 1.2 and older: its table and its handlers.  RFC 5246 7.3
  *
- *   WAIT_SERVER_HELLO (client13.c) --full--> WAIT_SERVER_CERTIFICATE [-> WAIT_CERTIFICATE_STATUS]
- *          |                          [-> WAIT_SERVER_KEY_EXCHANGE] -> WAIT_REQUEST_OR_DONE [-> WAIT_SERVER_HELLO_DONE]
- *          |                                                             | our second flight
- *          +--abbreviated--> [WAIT_NEW_SESSION_TICKET ->] WAIT_SERVER_CCS -> WAIT_SERVER_FINISHED -> DONE
+ *   WAIT_SERVER_HELLO (client13.c)
+ *      | full                     | abbreviated
+ *   WAIT_SERVER_CERTIFICATE       |
+ *   [WAIT_CERTIFICATE_STATUS]     |
+ *   [WAIT_SERVER_KEY_EXCHANGE]    |
+ *   WAIT_REQUEST_OR_DONE          |
+ *   [WAIT_SERVER_HELLO_DONE]      |
+ *      | our second flight        |
+ *   [WAIT_NEW_SESSION_TICKET] <---+
+ *   WAIT_SERVER_CCS -> WAIT_SERVER_FINISHED -> DONE
  *
  *   WAIT_HELLO_REQUEST is where a server's wish to renegotiate is heard, on top of an established connection.
  *
- * The server's certificate is verified when its stapled OCSP response is there, or when it is known not to come
- * (RFC 6066 8): until then it is kept. The key exchange is computed in client12_kx.c.
+ * The server's certificate is verified when its stapled OCSP response is there, or when it is known not to
+ * come (RFC 6066 8): until then it is kept. The key exchange is computed in client12_kex.c.
  */
 #include <string.h>
 
@@ -24,11 +30,11 @@
 #define CERTIFICATE_TYPE_RSA_SIGN   1
 #define CERTIFICATE_TYPE_ECDSA_SIGN 64
 /* CertificateStatusType, RFC 6066 8 */
-#define STATUS_TYPE_OCSP 1
+#define STATUS_TYPE_OCSP            1
 /* The scheme that every key makes which RSA key transport can use. */
-#define RSA_PKCS1_SHA256 0x0401
+#define RSA_PKCS1_SHA256            0x0401
 /* RFC 8449 4 */
-#define RECORD_SIZE_LIMIT_MIN 64
+#define RECORD_SIZE_LIMIT_MIN       64
 
 static bool on_hello_request(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
 static bool on_certificate(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
@@ -41,7 +47,10 @@ static bool on_change_cipher_spec(struct engine_hs *hs, const struct hs_message 
 static bool on_finished(struct engine_hs *hs, const struct hs_message *msg, enum hs_state *next);
 
 /* clang-format off */
-/* A CertificateStatus that was announced need not come: what may follow it may come in its place. RFC 6066 8 */
+/*
+ * A CertificateStatus that was announced need not come: what may follow it may come in its place. RFC 6066
+ * 8
+ */
 const struct hs_row client12_rows[] = {
 	{ HS12_WAIT_HELLO_REQUEST, HS_HELLO_REQUEST, false, 0, on_hello_request,
 	  TO(HS_WAIT_SERVER_HELLO) },
@@ -97,7 +106,8 @@ static bool needs_server_key_exchange(const struct engine_hs *hs)
 }
 
 /* An answer without content: the presence of the extension is what it says. */
-static bool judge_empty(struct engine_hs *hs, const struct ext_block *block, enum ext_index index, bool *there)
+static bool judge_empty(struct engine_hs *hs, const struct ext_block *block, enum ext_index index,
+			bool *there)
 {
 	*there = ext_has(block, index);
 	return !*there || block->body[index].left == 0 ||
@@ -137,8 +147,7 @@ static bool judge_encrypt_then_mac(struct engine_hs *hs)
 	}
 	if (hs->renegotiating && hs->conn->encrypt_then_mac && hs->suite->is_cbc &&
 	    !hs->hs12.encrypt_then_mac) {
-		return hs_fail(hs, ALERT_HANDSHAKE_FAILURE,
-			       "the server renegotiates encrypt_then_mac away");
+		return hs_fail(hs, ALERT_HANDSHAKE_FAILURE, "the server renegotiates encrypt_then_mac away");
 	}
 	return true;
 }
@@ -187,8 +196,8 @@ static bool judge_extensions(struct engine_hs *hs, const struct ext_block *block
 	    !judge_empty(hs, block, EXT_EXTENDED_MASTER_SECRET, &hs12->extended_master_secret) ||
 	    !judge_empty(hs, block, EXT_ENCRYPT_THEN_MAC, &hs12->encrypt_then_mac) ||
 	    !judge_empty(hs, block, EXT_SESSION_TICKET, &hs12->ticket_expected) ||
-	    !judge_empty(hs, block, EXT_STATUS_REQUEST, &hs12->status_expected) ||
-	    !judge_master_secret(hs) || !judge_encrypt_then_mac(hs) || !hs12_judge_renegotiation_info(hs, renegotiation) ||
+	    !judge_empty(hs, block, EXT_STATUS_REQUEST, &hs12->status_expected) || !judge_master_secret(hs) ||
+	    !judge_encrypt_then_mac(hs) || !hs12_judge_renegotiation_info(hs, renegotiation) ||
 	    !judge_alpn(hs, block)) {
 		return false;
 	}
@@ -214,8 +223,8 @@ static bool judge_server_hello(struct engine_hs *hs, const struct server_hello *
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the server chose to compress");
 	}
 	hs->suite = suite_find(hello->cipher_suite);
-	if (hs->suite == NULL || !client_offers_suite(hs, hs->suite) ||
-	    hs->suite->version == ENGINE_TLS13 || hs->suite->min_version > hs->version) {
+	if (hs->suite == NULL || !client_offers_suite(hs, hs->suite) || hs->suite->version == ENGINE_TLS13 ||
+	    hs->suite->min_version > hs->version) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
 			       "the server chose a cipher suite that it was not offered");
 	}
@@ -331,7 +340,8 @@ static bool on_certificate_status(struct engine_hs *hs, const struct hs_message 
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed CertificateStatus");
 	}
 	if (type != STATUS_TYPE_OCSP) {
-		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "a CertificateStatus of a type that was not asked for");
+		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+			       "a CertificateStatus of a type that was not asked for");
 	}
 	if (!rd_vec24(&in, &response, 1, HS_MAX_CERTIFICATE_STATUS) || !rd_end(&in)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed CertificateStatus");
@@ -377,8 +387,8 @@ static bool parse_request(uint16_t version, struct rd in, struct request *reques
 	if (!rd_vec8(&in, &request->types, 1, UINT8_MAX)) {
 		return false;
 	}
-	if (version >= ENGINE_TLS12 && (!rd_vec16(&in, &request->schemes, 2, UINT16_MAX - 1) ||
-					request->schemes.left % 2 != 0)) {
+	if (version >= ENGINE_TLS12 &&
+	    (!rd_vec16(&in, &request->schemes, 2, UINT16_MAX - 1) || request->schemes.left % 2 != 0)) {
 		return false;
 	}
 	if (!rd_vec16(&in, &request->names, 0, UINT16_MAX) || !rd_end(&in)) {
@@ -431,8 +441,8 @@ static uint16_t common_scheme(const struct engine_hs *hs, const struct private_k
 }
 
 /*
- * Choose a credential. The names of the server's CAs choose among several, but what fits otherwise is sent all the same:
- * many servers that list no name, or too few, take it.
+ * Choose a credential. The names of the server's CAs choose among several, but what fits otherwise is sent
+ * all the same: many servers that list no name, or too few, take it.
  */
 static void choose_credential(struct engine_hs *hs, const struct request *request)
 {

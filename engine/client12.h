@@ -10,8 +10,8 @@
 /* ---- client12_kex.c ---- */
 
 /*
- * Judge the server's ServerKeyExchange: its parameters, its signature. Answers it: our share goes to hs->shares[0], the
- * premaster secret to hs->hs12.  RFC 5246 7.4.3, RFC 8422 5.4
+ * Judge the server's ServerKeyExchange: its parameters, its signature. Answers it: our share goes to
+ * hs->shares[0], the premaster secret to hs->hs12.  RFC 5246 7.4.3, RFC 8422 5.4
  */
 must_check bool client12_take_key_exchange(struct engine_hs *hs, struct rd body);
 /* Build ClientKeyExchange and make the master secret.  RFC 5246 7.4.7, RFC 8422 5.7 */
@@ -19,7 +19,10 @@ must_check bool client12_send_key_exchange(struct engine_hs *hs);
 
 /* ---- client12_session.c ---- */
 
-/* Offer a session of the store's, if there is one: hs->session, hs->session_id. False if random numbers are out. */
+/*
+ * Offer a session of the store's, if there is one: hs->session, hs->session_id. False if random numbers are
+ * out.
+ */
 must_check bool client12_offer_session(struct engine_hs *hs);
 /* Build session_ticket, if sessions are kept: it is what asks for tickets.  RFC 5077 3.2 */
 void client12_build_session_ticket(struct engine_hs *hs, struct wr *out);

@@ -19,7 +19,7 @@
 /* The parameters of either kind, as views. */
 struct params {
 	const struct group *group; /* ECDHE; DHE: NULL unless it is one of RFC 7919 */
-	struct rd p, g;		   /* DHE */
+	struct rd p, g;            /* DHE */
 	struct rd share;
 };
 
@@ -85,7 +85,7 @@ static const struct group *known_group(struct rd p)
 		const struct group *group = group_find(ids[i]);
 
 		if (group != NULL && rd_equal(p, rd_of(crypto_ffdhe_prime(group->group),
-							 crypto_group_share_len(group->group)))) {
+						       crypto_group_share_len(group->group)))) {
 			return group;
 		}
 	}
@@ -156,7 +156,8 @@ static bool answer(struct engine_hs *hs, const struct params *params)
 				       &hs12->premaster_len);
 		crypto_kex_free(kex);
 		if (!ok) {
-			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "the server's key share is no valid point");
+			return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
+				       "the server's key share is no valid point");
 		}
 	} else if (!crypto_dh_answer(params->p.p, params->p.left, params->g.p, params->g.left,
 				     params->share.p, params->share.left, room, hs12->premaster,
@@ -198,7 +199,8 @@ static bool transport_premaster(struct engine_hs *hs, struct wr *out)
 	}
 	hs12->premaster[0] = (uint8_t)(version >> 8);
 	hs12->premaster[1] = (uint8_t)version;
-	if (!public_key_encrypt_premaster(hs->peer_key, hs12->premaster, encrypted, sizeof(encrypted), &len)) {
+	if (!public_key_encrypt_premaster(hs->peer_key, hs12->premaster, encrypted, sizeof(encrypted),
+					  &len)) {
 		return hs_fail_internal(hs, "encrypting the premaster secret");
 	}
 	public_key_free(hs->peer_key);

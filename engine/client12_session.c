@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Resumption at a client of TLS 1.2 and older: what it offers, and what it keeps.  RFC 5246 7.3, RFC 5077, RFC 7627 5.3
+ * Resumption at a client of TLS 1.2 and older: what it offers, and what it keeps.  RFC 5246 7.3, RFC 5077,
+ * RFC 7627 5.3
  *
  * Implementation notes
  *
- *   Unlike a ticket of TLS 1.3, a session may be resumed many times: it stays in the store until another takes its
- *   place, or a connection fails. One without extended_master_secret is not worth keeping: RFC 7627 5.3 wants a full
- *   handshake in its place.
+ *   Unlike a ticket of TLS 1.3, a session may be resumed many times: it stays in the store until another
+ *   takes its place, or a connection fails. One without extended_master_secret is not worth keeping: RFC
+ *   7627 5.3 wants a full handshake in its place.
  */
 #include <string.h>
 
@@ -21,7 +22,8 @@ static bool may_offer(const struct engine_hs *hs, const struct session *session)
 
 	return session->version >= config->min_version && session->version <= config->max_version &&
 	       session->version < ENGINE_TLS13 && client_offers_suite(hs, suite_find(session->suite)) &&
-	       session->extended_master_secret && (session->ticket.left != 0 || session->session_id_len != 0) &&
+	       session->extended_master_secret &&
+	       (session->ticket.left != 0 || session->session_id_len != 0) &&
 	       (session->peer_is_authenticated || config->verify == ENGINE_VERIFY_NONE);
 }
 
@@ -96,7 +98,8 @@ bool client12_take_ticket(struct engine_hs *hs, struct rd in)
 {
 	struct rd ticket;
 
-	if (!rd_u32(&in, &hs->hs12.ticket_lifetime) || !rd_vec16(&in, &ticket, 0, UINT16_MAX) || !rd_end(&in)) {
+	if (!rd_u32(&in, &hs->hs12.ticket_lifetime) || !rd_vec16(&in, &ticket, 0, UINT16_MAX) ||
+	    !rd_end(&in)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed NewSessionTicket");
 	}
 	/* one that is too long to be kept is none */

@@ -4,11 +4,13 @@
  *
  * Implementation notes
  *
- *   The connection's keys are lent to the handshake, which goes on counting with them; the connection itself can seal
- *   nothing meanwhile. There are three ways back: new keys (hs_complete), the old ones as they now stand (hs_give_back:
- *   the peer does not want to renegotiate), or none (hs_end_connection: it failed).
+ *   The connection's keys are lent to the handshake, which goes on counting with them; the connection
+ *   itself can seal nothing meanwhile. There are three ways back: new keys (hs_complete), the old ones as
+ *   they now stand (hs_give_back: the peer does not want to renegotiate), or none (hs_end_connection: it
+ *   failed).
  *
- *   Until the peer has sent a message of the handshake, nothing has happened that would bind the connection to it.
+ *   Until the peer has sent a message of the handshake, nothing has happened that would bind the
+ *   connection to it.
  */
 #include <string.h>
 

@@ -60,9 +60,9 @@ static struct engine_config *config_of(enum engine_role role, unsigned bits, str
 {
 	static struct engine_config *configs[2][64];
 
-	*mode = (struct mode){.version = (bits & 3) == 0 ? ENGINE_TLS13
-				       : (bits & 3) == 1 ? ENGINE_TLS10
-							 : ENGINE_TLS12,
+	*mode = (struct mode){.version = (bits & 3) == 0   ? ENGINE_TLS13
+					 : (bits & 3) == 1 ? ENGINE_TLS10
+							   : ENGINE_TLS12,
 			      .is_legacy = (bits & 3) == 1 || (bits & 3) == 2,
 			      .asks = (bits & 4) != 0,
 			      .has_certificate = (bits & 8) != 0,
@@ -163,8 +163,8 @@ static bool step(struct middle *middle, uint16_t type, struct rd whole)
 	(void)!(rd_u8(attack->in, &op) && rd_u8(attack->in, &at) && rd_u8(attack->in, &value));
 	op %= N_OPS;
 	/* two messages in one record are right only under the same keys */
-	attack->altered = attack->altered || (op != 0 && op != 5 && op != 6) ||
-			  (op == 6 && type == HS_SERVER_HELLO);
+	attack->altered =
+		attack->altered || (op != 0 && op != 5 && op != 6) || (op == 6 && type == HS_SERVER_HELLO);
 	if (op == 8 && !insert_record(middle, at, value)) {
 		return false;
 	}
@@ -224,7 +224,6 @@ static bool begin(unsigned bits, struct mode *mode)
 	return pair_begin(&pair, client, server);
 }
 
-
 /* Both ways in turn, until nobody says anything. */
 static void run(bool (*on)(struct middle *, uint16_t, struct rd), struct attack attacks[2])
 {
@@ -235,7 +234,8 @@ static void run(bool (*on)(struct middle *, uint16_t, struct rd), struct attack 
 	check(middle_init(&middles[1], &pair, ENGINE_CLIENT, on, &attacks[ENGINE_CLIENT]));
 	for (int turn = 0; going && turn < 20; turn++) {
 		going = middle_turn(&middles[turn % 2]);
-		if (going && on == step && attacks[turn % 2 == 0 ? ENGINE_SERVER : ENGINE_CLIENT].held.len != 0) {
+		if (going && on == step &&
+		    attacks[turn % 2 == 0 ? ENGINE_SERVER : ENGINE_CLIENT].held.len != 0) {
 			going = release(&middles[turn % 2]);
 		}
 		/* whoever is done may still have told the other something */

@@ -69,7 +69,8 @@ static bool begin(uint8_t mode)
 /* The client begins anew, and its hello has come to the server; or the server waits for one. */
 static void renegotiate(enum engine_role attacked)
 {
-	const struct engine_hs_params client = {.config = pair.config[ENGINE_CLIENT], .server_name = "localhost"};
+	const struct engine_hs_params client = {.config = pair.config[ENGINE_CLIENT],
+						.server_name = "localhost"};
 	const struct engine_hs_params server = {.config = pair.config[ENGINE_SERVER]};
 	static uint8_t record[ENGINE_MAX_RECORD];
 	struct engine_opened opened;
@@ -82,7 +83,8 @@ static void renegotiate(enum engine_role attacked)
 	pair.hs[ENGINE_CLIENT] = engine_hs_renegotiate(&client, &pair.conn[ENGINE_CLIENT], NULL, 0, why);
 	check(pair.hs[ENGINE_CLIENT] != NULL);
 	if (attacked == ENGINE_SERVER) {
-		pair.hs[ENGINE_SERVER] = engine_hs_renegotiate(&server, &pair.conn[ENGINE_SERVER], NULL, 0, why);
+		pair.hs[ENGINE_SERVER] =
+			engine_hs_renegotiate(&server, &pair.conn[ENGINE_SERVER], NULL, 0, why);
 		check(pair.hs[ENGINE_SERVER] != NULL);
 		(void)pair_take(&pair, ENGINE_SERVER, &len); /* the HelloRequest is lost */
 		pair.hs[ENGINE_CLIENT]->recv.seq++;

@@ -236,8 +236,8 @@ static void derive(struct fake12 *fake, const uint8_t *premaster, size_t len)
 	const size_t hash_len = transcript_hash(fake, hash);
 
 	if (answers(fake, 23)) {
-		assert_true(keysched12_extended_master_secret(fake->version, fake->suite->hash, premaster, len,
-							      hash, hash_len, fake->master));
+		assert_true(keysched12_extended_master_secret(fake->version, fake->suite->hash, premaster,
+							      len, hash, hash_len, fake->master));
 	} else {
 		assert_true(keysched12_master_secret(fake->version, fake->suite->hash, premaster, len,
 						     fake->client_random, fake->server_random, fake->master));
@@ -278,7 +278,8 @@ static void client_takes_record(struct fake12 *fake, struct rd record)
 
 	assert_true(record.left <= sizeof(copy));
 	memcpy(copy, record.p, record.left);
-	if (engine_open(&fake->conn, fake->client_cipher[0], copy, record.left, NULL, 0, &opened) != ENGINE_OK) {
+	if (engine_open(&fake->conn, fake->client_cipher[0], copy, record.left, NULL, 0, &opened) !=
+	    ENGINE_OK) {
 		fake->alert = engine_alert_due(&fake->conn);
 		fake->alert_level = ALERT_LEVEL_FATAL;
 	} else if (opened.event == ENGINE_EVENT_RENEGOTIATE) {
@@ -321,8 +322,8 @@ void fake12_send_record(struct fake12 *fake, uint8_t type, const void *content, 
 	size_t out_len = ENGINE_RECORD_HEADER_LEN + len;
 
 	if (fake->send_cipher != NULL) {
-		assert_true(record_seal(&fake->send_spec, &fake->send, fake->send_cipher, type, &slice, 1, out,
-					sizeof(out), &out_len));
+		assert_true(record_seal(&fake->send_spec, &fake->send, fake->send_cipher, type, &slice, 1,
+					out, sizeof(out), &out_len));
 	} else {
 		assert_true(out_len <= sizeof(out));
 		record_build_header(out, type, fake->version != 0 ? fake->version : ENGINE_TLS12, len);
@@ -569,8 +570,8 @@ static void on_ccs(struct fake12 *fake, struct rd in)
 
 static void on_record(struct fake12 *fake, uint8_t *record, size_t len)
 {
-	struct record_opened opened = {
-		.data = record + ENGINE_RECORD_HEADER_LEN, .len = len - ENGINE_RECORD_HEADER_LEN};
+	struct record_opened opened = {.data = record + ENGINE_RECORD_HEADER_LEN,
+				       .len = len - ENGINE_RECORD_HEADER_LEN};
 	const uint8_t type = record[0];
 
 	if (fake->is_deaf) {

@@ -260,7 +260,8 @@ void fake12_finish(struct fake12 *fake)
 	}
 }
 
-void fake12_handshake(struct fake12 *fake, const struct fake12_choice *choice, const struct fake12_wrong *wrong)
+void fake12_handshake(struct fake12 *fake, const struct fake12_choice *choice,
+		      const struct fake12_wrong *wrong)
 {
 	const struct suite *suite;
 
@@ -287,7 +288,8 @@ void fake12_renegotiate(struct fake12 *fake, bool by_request)
 	static const uint8_t hello_request[4];
 
 	fake->is_renegotiating = true;
-	fake->got_hello = fake->got_certificate = fake->got_verify = fake->got_ccs = fake->got_finished = false;
+	fake->got_hello = fake->got_certificate = fake->got_verify = fake->got_ccs = fake->got_finished =
+		false;
 	fake->wrong = (struct fake12_wrong){.how = FAKE12_RIGHT};
 	wr_reset(&fake->messages);
 	crypto_kex_free(fake->kex);
@@ -333,8 +335,8 @@ bool fake12_talks(struct fake12 *fake)
 	for (size_t at = 0; at < len;) {
 		const size_t n = ENGINE_RECORD_HEADER_LEN + (size_t)(records[at + 3] << 8 | records[at + 4]);
 
-		if (record_open(&fake->recv_spec, &fake->recv, fake->recv_cipher, records + at, n, NULL, &opened) !=
-			    REASON_NONE ||
+		if (record_open(&fake->recv_spec, &fake->recv, fake->recv_cipher, records + at, n, NULL,
+				&opened) != REASON_NONE ||
 		    memcmp(opened.data, pong + done, opened.len) != 0) {
 			return false;
 		}

@@ -75,9 +75,9 @@ bool middle_send(struct middle *middle, uint8_t type, const uint8_t *content, si
 		if (len > ENGINE_MAX_PLAINTEXT) {
 			return false;
 		}
-		record_build_header(out, type,
-				    hs->version != 0 && hs->version < ENGINE_TLS13 ? hs->version : RECORD_VERSION,
-				    len);
+		record_build_header(
+			out, type,
+			hs->version != 0 && hs->version < ENGINE_TLS13 ? hs->version : RECORD_VERSION, len);
 		if (len != 0) {
 			memcpy(out + ENGINE_RECORD_HEADER_LEN, content, len);
 		}
@@ -138,7 +138,7 @@ static bool take_record(struct middle *middle, uint8_t *record, size_t len)
 	    (hs->recv_spec.version != ENGINE_TLS13 || record[0] == CONTENT_APPLICATION_DATA)) {
 		const uint8_t type = record[0];
 
-		/* what is sealed under other keys than the receiver has is behind a change that did not reach it */
+		/* sealed under other keys than the receiver has: behind a change that did not reach it */
 		if (record_open(&hs->recv_spec, &middle->in, middle->in_cipher, record, len, NULL, &opened) !=
 		    REASON_NONE) {
 			return false;

@@ -17,12 +17,12 @@
 #include "tests/pki/pki.h"
 
 enum kind {
-	NEW,	/* TLS 1.2 and 1.3, the default profile */
-	OLD,	/* TLS 1.2 alone, no sessions */
-	LEGACY, /* TLS 1.0 to 1.3, the legacy profile */
+	NEW,      /* TLS 1.2 and 1.3, the default profile */
+	OLD,      /* TLS 1.2 alone, no sessions */
+	LEGACY,   /* TLS 1.0 to 1.3, the legacy profile */
 	LEGACY12, /* TLS 1.2 alone, the legacy profile */
-	ALPN,	/* NEW, offers h2 and http/1.1 */
-	CURVES,	/* NEW, with x25519 and secp256r1 alone */
+	ALPN,     /* NEW, offers h2 and http/1.1 */
+	CURVES,   /* NEW, with x25519 and secp256r1 alone */
 	KIND_COUNT,
 };
 
@@ -559,7 +559,7 @@ static void check_stray(enum kind kind, const struct stray *stray)
 /* TLS 1.3 lets a ChangeCipherSpec pass in front of ServerHello, TLS 1.2 does not. */
 static void test_a_change_cipher_spec_in_front_of_server_hello(void **unused)
 {
-	static const struct stray stray = {HS_SERVER_HELLO,	      CONTENT_CHANGE_CIPHER_SPEC, 0, "01",
+	static const struct stray stray = {HS_SERVER_HELLO,          CONTENT_CHANGE_CIPHER_SPEC, 0, "01",
 					   ALERT_UNEXPECTED_MESSAGE, "in front of ServerHello"};
 
 	(void)unused;
@@ -583,7 +583,8 @@ static void test_records_that_do_not_belong(void **unused)
 		{0, CONTENT_APPLICATION_DATA, 0, "", ALERT_UNEXPECTED_MESSAGE, "empty application data"},
 		{0, 24, 0, "01", ALERT_UNEXPECTED_MESSAGE, "a record of unknown type"},
 		{0, CONTENT_HANDSHAKE, ENGINE_TLS11, "0e000000", ALERT_PROTOCOL_VERSION, "another version"},
-		{0, CONTENT_HANDSHAKE, ENGINE_TLS13, "0e000000", ALERT_PROTOCOL_VERSION, "the version TLS 1.3"},
+		{0, CONTENT_HANDSHAKE, ENGINE_TLS13, "0e000000", ALERT_PROTOCOL_VERSION,
+		 "the version TLS 1.3"},
 	};
 
 	(void)unused;
@@ -593,7 +594,8 @@ static void test_records_that_do_not_belong(void **unused)
 
 			stray.before = places[p];
 			/* in front of ServerHello any version goes; protected records are made with the right one */
-			if ((places[p] == HS_SERVER_HELLO || places[p] == HS_FINISHED) && stray.version != 0) {
+			if ((places[p] == HS_SERVER_HELLO || places[p] == HS_FINISHED) &&
+			    stray.version != 0) {
 				continue;
 			}
 			/* nor has an alert a level before TLS 1.3 is ruled out */
@@ -612,10 +614,10 @@ static void test_change_cipher_spec_at_the_wrong_time(void **unused)
 	(void)unused;
 	for (size_t p = 0; p < sizeof(places) / sizeof(places[0]); p++) {
 		check_stray(NEW, &(struct stray){places[p], CONTENT_CHANGE_CIPHER_SPEC, 0, "01",
-					    ALERT_UNEXPECTED_MESSAGE, "ChangeCipherSpec"});
+						 ALERT_UNEXPECTED_MESSAGE, "ChangeCipherSpec"});
 	}
 	check_stray(NEW, &(struct stray){HS_FINISHED, CONTENT_CHANGE_CIPHER_SPEC, 0, "01",
-				    ALERT_UNEXPECTED_MESSAGE, "a second one, protected"});
+					 ALERT_UNEXPECTED_MESSAGE, "a second one, protected"});
 }
 
 static void send_warnings(struct fake12 *f)

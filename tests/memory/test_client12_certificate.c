@@ -129,7 +129,7 @@ struct row {
 	const char *credentials;
 	uint16_t version;
 	const char *request; /* NULL: RSA and ECDSA, several schemes, no names */
-	int shown;	     /* -1: none */
+	int shown;           /* -1: none */
 	uint16_t scheme;     /* 0: any */
 };
 

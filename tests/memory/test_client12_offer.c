@@ -117,8 +117,8 @@ static void test_tls_1_3_alone(void **unused)
 {
 	(void)unused;
 	fake12_begin(&fake, make_config(ENGINE_PROFILE_MODERN, ENGINE_TLS13, ENGINE_TLS13), NULL);
-	assert_false(offers(EC_POINT_FORMATS) || offers(EXTENDED_MASTER_SECRET) || offers(RENEGOTIATION_INFO) ||
-		     offers(SESSION_TICKET) || offers(ENCRYPT_THEN_MAC));
+	assert_false(offers(EC_POINT_FORMATS) || offers(EXTENDED_MASTER_SECRET) ||
+		     offers(RENEGOTIATION_INFO) || offers(SESSION_TICKET) || offers(ENCRYPT_THEN_MAC));
 	check_body(SUPPORTED_VERSIONS, "02 0304");
 	fake12_end(&fake);
 }

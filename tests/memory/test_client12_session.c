@@ -15,11 +15,11 @@
 #include "tests/lib/fake12.h"
 #include "tests/pki/pki.h"
 
-#define ID             "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
-#define WITH_TICKET    FAKE12_EMS FAKE12_RENEGOTIATION FAKE12_TICKET
-#define TICKET         35
+#define ID              "a0a1a2a3a4a5a6a7a8a9aaabacadaeaf"
+#define WITH_TICKET     FAKE12_EMS FAKE12_RENEGOTIATION FAKE12_TICKET
+#define TICKET          35
 #define ECDHE_ECDSA_256 0xc02c
-#define ECDHE_CBC      0xc009
+#define ECDHE_CBC       0xc009
 
 static struct engine_config *server;
 static struct engine_config *client, *legacy;

@@ -82,10 +82,12 @@ static void check_connection(struct pair *pair)
 		size_t got = 0;
 
 		for (size_t at = 0; at < len;) {
-			const size_t n = ENGINE_RECORD_HEADER_LEN + (size_t)(record[at + 3] << 8 | record[at + 4]);
+			const size_t n =
+				ENGINE_RECORD_HEADER_LEN + (size_t)(record[at + 3] << 8 | record[at + 4]);
 			struct engine_opened opened;
 
-			assert_int_equal(pair_open(pair, (enum engine_role)(1 - role), record + at, n, &opened),
+			assert_int_equal(pair_open(pair, (enum engine_role)(1 - role), record + at, n,
+						   &opened),
 					 ENGINE_OK);
 			assert_memory_equal(opened.data, words[role] + got, opened.data_len);
 			got += opened.data_len;
@@ -144,8 +146,8 @@ static void test_every_suite_of_the_kind_of_certificate(void **unused)
 	for (size_t i = 0; (name = engine_suite_at(i)) != NULL; i++) {
 		for (uint16_t version = ENGINE_TLS10; version <= ENGINE_TLS12; version++) {
 			const struct kind kind = {name, version, true, false, false, name};
-			const bool is_old = strstr(name, "_CBC_SHA") != NULL && strstr(name, "SHA2") == NULL &&
-					    strstr(name, "SHA3") == NULL;
+			const bool is_old = strstr(name, "_CBC_SHA") != NULL &&
+					    strstr(name, "SHA2") == NULL && strstr(name, "SHA3") == NULL;
 
 			if (strstr(name, "_ECDSA_") == NULL || (version < ENGINE_TLS12 && !is_old)) {
 				continue;

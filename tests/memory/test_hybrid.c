@@ -17,12 +17,12 @@
 #include "tests/lib/pair.h"
 
 #define X25519MLKEM768 0x11ec
-#define X25519	       0x001d
+#define X25519         0x001d
 #define SECP256R1      0x0017
 #define SECP384R1      0x0018
 #define FFDHE2048      0x0100
 
-#define MLKEM_KEY_LEN	     1184
+#define MLKEM_KEY_LEN        1184
 #define MLKEM_CIPHERTEXT_LEN 1088
 
 static struct pair pair;
@@ -47,7 +47,8 @@ static struct engine_config *make(enum engine_role role, const char *groups)
 		engine_config_set_profile(config, ENGINE_PROFILE_LEGACY);
 		assert_true(engine_config_set_versions(config, ENGINE_TLS13, ENGINE_TLS13));
 		(void)snprintf(list, sizeof(list), "%s", groups);
-		for (char *name = strtok_r(list, ",", &rest); name != NULL; name = strtok_r(NULL, ",", &rest)) {
+		for (char *name = strtok_r(list, ",", &rest); name != NULL;
+		     name = strtok_r(NULL, ",", &rest)) {
 			names[n++] = name;
 		}
 		if (engine_config_set_groups(config, names, n, why) != ENGINE_OK) {
@@ -88,7 +89,8 @@ static void test_who_gets_which_group(void **unused)
 					       make(ENGINE_SERVER, rows[i].server)));
 			pair_pump(&pair, chunk);
 			if (rows[i].group == 0) {
-				assert_int_equal(engine_hs_alert(pair.hs[ENGINE_SERVER]), ALERT_HANDSHAKE_FAILURE);
+				assert_int_equal(engine_hs_alert(pair.hs[ENGINE_SERVER]),
+						 ALERT_HANDSHAKE_FAILURE);
 				assert_false(pair_is_done(&pair));
 			} else if (!pair_is_done(&pair) || pair.conn[0].group != rows[i].group) {
 				fail_msg("row %zu: %s, %s, %s", i, engine_group_name(pair.conn[0].group),

@@ -15,11 +15,11 @@
 #include "tests/lib/fake12.h"
 #include "tests/pki/pki.h"
 
-#define ECDHE_ECDSA_GCM 0xc02b
+#define ECDHE_ECDSA_GCM    0xc02b
 #define ECDHE_ECDSA_CHACHA 0xcca9
-#define ECDHE_ECDSA_CBC 0xc009
-#define ECDHE_RSA_GCM   0xc02f
-#define RSA_GCM         0x009c
+#define ECDHE_ECDSA_CBC    0xc009
+#define ECDHE_RSA_GCM      0xc02f
+#define RSA_GCM            0x009c
 
 enum server { EC, RSA, OTHER_NAME, SERVER_COUNT };
 
@@ -48,7 +48,8 @@ static int setup(void **state)
 {
 	static const char *const files[SERVER_COUNT][2] = {[EC] = {"server.pem", "server.key"},
 							   [RSA] = {"rsa-both.pem", "rsa-both.key"},
-							   [OTHER_NAME] = {"wrong-name.pem", "wrong-name.key"}};
+							   [OTHER_NAME] = {"wrong-name.pem",
+									   "wrong-name.key"}};
 	char why[ENGINE_REASON_MAX];
 
 	if (pki_setup(state) != 0 || !fake12_init()) {
@@ -176,8 +177,8 @@ static void test_the_hello_proves_the_connection(void **unused)
 struct row {
 	const char *name;
 	struct fake12_choice first, second; /* extensions of the second: as they are, or NULL: right ones */
-	const char *more;		     /* in front of them */
-	int change;			     /* this byte of the right proof, from 1; 0: none */
+	const char *more;                   /* in front of them */
+	int change;                         /* this byte of the right proof, from 1; 0: none */
 	enum server server;
 	struct fake12_wrong wrong;
 	unsigned alert;
@@ -416,7 +417,8 @@ static void test_a_server_that_closes(void **unused)
 	fake12_send_record(&fake, CONTENT_ALERT, close_notify, 2);
 	assert_true(engine_hs_is_done(fake.hs));
 	assert_true(fake.conn.recv_closed);
-	assert_int_equal(engine_seal_alert(&fake.conn, fake.client_cipher[1], ENGINE_ALERT_CLOSE_NOTIFY, out, &len),
+	assert_int_equal(engine_seal_alert(&fake.conn, fake.client_cipher[1], ENGINE_ALERT_CLOSE_NOTIFY, out,
+					   &len),
 			 ENGINE_OK);
 	assert_int_not_equal(len, 0);
 	fake12_end(&fake);

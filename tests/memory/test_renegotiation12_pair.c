@@ -60,8 +60,8 @@ static void take_data(enum engine_role role, const uint8_t *bytes, size_t len)
 /* Begin, or answer; the handshake before is over. */
 static bool renegotiate(enum engine_role role, const uint8_t *bytes, size_t len)
 {
-	const struct engine_hs_params params = {
-		.config = pair.config[role], .server_name = role == ENGINE_CLIENT ? "localhost" : NULL};
+	const struct engine_hs_params params = {.config = pair.config[role],
+						.server_name = role == ENGINE_CLIENT ? "localhost" : NULL};
 	char why[ENGINE_REASON_MAX];
 
 	engine_hs_free(pair.hs[role]);
@@ -105,8 +105,8 @@ static void give(enum engine_role role, uint8_t *bytes, size_t len, size_t chunk
 			size_t n;
 			const uint8_t *view;
 
-			if (engine_hs_recv(pair.hs[role], bytes, chunk != 0 && chunk < len ? chunk : len, &used) !=
-			    ENGINE_OK) {
+			if (engine_hs_recv(pair.hs[role], bytes, chunk != 0 && chunk < len ? chunk : len,
+					   &used) != ENGINE_OK) {
 				return;
 			}
 			view = engine_hs_data(pair.hs[role], &n);

@@ -18,8 +18,9 @@
 
 /* Types that exist, some that do not, and ChangeCipherSpec. */
 static const uint16_t types[] = {
-	0,  1,	2,  3,	4,  5,	6,  7,	8,  9,	10, 11, 12,  13,  14,  15,  16,
-	17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 64, 128, 253, 254, 255, HS_CHANGE_CIPHER_SPEC,
+	0,  1,  2,  3,  4,  5,  6,   7,   8,   9,   10,
+	11, 12, 13, 14, 15, 16, 17,  18,  19,  20,  21,
+	22, 23, 24, 25, 26, 64, 128, 253, 254, 255, HS_CHANGE_CIPHER_SPEC,
 };
 
 static uint64_t reached;
@@ -132,9 +133,9 @@ static const struct client_path client_paths[] = {
 };
 /* clang-format on */
 
-static const uint16_t places[] = {HS_SERVER_HELLO,	   HS_CERTIFICATE,	 HS_CERTIFICATE_STATUS,
+static const uint16_t places[] = {HS_SERVER_HELLO,        HS_CERTIFICATE,         HS_CERTIFICATE_STATUS,
 				  HS_SERVER_KEY_EXCHANGE, HS_CERTIFICATE_REQUEST, HS_SERVER_HELLO_DONE,
-				  HS_NEW_SESSION_TICKET,  HS_CHANGE_CIPHER_SPEC, HS_FINISHED};
+				  HS_NEW_SESSION_TICKET,  HS_CHANGE_CIPHER_SPEC,  HS_FINISHED};
 
 /* What is done in front of the next message of the server's. */
 static struct {
@@ -179,7 +180,8 @@ static void make_session(uint8_t master[static 48])
 	fake12_forget_sessions();
 	engine_config_ref(client);
 	fake12_begin(&fake, client, &ec_server->credentials[0]);
-	fake12_handshake(&fake, &(struct fake12_choice){.suite = 0xc02b, .session_id = "0102030405060708"}, NULL);
+	fake12_handshake(&fake, &(struct fake12_choice){.suite = 0xc02b, .session_id = "0102030405060708"},
+			 NULL);
 	fake12_expect(&fake, 0, "a session");
 	memcpy(master, fake.master, 48);
 	fake12_end(&fake);
@@ -265,7 +267,8 @@ static void test_a_client_that_waits_for_a_hello_request(void **unused)
 		fake12_expect(&fake, 0, "the first handshake");
 		engine_hs_free(fake.hs);
 		/* one byte of a HelloRequest, so that the state can be seen, then something else */
-		fake.hs = engine_hs_renegotiate(&params, &fake.conn, message, t == 1 ? 1 : sizeof(message), why);
+		fake.hs = engine_hs_renegotiate(&params, &fake.conn, message, t == 1 ? 1 : sizeof(message),
+						why);
 		assert_non_null(fake.hs);
 		if (types[t] != HS_HELLO_REQUEST) {
 			if (t == 1) {
@@ -320,9 +323,8 @@ static char hello_session_id[65], hello_extensions[400];
 
 static void send_hello(struct raw12 *raw, const struct server_path *path)
 {
-	const struct raw12_hello hello = {.suites = path->suites,
-					  .session_id = hello_session_id,
-					  .extensions = hello_extensions};
+	const struct raw12_hello hello = {
+		.suites = path->suites, .session_id = hello_session_id, .extensions = hello_extensions};
 
 	raw12_send_hello(raw, &hello);
 	raw12_read(raw);
@@ -364,7 +366,8 @@ static void prepare(struct raw12 *raw, const struct server_path *path)
 	size_t at;
 
 	hello_session_id[0] = '\0';
-	(void)snprintf(hello_extensions, sizeof(hello_extensions), "%s%s", RAW12_EXTENSIONS, RAW12_RENEGOTIATION);
+	(void)snprintf(hello_extensions, sizeof(hello_extensions), "%s%s", RAW12_EXTENSIONS,
+		       RAW12_RENEGOTIATION);
 	if (path->resumes) {
 		engine_config_ref(*path->server);
 		raw12_begin(raw, *path->server);
@@ -385,7 +388,8 @@ static void prepare(struct raw12 *raw, const struct server_path *path)
 		char why[ENGINE_REASON_MAX];
 
 		raw12_connect(raw, &usual);
-		at = (size_t)snprintf(hello_extensions, sizeof(hello_extensions), "%sff01 000d 0c ", RAW12_EXTENSIONS);
+		at = (size_t)snprintf(hello_extensions, sizeof(hello_extensions), "%sff01 000d 0c ",
+				      RAW12_EXTENSIONS);
 		for (size_t i = 0; i < 12; i++) {
 			at += (size_t)snprintf(hello_extensions + at, sizeof(hello_extensions) - at, "%02x",
 					       raw->verify_data[ENGINE_CLIENT][i]);
