@@ -275,6 +275,51 @@ def refused_s_server(want, host, options, reason, logged):
     yield
 
 
+def early_data_of_s_client(port):
+    """With a session of another server it sends early data, which ours has to pass over."""
+    other, session, early = it.free_port(), it.scratch() / "early-session", it.scratch() / "early"
+    early.write_bytes(PAYLOAD[:5000])
+    session.unlink(missing_ok=True)
+    want = it.as_they_like("1.3")
+    with s_server(other, want, "-tls1_3", "-early_data") as process:
+        process.expect("^ACCEPT")
+        with s_client(other, "-tls1_3", "-sess_out", session) as theirs:
+            theirs.wait(lambda: session.exists() and session.stat().st_size, "a session")
+            theirs.write(b"Q\n")
+            theirs.finish()
+    with s_client(port, "-tls1_3", "-sess_in", session, "-early_data", early) as process:
+        process.expect("^Early data was rejected")
+        talk_as_client(process, PAYLOAD)
+        got = s_client_report(process.out, want)
+    server.served(PAYLOAD)
+    check("s_client", got, server.connections(1)[0], want, False)
+    yield
+
+
+def named_s_client(port, options):
+    with s_client(port, *options) as process:
+        talk_as_client(process, PAYLOAD)
+        if not re.search(rb"^subject=.*CN = upper", process.out, re.M):
+            fail("s_client had the certificate of another name")
+    server.served(PAYLOAD)
+    yield
+
+
+def chopped_s_client(want, port, options):
+    """Through a relay that passes on a few bytes at a time."""
+    yield from against_s_client(want, it.chopped(port), options)
+
+
+def chopped_s_server(want, host, options):
+    port = it.free_port()
+    with s_server(port, want, "-rev", *options) as process:
+        process.expect("^ACCEPT")
+        client.call(host, it.chopped(port), send=b"abc\nCLOSE\n", expect=b"cba\n", first=False)
+        client.answer()
+        process.expect("CONNECTION CLOSED", "err")
+    yield
+
+
 # ---- renegotiation, status ----
 
 
@@ -463,6 +508,33 @@ for group, theirs in GROUP_NAMES.items():
     want = base("1.3", group=group)._replace(suite="")
     options = ["-groups", f"X448:{theirs}"]
     to_us(f"HelloRetryRequest to {group}", "1.3", against_s_client, want, server.for_want(want), options)
+
+# Small segments, and early data that nobody asked for.
+for version in it.VERSIONS:
+    usual, flag = it.as_they_like(version), [f"-tls1_{version[2]}"]
+    to_us("in segments of 7 bytes", version, chopped_s_client, usual, server.for_want(usual), flag)
+    to_them("in segments of 7 bytes", version, chopped_s_server, usual, client.address(), flag, phases=ONCE)
+row(
+    early_data_of_s_client,
+    server.for_want(base("1.3")),
+    titles=["s_client to us, TLS 1.3, early data is skipped"],
+)
+
+# Of several certificates, by what the client can verify and by the name that it asks for.
+several = server.listener(
+    *(
+        f"certificate {PKI}/{name}.pem; key {PKI}/{name}.key"
+        for name in ("server", "rsa-both", "server-ed25519", "upper")
+    )
+)
+for version in it.VERSIONS:
+    flag = [f"-tls1_{version[2]}"]
+    for scheme in "ecdsa_secp256r1_sha256", "rsa_pss_rsae_sha256", "ed25519":
+        want = it.as_they_like(version)._replace(scheme=scheme)
+        options = [*flag, "-sigalgs", scheme]
+        to_us(f"of several certificates that for {scheme}", version, against_s_client, want, several, options)
+    options = [*flag, "-servername", "upper.example.com", "-verify_hostname", "upper.example.com"]
+    to_us("of several certificates that for the name", version, named_s_client, several, options, phases=ONCE)
 
 LETTERS = [b"K", b"k", b"K"]
 port, usual = server.for_want(base("1.3")), it.as_they_like("1.3")

@@ -194,6 +194,8 @@ if "X25519MLKEM768" in usage:
         server.for_want(want, *it.by_us(want, "group")),
         ["-J"],
     )
+    chopped = it.chopped(server.for_want(want))
+    to_us("X25519MLKEM768 in segments of 7 bytes", "1.3", want, chopped, kem)
     to_them("X25519MLKEM768", "1.3", want, client.address(), kem)
     to_them("X25519MLKEM768 by default", "1.3", want, client.address(), [])
     other = usual._replace(group="x25519")

@@ -211,6 +211,34 @@ def release_ports():
 atexit.register(release_ports)
 
 
+def chopped(port, host="127.0.0.1", size=7, count=6000):
+    """The port of a relay to that port, which passes on the first count bytes of each direction in small pieces."""
+    listener = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+
+    def pump(source, target):
+        left = count
+        try:
+            while data := source.recv(1 << 16):
+                while data and left > 0:
+                    target.sendall(data[:size])
+                    data, left = data[size:], left - size
+                target.sendall(data)
+            target.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    def accept():
+        while True:
+            near = listener.accept()[0]
+            far = socket.create_connection((host, port))
+            for one, other in ((near, far), (far, near)):
+                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=pump, args=(one, other), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return listener.getsockname()[1]
+
+
 def is_listening(port):
     suffix = f":{port:04X}"
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
