@@ -331,9 +331,9 @@ static bool on_finished(struct engine_hs *hs, const struct hs_message *msg, enum
 	if (!keysched13_derive_application(&hs->ks, hash)) {
 		return hs_fail_internal(hs, "key schedule");
 	}
-	if (!send_second_flight(hs) || !psk13_expect_tickets(hs) ||
-	    !hs_set_recv_secret(hs, &hs->ks.server_application_traffic_secret) ||
-	    !hs_set_send_secret(hs, &hs->ks.client_application_traffic_secret)) {
+	/* the last step is the one that leaves something in conn */
+	if (!send_second_flight(hs) || !hs_set_recv_secret(hs, &hs->ks.server_application_traffic_secret) ||
+	    !hs_set_send_secret(hs, &hs->ks.client_application_traffic_secret) || !psk13_expect_tickets(hs)) {
 		return false;
 	}
 	hs_complete(hs);

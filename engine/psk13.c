@@ -197,6 +197,9 @@ bool psk13_expect_tickets(struct engine_hs *hs)
 	struct secret secret = {.len = 0};
 	bool ok;
 
+	if (!session_is_kept(hs->session_name13)) {
+		return true;
+	}
 	if (!hs_transcript_hash(hs, hash)) {
 		return false;
 	}

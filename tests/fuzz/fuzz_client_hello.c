@@ -39,7 +39,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	if (config == NULL) {
-		if (!pair_init() || (config = pair_config(ENGINE_SERVER)) == NULL) {
+		/* with a ticket key, which that of the seed "resumed" is */
+		if (!pair_init() || !pair_set_resumption(true) || (config = pair_config(ENGINE_SERVER)) == NULL) {
 			abort();
 		}
 	}
