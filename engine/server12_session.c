@@ -38,7 +38,7 @@ static bool fits(const struct engine_hs *hs, const struct session *session)
 	    strcmp(session->server_name, hs->server_name) != 0) {
 		return false;
 	}
-	if (hs->config->client_auth == ENGINE_CLIENT_AUTH_REQUIRE && !session->peer_is_authenticated) {
+	if (!session_has_peer(hs->config, session)) {
 		return false;
 	}
 	/* RFC 7627 5.3: a session without the extension is not continued by a client that has it */
