@@ -36,6 +36,9 @@ CERTS = ["server-p384", "server-ed25519", "rsa-both", "rsa3072-both", "rsa4096-b
 for version in it.VERSIONS:
     # JSSE puts its own chain into its tickets, and we do not keep tickets that are so long.
     it.agent_rows("JSSE", usual_java, version, ["group"], (False,), groups=[], schemes=[], certs=CERTS)
+    chain = it.as_they_like(version, "under-inter-rsa")
+    words = it.wants_of(chain, narrow=False)
+    it.agent_to_them("JSSE", "an RSA chain", usual_java, chain, it.client.for_want(chain), words)
     for what, agent, members in special:
         if version == "1.2" and what.startswith(("rsa", "KeyUpdate")):
             continue
