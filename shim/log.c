@@ -65,10 +65,13 @@ bool log_enabled(enum log_level level)
 	return level <= threshold;
 }
 
-static bool stderr_is_log(void)
+bool log_is_stderr(void)
 {
 	struct stat now;
 
+	if (fd >= 0) {
+		return false;
+	}
 	/* Closed at the start: what has number 2 now may be any file of the program's. */
 	if (first_stderr.st_ino == 0 || fdtab_is_wrapped(2) || fstat(2, &now) != 0) {
 		return false;
@@ -87,7 +90,7 @@ void log_line(enum log_level level, const char *format, ...)
 	if (!log_enabled(level)) {
 		return;
 	}
-	if (fd < 0 && !stderr_is_log()) {
+	if (fd < 0 && !log_is_stderr()) {
 		errno = saved;
 		return;
 	}

@@ -18,6 +18,8 @@ bool log_enabled(enum log_level level);
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The log's own descriptor, -1 if it has none: close-everything loops must not hit it. */
 int log_fd(void);
+/* Would lines go to descriptor 2, for want of a log file? */
+bool log_is_stderr(void);
 /* The program dup2()s onto the log's descriptor: move it out of the way. */
 void log_move_fd(void);
 

@@ -475,6 +475,53 @@ void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct po
 	}
 }
 
+static void forget_entry(int fd, fdtab_entry entry, void *ctx)
+{
+	(void)entry;
+	(void)ctx;
+	fdtab_swap(fd, 0);
+}
+
+/* The table may be that of a vfork child's parent, so the socket says which connection it is. */
+static void keep_one(int fd)
+{
+	struct conn_record *rec = find_record(fd);
+	struct local *local = rec && (unsigned)fd < fdtab_size ? make_local(arena_slot(rec)) : NULL;
+
+	if (!local) {
+		return;
+	}
+	if (atomic_load(&local->gen) != atomic_load(&rec->gen)) {
+		memset(local, 0, sizeof(*local));
+		atomic_store(&local->gen, atomic_load(&rec->gen));
+	}
+	atomic_fetch_add(&local->n_fds, 1);
+	holder_add(rec, sys_getpid());
+	fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (arena_slot(rec) + 1));
+}
+
+void session_keep_only(const int fds[], size_t n)
+{
+	if (!marker) {
+		return; /* nothing has been wrapped yet */
+	}
+	atomic_store(marker, sys_getpid());
+	heap_fork_child();
+	cipher_fork_child();
+	fdtab_each(0, ~0u, forget_entry, NULL);
+	for (uint32_t slot = 0; slot < arena_n_slots(); slot++) {
+		struct local *local = find_local(slot);
+		if (local) {
+			/* Its threads stayed behind. A handshake in flight stays: it may be one of those to go on with. */
+			atomic_store(&local->n_fds, 0);
+			atomic_store(&local->hs_waiters, 0);
+		}
+	}
+	for (size_t i = 0; i < n; i++) {
+		keep_one(fds[i]);
+	}
+}
+
 void session_pass(int fd, bool begin)
 {
 	struct ref ref;
