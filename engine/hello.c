@@ -104,25 +104,11 @@ static bool digest_field(struct crypto_hash_ctx *ctx, uint16_t tag, struct rd fi
 	       crypto_hash_update(ctx, field.p, field.left);
 }
 
-/* Adds the digest of one extension, so that their order does not matter: wolfSSL's second ClientHello has another. */
-static bool add_extension(uint16_t type, struct rd body, uint8_t sum[static CRYPTO_MAX_HASH_LEN])
-{
-	struct crypto_hash_ctx ctx = {.live = false};
-	uint8_t digest[CRYPTO_MAX_HASH_LEN];
-	bool ok = crypto_hash_init(&ctx, CRYPTO_SHA256) && digest_field(&ctx, type, body) &&
-		  crypto_hash_peek(&ctx, digest);
-
-	for (size_t i = 0; ok && i < crypto_hash_len(CRYPTO_SHA256); i++) {
-		sum[i] = (uint8_t)(sum[i] ^ digest[i]);
-	}
-	crypto_hash_wipe(&ctx);
-	return ok;
-}
-
 bool hello_digest(const struct client_hello *hello, uint8_t out[static CRYPTO_MAX_HASH_LEN])
 {
 	struct crypto_hash_ctx ctx = {.live = false};
 	struct rd extensions = hello->extensions;
+	struct rd versions = rd_of(NULL, 0);
 	struct rd body;
 	uint16_t type;
 	bool ok;
@@ -130,10 +116,16 @@ bool hello_digest(const struct client_hello *hello, uint8_t out[static CRYPTO_MA
 	ok = crypto_hash_init(&ctx, CRYPTO_SHA256) &&
 	     digest_field(&ctx, hello->legacy_version, hello->random) &&
 	     digest_field(&ctx, 0, hello->legacy_session_id) && digest_field(&ctx, 0, hello->cipher_suites) &&
-	     digest_field(&ctx, 0, hello->legacy_compression_methods) && crypto_hash_peek(&ctx, out);
-	crypto_hash_wipe(&ctx);
+	     digest_field(&ctx, 0, hello->legacy_compression_methods);
 	while (ok && rd_u16(&extensions, &type) && rd_vec16(&extensions, &body, 0, UINT16_MAX)) {
-		ok = may_change(type) || add_extension(type, body, out);
+		if (type == TYPE_SUPPORTED_VERSIONS) {
+			/* last, wherever it stands: wolfSSL's second ClientHello has it in another place */
+			versions = body;
+		} else {
+			ok = may_change(type) || digest_field(&ctx, type, body);
+		}
 	}
+	ok = ok && digest_field(&ctx, TYPE_SUPPORTED_VERSIONS, versions) && crypto_hash_peek(&ctx, out);
+	crypto_hash_wipe(&ctx);
 	return ok;
 }

@@ -39,7 +39,8 @@ must_check bool hello_has_downgrade_sentinel(const struct server_hello *hello);
 
 /*
  * Digest of everything in a ClientHello that the second one must repeat: all but key_share, early_data, cookie,
- * pre_shared_key, padding and encrypted_client_hello; extensions in any order.  RFC 8446 4.1.2
+ * pre_shared_key, padding and encrypted_client_hello. The order of the others counts, but supported_versions may stand
+ * anywhere.  RFC 8446 4.1.2
  */
 must_check bool hello_digest(const struct client_hello *hello, uint8_t out[static CRYPTO_MAX_HASH_LEN]);
 

@@ -496,6 +496,68 @@ static void test_4_1_2_second_client_hellos(void **unused)
 	}
 }
 
+/* The extensions of a ClientHello with one of them in front of all others. */
+static void move_to_front(uint8_t *message, size_t len, uint16_t type)
+{
+	static uint8_t moved[4096];
+	struct rd in = rd_of(message, len);
+	struct rd view, extensions, body;
+	size_t at = 0, start;
+	uint16_t found;
+
+	assert_true(rd_bytes(&in, &view, 4 + 2 + 32) && rd_vec8(&in, &view, 0, 32) &&
+		    rd_vec16(&in, &view, 2, 65534) && rd_bytes(&in, &view, 2 + 2));
+	start = len - in.left;
+	for (int pass = 0; pass < 2; pass++) {
+		for (extensions = in; !rd_end(&extensions);) {
+			const uint8_t *from = extensions.p;
+
+			assert_true(rd_u16(&extensions, &found) && rd_vec16(&extensions, &body, 0, 65535));
+			if ((found == type) == (pass == 0)) {
+				assert_true(at + 4 + body.left <= sizeof(moved));
+				memcpy(moved + at, from, 4 + body.left);
+				at += 4 + body.left;
+			}
+		}
+	}
+	assert_int_equal(at, len - start);
+	memcpy(message + start, moved, at);
+}
+
+/* RFC 8446 4.1.2: "the same ClientHello without modification", so in the same order; what may change may move. */
+static void test_4_1_2_order_in_the_second_client_hello(void **unused)
+{
+	static const struct {
+		uint16_t type;
+		uint8_t alert;
+	} rows[] = {
+		{51, 0}, /* key_share */
+		{43, 0}, /* supported_versions: wolfSSL moves it */
+		{13, ALERT_ILLEGAL_PARAMETER},
+		{0x1234, ALERT_ILLEGAL_PARAMETER},
+	};
+	static const struct change unknown = {0x1234, B("x")};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct rd hello;
+		size_t len;
+
+		begin_retried();
+		hello = take_message(ENGINE_CLIENT);
+		len = edit_hello(hello, &unknown, room, sizeof(room));
+		assert_int_equal(give_plain(ENGINE_SERVER, 0x0301, room, len, len), ENGINE_OK);
+		hello = take_message(ENGINE_SERVER);
+		assert_int_equal(give_plain(ENGINE_CLIENT, 0x0303, hello.p, hello.left, 16384), ENGINE_OK);
+		hello = take_message(ENGINE_CLIENT);
+		len = edit_hello(hello, &unknown, room, sizeof(room));
+		move_to_front(room, len, rows[i].type);
+		check(ENGINE_SERVER, give_plain(ENGINE_SERVER, 0x0303, room, len, len), rows[i].alert,
+		      "an extension in front of the others");
+		pair_end(&pair);
+	}
+}
+
 /* ---- ServerHello and HelloRetryRequest ---- */
 
 /* Offsets in a message: version 4, random 6, session id 38 with its length, suite 71, compression 73. */
@@ -875,6 +937,7 @@ int main(void)
 		cmocka_unit_test(test_4_1_2_the_largest_client_hello_is_taken),
 		cmocka_unit_test(test_client_hellos),
 		cmocka_unit_test(test_4_1_2_second_client_hellos),
+		cmocka_unit_test(test_4_1_2_order_in_the_second_client_hello),
 		cmocka_unit_test(test_server_hello_fields),
 		cmocka_unit_test(test_server_hello_extensions),
 		cmocka_unit_test(test_4_2_8_2_points),
