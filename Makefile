@@ -155,9 +155,10 @@ fuzz: ## run the fuzzers: T=name for one, SECONDS=n for each
 
 fuzz-bin: $(FUZZ_BIN)
 
-$(FUZZ_BIN): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcore.a $(BUILD)/libtest.a
+$(FUZZ_BIN): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcore.a $(BUILD)/libshim.a $(BUILD)/libtest.a
 	@mkdir -p $(@D)
-	$(call run,LINK) $(CC) -o $@ $< $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer $(BUILD)/libtest.a $(BUILD)/libcore.a $(LIBS)
+	$(call run,LINK) $(CC) -o $@ $< $(CFLAGS) $(SANITIZE) -fsanitize=fuzzer -Wl,--gc-sections \
+		-Wl,--start-group $(BUILD)/libtest.a $(BUILD)/libshim.a $(BUILD)/libcore.a -Wl,--end-group $(LIBS)
 
 bench: all progs ## speed and memory, as ratios against peers
 	@if [ -x tests/bench/run ]; then BUILD=$(BUILD) tests/bench/run; else echo "no tests/bench/run"; exit 1; fi

@@ -25,6 +25,7 @@ enum cli_exit {
 int cli_run(int argc, char **argv);
 int cli_check(int argc, char **argv);
 int cli_explain(int argc, char **argv);
+int cli_doctor(int argc, char **argv);
 int cli_dev_cert(int argc, char **argv);
 
 /* Say what was wrong with the arguments of `command` and how it is used; returns CLI_USAGE. */

@@ -46,6 +46,14 @@ static const struct command commands[] = {
 	  "  --policy FILE  the policy; default $TLSHIM_POLICY, else /etc/tlshim/policy\n"
 	  "\n"
 	  "HOST is a name or an address; IPv6 addresses go into brackets: [::1]:443.\n" },
+	{ "doctor", cli_doctor, "[--policy FILE]... PROGRAM",
+	  "say whether a program can be wrapped, and what to expect",
+	  "  --policy FILE  also say what this policy means for the program\n"
+	  "\n"
+	  "PROGRAM is looked up in PATH if it has no slash; scripts are judged by their interpreter. Nothing of it is\n"
+	  "executed. The first line is the verdict: `can be wrapped`, `can be wrapped, with notes`, or `cannot be\n"
+	  "wrapped` with the reason. Below it: the calls that it and its libraries import, as far as they concern\n"
+	  "descriptors, processes and names, and notes on what they mean. Exit status 1 if it cannot be wrapped.\n" },
 	{ "dev-cert", cli_dev_cert, "[--force] [--days N] DIR [NAME...]",
 	  "make a throw-away CA and a server certificate for trying things out",
 	  "  --force   overwrite files that exist\n"

@@ -53,7 +53,7 @@ refused() {
 @test "without arguments it shows its commands and exits 2" {
 	run -2 "$TLSHIM"
 	assert_output --partial "usage: tlshim COMMAND"
-	for command in run check explain dev-cert version help; do
+	for command in run check explain doctor dev-cert version help; do
 		assert_line --regexp "^  $command +"
 	done
 }
@@ -61,7 +61,7 @@ refused() {
 @test "help exits 0, for every command in both forms" {
 	run -0 "$TLSHIM" --help
 	run -0 "$TLSHIM" help
-	for command in run check explain dev-cert version help; do
+	for command in run check explain doctor dev-cert version help; do
 		run -0 "$TLSHIM" help "$command"
 		assert_line --partial "usage: tlshim $command"
 		run -0 "$TLSHIM" "$command" --help
