@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Socket addresses as text, for logs.
+ * Socket addresses: as text, for logs, and compared.
  */
 #include "address.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
+#include <string.h>
 
 void address_format(const struct sockaddr *addr, socklen_t len, char out[static 80])
 {
@@ -23,4 +24,16 @@ void address_format(const struct sockaddr *addr, socklen_t len, char out[static 
 	} else {
 		snprintf(out, 80, "unknown");
 	}
+}
+
+bool address_same_host(const struct sockaddr_in6 *a, const struct sockaddr_in6 *b)
+{
+	if (a->sin6_family != b->sin6_family) {
+		return false;
+	}
+	if (a->sin6_family == AF_INET) {
+		const struct sockaddr_in *a4 = (const void *)a, *b4 = (const void *)b;
+		return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	}
+	return memcmp(&a->sin6_addr, &b->sin6_addr, sizeof(a->sin6_addr)) == 0;
 }

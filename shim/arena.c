@@ -52,8 +52,7 @@ static size_t store_offset(uint32_t n_slots, uint32_t n_buffers)
 	return HEADER_LEN + (size_t)n_slots * ARENA_RECORD_LEN + (size_t)n_buffers * ARENA_BUFFER_LEN;
 }
 
-/* Move fd to the upper end of what this process may use, close-on-exec; -1 on failure (fd stays open then). */
-static int move_high(int fd)
+int arena_high_fd(int fd)
 {
 	struct rlimit limit = { 1024, 1024 };
 	int high;
@@ -142,7 +141,7 @@ static bool create(uint32_t n_slots, uint32_t n_buffers)
 	if (fd < 0) {
 		return false;
 	}
-	high = move_high(fd);
+	high = arena_high_fd(fd);
 	fd = high >= 0 ? high : fd;
 	if (sys_call(SYS_ftruncate, fd, len, 0) < 0 || !map_header(fd)) {
 		sys_close(fd);
@@ -247,7 +246,7 @@ bool arena_inherit(const char *value)
 	if (got < 0) {
 		return false;
 	}
-	high = move_high(got);
+	high = arena_high_fd(got);
 	got = high >= 0 ? high : got;
 	seen = sys_mmap(NULL, HEADER_LEN, PROT_READ, MAP_SHARED, got, 0);
 	if (!seen) {

@@ -94,6 +94,8 @@ bool arena_inherit(const char *value);
 const char *arena_env(void);
 /* Make the memfd survive exec (or not). */
 void arena_set_inheritable(bool on);
+/* Move a descriptor of the shim's to the upper end of what this process may use, close-on-exec; -1 on failure (fd stays open then). */
+int arena_high_fd(int fd);
 /* The memfd, -1 if none: close-everything loops and dup2() must not hit it; arena_move_fd() moves it away. */
 int arena_fd(void);
 void arena_move_fd(void);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ahead.h"
 #include "arena.h"
 #include "exec.h"
 #include "fdtab.h"
@@ -81,7 +82,9 @@ static int exec_shimmed(const struct exec_call *call, char *const envp[])
 
 	exec_each_inherited(hand_on, &pid);
 	session_exec_prepare();
+	ahead_exec(true);
 	rc = exec_real(call, envp);
+	ahead_exec(false);
 	session_exec_failed();
 	return rc;
 }
@@ -93,7 +96,9 @@ static int exec_unshimmed(const struct exec_call *call, char *const envp[], enum
 
 	log_withheld(&call->target, verdict, exec_guard_set(&guard));
 	session_exec_leave(true);
+	ahead_exec(true);
 	rc = exec_real(call, envp);
+	ahead_exec(false);
 	session_exec_leave(false);
 	exec_guard_undo(&guard);
 	return rc;

@@ -7,11 +7,13 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/sockios.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
 
+#include "ahead.h"
 #include "arena.h"
 #include "fdtab.h"
 #include "log.h"
@@ -28,7 +30,7 @@
 
 static bool is_ours(int fd)
 {
-	return fd >= 0 && (fd == arena_fd() || fd == log_fd());
+	return fd >= 0 && (fd == arena_fd() || fd == log_fd() || (ahead_is_used() && ahead_owns(fd)));
 }
 
 static void move_away(int fd)
@@ -42,6 +44,7 @@ static void move_away(int fd)
 	if (fd == log_fd()) {
 		log_move_fd();
 	}
+	ahead_move_fd(fd);
 }
 
 static int result(long ret)
@@ -63,6 +66,9 @@ static int hook_close(int fd)
 	if (is_ours(fd)) {
 		errno = EBADF;
 		return -1;
+	}
+	if (ahead_is_used()) {
+		ahead_closing(fd);
 	}
 	return real.close(fd);
 }
@@ -89,27 +95,30 @@ static int raw_close_range(unsigned first, unsigned last, int flags)
 	return result(sys_call(SYS_close_range, first, last, flags));
 }
 
+/* The lowest descriptor of the shim's own that is not below first, -1 if there is none. */
+static int next_of_ours(unsigned first)
+{
+	const int ours[] = { arena_fd(), log_fd(), first <= INT_MAX ? ahead_next_fd((int)first) : -1 };
+	int next = -1;
+
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
+		if (ours[i] >= 0 && (unsigned)ours[i] >= first && (next < 0 || ours[i] < next)) {
+			next = ours[i];
+		}
+	}
+	return next;
+}
+
 /* close_range() around the shim's own descriptors. */
 static int close_around(unsigned first, unsigned last, int flags)
 {
-	int ours[2] = { arena_fd(), log_fd() };
-
-	if (ours[0] > ours[1]) {
-		int swap = ours[0];
-		ours[0] = ours[1];
-		ours[1] = swap;
-	}
-	for (int i = 0; i < 2; i++) {
-		if (ours[i] < 0 || (unsigned)ours[i] < first || (unsigned)ours[i] > last) {
-			continue;
-		}
-		if ((unsigned)ours[i] > first && raw_close_range(first, (unsigned)ours[i] - 1, flags) != 0) {
+	for (int ours; (ours = next_of_ours(first)) >= 0 && (unsigned)ours <= last; first = (unsigned)ours + 1) {
+		if ((unsigned)ours > first && raw_close_range(first, (unsigned)ours - 1, flags) != 0) {
 			return -1;
 		}
-		if ((unsigned)ours[i] == last) {
+		if ((unsigned)ours == last) {
 			return 0;
 		}
-		first = (unsigned)ours[i] + 1;
 	}
 	return raw_close_range(first, last, flags);
 }
@@ -120,6 +129,7 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 		return raw_close_range(first, last, flags);
 	}
 	fdtab_each(first, last, release_one, NULL);
+	ahead_closing_range(first, last);
 	return close_around(first, last, flags);
 }
 
@@ -129,6 +139,7 @@ EXPORT void closefrom(int first)
 	int saved = errno;
 
 	fdtab_each(from, ~0u, release_one, NULL);
+	ahead_closing_range(from, ~0u);
 	if (close_around(from, ~0u, 0) != 0 && REAL(closefrom)) {
 		/* A kernel without close_range(2): libc has another way, but it would hit our descriptors too. */
 		for (int fd = first; fd < (1 << 20); fd++) {
@@ -149,6 +160,7 @@ static int duplicated(int fd, int new_fd)
 	}
 	if (new_fd >= 0 && new_fd != fd) {
 		stdio_adopt(new_fd);
+		ahead_dup(fd, new_fd);
 	}
 	return new_fd;
 }
@@ -168,11 +180,12 @@ static void make_room(int fd, int new_fd)
 	if (fdtab_is_wrapped(new_fd)) {
 		session_release(new_fd);
 	}
+	ahead_closing(new_fd);
 }
 
 EXPORT int dup2(int fd, int new_fd)
 {
-	if (fdtab_is_wrapped(new_fd) || is_ours(new_fd)) {
+	if (fdtab_is_wrapped(new_fd) || is_ours(new_fd) || ahead_is_used()) {
 		make_room(fd, new_fd);
 	}
 	return duplicated(fd, REAL(dup2)(fd, new_fd));
@@ -185,7 +198,7 @@ EXPORT int __dup2(int fd, int new_fd)
 
 EXPORT int dup3(int fd, int new_fd, int flags)
 {
-	if ((fdtab_is_wrapped(new_fd) || is_ours(new_fd)) && !(flags & ~O_CLOEXEC)) {
+	if ((fdtab_is_wrapped(new_fd) || is_ours(new_fd) || ahead_is_used()) && !(flags & ~O_CLOEXEC)) {
 		make_room(fd, new_fd);
 	}
 	return duplicated(fd, REAL(dup3)(fd, new_fd, flags));

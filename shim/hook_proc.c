@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 
+#include "ahead.h"
 #include "fdtab.h"
 #include "names.h"
 #include "proc.h"
@@ -51,6 +52,7 @@ static void after_raw_fork(long pid)
 		session_fork_child();
 		names_fork_child();
 		ready_fork_child();
+		ahead_fork_child();
 	} else {
 		ready_fork_parent();
 		session_fork_parent(pid < 0);

@@ -11,6 +11,7 @@
 
 #include "accept.h"
 #include "address.h"
+#include "ahead.h"
 #include "arena.h"
 #include "connect.h"
 #include "fdtab.h"
@@ -144,15 +145,42 @@ EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
 
 EXPORT int listen(int fd, int backlog)
 {
+	bool armed = shim_ready() == SHIM_ARMED && policy_has(shim_policy(), POLICY_ACCEPT);
 	struct sockaddr_in6 addr;
 	socklen_t len = sizeof(addr);
+	int rc;
 
-	if (shim_ready() == SHIM_ARMED && policy_has(shim_policy(), POLICY_ACCEPT) &&
-	    sys_call(SYS_getsockname, fd, &addr, &len) == 0 && is_inet((struct sockaddr *)&addr, len) &&
+	if (armed && sys_call(SYS_getsockname, fd, &addr, &len) == 0 && is_inet((struct sockaddr *)&addr, len) &&
 	    !prepare_listener(fd, (struct sockaddr *)&addr)) {
 		return -1;
 	}
-	return REAL(listen)(fd, backlog);
+	rc = REAL(listen)(fd, backlog);
+	if (armed && rc == 0) {
+		ahead_listen(fd);
+	}
+	return rc;
+}
+
+static bool is_wildcard(const struct sockaddr_in6 *addr)
+{
+	return addr->sin6_family == AF_INET ?
+		       ((const struct sockaddr_in *)(const void *)addr)->sin_addr.s_addr == htonl(INADDR_ANY) :
+		       IN6_IS_ADDR_UNSPECIFIED(&addr->sin6_addr);
+}
+
+bool accept_may_be_tls(int listener)
+{
+	struct policy_verdict verdict;
+	struct sockaddr_in6 addr;
+	socklen_t len = sizeof(addr);
+
+	if (sys_call(SYS_getsockname, listener, &addr, &len) != 0 || !is_inet((struct sockaddr *)&addr, len) ||
+	    !policy_may_match(shim_policy(), POLICY_ACCEPT, ntohs(addr.sin6_port)) || !is_tcp(listener) ||
+	    !accept_verdict(listener, &verdict)) {
+		return false;
+	}
+	/* Of a wildcard listener only its connections' own addresses tell. */
+	return verdict.action == POLICY_TLS || (verdict.action == POLICY_PLAIN && is_wildcard(&addr));
 }
 
 bool accept_verdict(int fd, struct policy_verdict *verdict)
@@ -194,8 +222,7 @@ struct engine_config *accept_config_for(int fd, struct policy_verdict *verdict)
 	return config;
 }
 
-/* Put a new connection under its rule. False if it must not be used. */
-static bool wrap_accepted(int fd)
+bool accept_wrap(int fd)
 {
 	struct sockaddr_in6 peer;
 	socklen_t peer_len = sizeof(peer);
@@ -246,7 +273,7 @@ static int accepted(int fd)
 	if (state == SHIM_IDLE || (state == SHIM_ARMED && !policy_has(shim_policy(), POLICY_ACCEPT))) {
 		return fd;
 	}
-	if (state == SHIM_ARMED ? wrap_accepted(fd) : !is_tcp(fd)) {
+	if (state == SHIM_ARMED ? accept_wrap(fd) : !is_tcp(fd)) {
 		errno = saved;
 		return fd;
 	}
@@ -255,14 +282,27 @@ static int accepted(int fd)
 	return fail(state == SHIM_ARMED ? ECONNABORTED : EACCES);
 }
 
+/* With a helper that accepts ahead: what came may stand for a connection that it has. */
+static int accept_ahead(int fd, struct sockaddr *addr, socklen_t *len, int flags)
+{
+	socklen_t room = addr && len ? *len : 0;
+	int new_fd = REAL(accept4)(fd, addr, len, flags);
+
+	if (new_fd < 0 || !ahead_is_poke(fd, new_fd)) {
+		return accepted(new_fd);
+	}
+	new_fd = ahead_take(fd, new_fd, addr, room, len, flags);
+	return fdtab_is_wrapped(new_fd) ? new_fd : accepted(new_fd);
+}
+
 EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
-	return accepted(REAL(accept)(fd, addr, len));
+	return ahead_is_used() ? accept_ahead(fd, addr, len, 0) : accepted(REAL(accept)(fd, addr, len));
 }
 
 EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
-	return accepted(REAL(accept4)(fd, addr, len, flags));
+	return ahead_is_used() ? accept_ahead(fd, addr, len, flags) : accepted(REAL(accept4)(fd, addr, len, flags));
 }
 
 /* ---- the connect side ---- */

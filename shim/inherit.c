@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 
 #include "accept.h"
+#include "ahead.h"
 #include "arena.h"
 #include "fdtab.h"
 #include "log.h"
@@ -71,6 +72,7 @@ void inherit_connections(void)
 	openfds_each(inherit_each, NULL);
 	if (!arena_is_lost) {
 		session_exec_arrived();
+		ahead_exec_arrived();
 		for (int fd = 0; fd <= 2; fd++) {
 			stdio_adopt(fd);
 		}

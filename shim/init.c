@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 
+#include "ahead.h"
 #include "arena.h"
 #include "fdtab.h"
 #include "heap.h"
@@ -41,6 +42,20 @@ static char policy_path[PATH_MAX];
 const struct policy *shim_policy(void)
 {
 	return atomic_load(&state) == SHIM_ARMED ? policy : NULL;
+}
+
+void shim_lock_policy(void)
+{
+	if (policy) {
+		policy_lock(policy);
+	}
+}
+
+void shim_unlock_policy(void)
+{
+	if (policy) {
+		policy_unlock(policy);
+	}
 }
 
 const char *shim_program(void)
@@ -163,28 +178,23 @@ static enum shim_state load_policy(void)
 
 static void fork_child(void)
 {
-	if (policy) {
-		policy_unlock(policy);
-	}
+	shim_unlock_policy();
 	session_fork_child();
 	names_fork_child();
 	ready_fork_child();
+	ahead_fork_child();
 }
 
 static void fork_prepare(void)
 {
 	session_fork_prepare();
 	ready_fork_prepare();
-	if (policy) {
-		policy_lock(policy);
-	}
+	shim_lock_policy();
 }
 
 static void fork_parent(void)
 {
-	if (policy) {
-		policy_unlock(policy);
-	}
+	shim_unlock_policy();
 	ready_fork_parent();
 }
 

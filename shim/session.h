@@ -91,9 +91,12 @@ enum session_phase session_phase(int fd);
  */
 enum session_phase session_progress(int fd, short *events);
 
+/* Is another process at the handshake? This one can but wait until it is done. */
+bool session_is_elsewhere(int fd);
+
 /*
- * When the handshake of a connecting session is given up (CLOCK_MONOTONIC in ms), 0 if never: call session_progress() then, which makes
- * the phase SESSION_FAILED.
+ * When to call session_progress() on a connecting session even if the kernel says nothing (CLOCK_MONOTONIC in ms), 0 for never: when
+ * the handshake is given up, which makes the phase SESSION_FAILED; soon, if another process is at it.
  */
 int64_t session_deadline_ms(int fd);
 

@@ -19,6 +19,8 @@
 
 #define PEEK_LEN 20480u
 #define FOREIGN_LOOK_MS 2
+/* The same for programs that wait in poll, select or epoll. */
+#define FOREIGN_WAKE_MS 20
 /* How long a thread waits for the peer before it looks whether another thread has finished the handshake: alone, and not alone. */
 #define LOOK_ALONE_MS 100
 #define LOOK_SHARED_MS 5
@@ -202,6 +204,13 @@ static bool is_in_other_hands(const struct ref *ref)
 	int32_t pid = atomic_load(&ref->rec->hs_pid);
 
 	return pid != 0 && pid != sys_getpid() && session_is_holder(ref->rec, pid);
+}
+
+bool session_is_elsewhere(int fd)
+{
+	struct ref ref;
+
+	return ref_get(fd, &ref) && session_phase(fd) == SESSION_CONNECTING && is_in_other_hands(&ref);
 }
 
 static void sleep_ms(int ms)
@@ -540,7 +549,11 @@ int64_t session_deadline_ms(int fd)
 {
 	struct ref ref;
 
-	return ref_get(fd, &ref) && session_phase(fd) == SESSION_CONNECTING ? ref.local->hs_deadline_ms : 0;
+	if (!ref_get(fd, &ref) || session_phase(fd) != SESSION_CONNECTING) {
+		return 0;
+	}
+	/* Nothing wakes this process when another one has finished: the client may have no more to say. */
+	return is_in_other_hands(&ref) ? sys_now_ms() + FOREIGN_WAKE_MS : ref.local->hs_deadline_ms;
 }
 
 int session_take_error(int fd)

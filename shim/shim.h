@@ -22,6 +22,9 @@ enum shim_state shim_ready(void);
 
 /* The policy in force, NULL unless armed; borrowed. */
 const struct policy *shim_policy(void);
+/* Around a fork of whatever kind, also in the child: no thread is in the middle of loading credentials then. */
+void shim_lock_policy(void);
+void shim_unlock_policy(void);
 
 /* Path of this program's executable, and the name that it was started by, for rules. */
 const char *shim_program(void);
