@@ -71,7 +71,8 @@ static bool judge_server_hello(struct engine_hs *hs, const struct server_hello *
 	if (!ext_parse_u16(block->body[EXT_SUPPORTED_VERSIONS], &version)) {
 		return hs_fail(hs, ALERT_DECODE_ERROR, "malformed supported_versions");
 	}
-	if (version != ENGINE_TLS13 || hello->legacy_version != RECORD_VERSION) {
+	/* legacy_version is to be ignored then: RFC 8446 4.2.1 */
+	if (version != ENGINE_TLS13) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER,
 			       "the server chose a version that it was not offered");
 	}

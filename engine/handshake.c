@@ -19,7 +19,7 @@
 /* Weights of records that move nothing, and how much of it in a row is borne; as behind the handshake, engine.c. */
 #define FLOOD_LIMIT         32
 #define FLOOD_RECORD        1
-#define FLOOD_USER_CANCELED 8
+#define FLOOD_USER_CANCELED 7
 /* Application data that is kept while a connection renegotiates. */
 #define APP_DATA_MAX        (64 * 1024)
 /* Bytes of a peer that does not speak TLS that go to the reason. */
@@ -39,6 +39,12 @@ static bool count_flood(struct engine_hs *hs, uint32_t weight)
 static bool is_old(const struct engine_hs *hs)
 {
 	return hs->version != 0 && hs->version < ENGINE_TLS13;
+}
+
+/* Can it be nothing but TLS 1.2 or older, whatever the peer chooses? */
+static bool will_be_old(const struct engine_hs *hs)
+{
+	return is_old(hs) || hs->config->max_version < ENGINE_TLS13;
 }
 
 /* ---- dispatch ---- */
@@ -249,7 +255,7 @@ static bool on_alert(struct engine_hs *hs, struct rd in)
 	if (!rd_u8(&in, &level) || !rd_u8(&in, &code) || !rd_end(&in)) {
 		return fail_reason(hs, REASON_ALERT_LENGTH);
 	}
-	if (is_old(hs) && level != ALERT_LEVEL_WARNING && level != ALERT_LEVEL_FATAL) {
+	if (will_be_old(hs) && level != ALERT_LEVEL_WARNING && level != ALERT_LEVEL_FATAL) {
 		return hs_fail(hs, ALERT_ILLEGAL_PARAMETER, "an alert of a level that does not exist");
 	}
 	if (hs_is_unanswered(hs) && level == ALERT_LEVEL_WARNING &&
@@ -259,7 +265,9 @@ static bool on_alert(struct engine_hs *hs, struct rd in)
 		return true;
 	}
 	/* before the version is known, and up to 1.2, a warning is one; in 1.3 the code alone decides */
-	if (is_warning(hs, level) ? code != ALERT_CLOSE_NOTIFY : code == ALERT_USER_CANCELED && !is_old(hs)) {
+	if (is_warning(hs, level) ? code != ALERT_CLOSE_NOTIFY
+				  : code == ALERT_USER_CANCELED &&
+					    (hs->version == ENGINE_TLS13 || level == ALERT_LEVEL_WARNING)) {
 		return count_flood(hs, FLOOD_USER_CANCELED);
 	}
 	(void)hs_fail(hs, code, alert_from_peer_text(code));
@@ -588,10 +596,11 @@ static bool take(struct engine_hs *hs, struct rd *in)
 	return ok;
 }
 
-/* Put the alert that we owe behind what is pending. RFC 8446 6.2 */
+/* Put the alert that we owe behind what is pending. RFC 8446 6 */
 static void send_alert(struct engine_hs *hs)
 {
-	const uint8_t body[ALERT_LEN] = {ALERT_LEVEL_FATAL, hs->alert};
+	const uint8_t level = hs->alert == ALERT_CLOSE_NOTIFY ? ALERT_LEVEL_WARNING : ALERT_LEVEL_FATAL;
+	const uint8_t body[ALERT_LEN] = {level, hs->alert};
 	const struct engine_slice slice = {body, sizeof(body)};
 	uint8_t record[ENGINE_SEAL_OVERHEAD + ALERT_LEN];
 	size_t len = 0;
@@ -610,11 +619,20 @@ static void send_alert(struct engine_hs *hs)
 	wr_bytes(&hs->out, record, len);
 }
 
+/* An error of the peer's is answered by nothing, its end by ours. RFC 5246 7.2.1, RFC 8446 6.1 */
+static bool owes_alert(const struct engine_hs *hs)
+{
+	if (hs->err == ENGINE_ERR_NOT_TLS) {
+		return false;
+	}
+	return hs->err != ENGINE_ERR_PEER_ALERT || hs->alert == ALERT_CLOSE_NOTIFY;
+}
+
 enum engine_err hs_fail_finally(struct engine_hs *hs)
 {
 	hs->state = HS_FAILED;
 	hs->out.failed = false; /* an alert may still find room where a message did not */
-	if (hs->err != ENGINE_ERR_PEER_ALERT && hs->err != ENGINE_ERR_NOT_TLS) {
+	if (owes_alert(hs)) {
 		send_alert(hs);
 	}
 	/* RFC 5246 7.2.2; and the next attempt may do better without */

@@ -19,7 +19,7 @@
  */
 #define POST_FLOOD_LIMIT   32
 #define POST_FLOOD_RECORD  1
-#define POST_FLOOD_WARNING 8
+#define POST_FLOOD_WARNING 7
 
 /* The content of a handshake record: whole messages or pieces of them. *weight: what it counts as. */
 enum reason post13_on_handshake(struct engine_conn *conn, const struct suite *suite, struct rd in,

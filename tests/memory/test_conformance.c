@@ -570,8 +570,8 @@ static void test_server_hello_fields(void **unused)
 		uint8_t alert;
 	} rows[] = {
 		{"D.5 SSL 3.0", 5, 0, ALERT_PROTOCOL_VERSION},
-		{"4.1.3 TLS 1.0", 5, 1, ALERT_ILLEGAL_PARAMETER},
-		{"4.1.3 TLS 1.3", 5, 4, ALERT_ILLEGAL_PARAMETER},
+		{"4.2.1 TLS 1.0 is ignored", 5, 1, 0},
+		{"4.2.1 TLS 1.3 is ignored", 5, 4, 0},
 		{"4.1.3 version 2", 4, 2, ALERT_PROTOCOL_VERSION},
 		{"4.1.3 first byte of the session id", 39, 0, ALERT_ILLEGAL_PARAMETER},
 		{"4.1.3 last byte of the session id", 70, 0, ALERT_ILLEGAL_PARAMETER},

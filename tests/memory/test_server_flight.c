@@ -97,7 +97,12 @@ static size_t build_server_hello(const struct server_hello_case *c, const char *
 
 static const struct server_hello_case server_hellos[] = {
 	{"as it should be", F_NONE, NULL, 0, 0},
-	{"legacy_version", F_VERSION, B("\x03\x04"), ALERT_ILLEGAL_PARAMETER},
+	/* RFC 8446 4.2.1: it is ignored; D.5: but for SSL 3.0 */
+	{"legacy_version of TLS 1.3", F_VERSION, B("\x03\x04"), 0},
+	{"legacy_version of TLS 1.0", F_VERSION, B("\x03\x01"), 0},
+	{"legacy_version of no TLS", F_VERSION, B("\x05\x05"), 0},
+	{"legacy_version of SSL 3.0", F_VERSION, B("\x03\x00"), ALERT_PROTOCOL_VERSION},
+	{"legacy_version of SSL 2.0", F_VERSION, B("\x00\x02"), ALERT_PROTOCOL_VERSION},
 	{"short session id", F_SESSION_ID, B("\0"), ALERT_ILLEGAL_PARAMETER},
 	{"another session id", F_SESSION_ID, B("\x20yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"),
 	 ALERT_ILLEGAL_PARAMETER},
