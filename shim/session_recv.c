@@ -277,6 +277,7 @@ static int take_direct(const struct ref *ref, struct cursor *cur, uint8_t *scrat
 	struct conn_record *rec = ref->rec;
 	size_t have = rec->recv_kind == RECV_CIPHER ? rec->recv_len : 0;
 	size_t ask = cur->left < DIRECT_MAX ? cur->left : DIRECT_MAX;
+	const size_t room = cur->left;
 	uint8_t *at = scratch;
 	ssize_t n;
 	int rc = 0;
@@ -316,8 +317,11 @@ static int take_direct(const struct ref *ref, struct cursor *cur, uint8_t *scrat
 		recv_drop_locked(ref);
 		return rc;
 	}
-	/* Fewer bytes than asked for: the kernel had no more, and will tell when it has. */
-	return (size_t)n < ask && !rec->recv_eof ? -EAGAIN : 1;
+	/*
+	 * Fewer bytes than asked for: the kernel had no more, and will tell when it has. Only the end may have come with them, told by
+	 * the same edge, so whoever gets no data has to be asked about it now.
+	 */
+	return (size_t)n < ask && !rec->recv_eof && cur->left < room ? -EAGAIN : 1;
 }
 
 /* The peeking way: one record into the connection's buffer. Results as take_direct(). */

@@ -80,6 +80,17 @@ assert_sleeps() {
 	done
 }
 
+@test "a stream that ends within a record has ended for every kind of event loop" {
+	for loop in "poll_echo block" "select_echo nonblock" "epoll_echo nonblock 1 edge" "epoll_echo nonblock 4096 edge" \
+		"epoll_echo nonblock 4096 level" "epoll_echo block 4096 oneshot" "epoll_echo nonblock 4096 threads"; do
+		# shellcheck disable=SC2086
+		echo_server $loop
+		run -0 segments "$PKI/ca.pem" "$port" cut
+		assert_output closed
+		stop server
+	done
+}
+
 @test "a hundred silent clients do not keep a server from the next one, nor awake" {
 	for loop in "poll_echo block" "select_echo nonblock" "epoll_echo nonblock 4096 edge" "epoll_echo block 4096 level"; do
 		# shellcheck disable=SC2086

@@ -5,6 +5,7 @@
 segments.py CA PORT two-records     two records in one segment; prints the echo
 segments.py CA PORT byte-by-byte    everything, also the handshake, in segments of one byte; prints the echo
 segments.py CA PORT half            half a record; waits for a line on its input; the other half; prints the echo
+segments.py CA PORT cut             half a record and the end of the stream in one segment; until the server has closed it, too
 segments.py CA PORT silent N        N connections that say nothing, until its input ends
 segments.py CA PORT dropped N       the same, until the server has closed them all
 segments.py CA PORT idle            a handshake and half a record, until its input ends
@@ -76,6 +77,14 @@ def server(cert, port, delay, n_tickets):
     return peer
 
 
+def until_closed(sock):
+    try:
+        while sock.recv(1000):
+            pass
+    except ConnectionResetError:
+        pass
+
+
 def main():
     file, port, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     if mode == "two-records":
@@ -94,6 +103,13 @@ def main():
         sys.stdin.readline()
         peer.sock.sendall(record[12:])
         peer.echo(11)
+    elif mode == "cut":
+        peer = client(file, port)
+        peer.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        peer.sock.sendall(peer.record(b"hello world")[:12])
+        peer.sock.shutdown(socket.SHUT_WR)
+        until_closed(peer.sock)
+        print("closed")
     elif mode == "silent":
         silent = [connect(port) for _ in range(int(sys.argv[4]))]
         print(len(silent), flush=True)
@@ -101,11 +117,7 @@ def main():
     elif mode == "dropped":
         for sock in [connect(port) for _ in range(int(sys.argv[4]))]:
             sock.settimeout(20)
-            try:
-                while sock.recv(1000):
-                    pass
-            except ConnectionResetError:
-                pass
+            until_closed(sock)
         print("dropped")
     elif mode == "idle":
         peer = client(file, port)
