@@ -252,5 +252,11 @@ enum engine_err engine_config_set_groups(struct engine_config *cfg, const char *
 enum engine_err engine_config_set_schemes(struct engine_config *cfg, const char *const *names, size_t n,
 					  char why[static ENGINE_REASON_MAX])
 {
-	return set_names(cfg, SCHEMES, names, n, why);
+	enum engine_err err = set_names(cfg, SCHEMES, names, n, why);
+
+	if (err == ENGINE_OK) {
+		/* who names schemes means these */
+		cfg->algorithms.may_sign_sha1 = n == 0 && cfg->profile == ENGINE_PROFILE_LEGACY;
+	}
+	return err;
 }

@@ -122,7 +122,9 @@ enum engine_client_auth { ENGINE_CLIENT_AUTH_NONE, ENGINE_CLIENT_AUTH_REQUEST, E
  *
  * MODERN   TLS 1.3 alone
  * DEFAULT  TLS 1.3, and of TLS 1.2 what is as good: ECDHE with an AEAD.  RFC 9325
- * LEGACY   adds DHE, RSA key transport, CBC, renegotiation, and allows TLS 1.0 and 1.1 where the versions say so
+ * LEGACY   adds DHE, RSA key transport, CBC, renegotiation, and allows TLS 1.0 and 1.1 where the versions say so;
+ *          unless engine_config_set_schemes() names schemes, a server of TLS 1.2 signs with SHA-1 for clients that name
+ *          nothing better
  */
 enum engine_profile { ENGINE_PROFILE_DEFAULT, ENGINE_PROFILE_MODERN, ENGINE_PROFILE_LEGACY };
 

@@ -325,11 +325,21 @@ bool hs12_check_certificate(struct engine_hs *hs, const struct hs_message *msg, 
 
 /* ---- signatures ---- */
 
+/* The SHA-1 half of an MD5_SHA1 digest. */
+static struct rd sha1_digest(const uint8_t digest[static CRYPTO_MAX_HASH_LEN])
+{
+	return rd_of(digest + MD5_LEN, MD5_SHA1_LEN - MD5_LEN);
+}
+
 /* What is signed in TLS 1.0 and 1.1 is part of an MD5_SHA1 digest. RFC 4346 7.4.3, RFC 8422 5.4 */
 static struct rd old_digest(const uint8_t digest[static CRYPTO_MAX_HASH_LEN], enum suite_auth auth)
 {
-	return auth == AUTH_RSA ? rd_of(digest, MD5_SHA1_LEN)
-				: rd_of(digest + MD5_LEN, MD5_SHA1_LEN - MD5_LEN);
+	return auth == AUTH_RSA ? rd_of(digest, MD5_SHA1_LEN) : sha1_digest(digest);
+}
+
+static bool is_sha1(uint16_t scheme)
+{
+	return scheme == HS12_RSA_PKCS1_SHA1 || scheme == HS12_ECDSA_SHA1;
 }
 
 static uint16_t old_scheme(enum suite_auth auth)
@@ -342,21 +352,26 @@ bool hs12_write_signature(struct engine_hs *hs, struct rd content, struct wr *ou
 	const struct private_key *key = hs->credential->key;
 	const bool is_old = hs->version < ENGINE_TLS12;
 	const enum suite_auth auth = private_key_auth(key);
+	uint16_t scheme = is_old ? old_scheme(auth) : hs->credential_scheme;
 	uint8_t digest[CRYPTO_MAX_HASH_LEN];
 	uint8_t signature[SIGNATURE_MAX];
 	size_t len = 0;
 	size_t mark;
 
-	if (is_old) {
+	if (!is_old) {
+		wr_u16(out, scheme);
+	}
+	if (is_old || is_sha1(scheme)) {
 		if (!crypto_digest(CRYPTO_MD5_SHA1, content.p, content.left, digest)) {
 			return hs_fail_internal(hs, "digest");
 		}
-		content = old_digest(digest, auth);
-	} else {
-		wr_u16(out, hs->credential_scheme);
+		content = is_old ? old_digest(digest, auth) : sha1_digest(digest);
 	}
-	if (private_key_sign(key, is_old ? old_scheme(auth) : hs->credential_scheme, content.p, content.left,
-			     signature, sizeof(signature), &len) != ENGINE_OK) {
+	if (is_sha1(scheme)) {
+		scheme = scheme == HS12_RSA_PKCS1_SHA1 ? SCHEME_SHA1_RSA : SCHEME_SHA1_ECDSA;
+	}
+	if (private_key_sign(key, scheme, content.p, content.left, signature, sizeof(signature), &len) !=
+	    ENGINE_OK) {
 		return hs_fail_internal(hs, "signing with our key");
 	}
 	mark = wr_open16(out);

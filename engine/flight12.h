@@ -54,6 +54,10 @@ must_check bool hs12_judge_certificate(struct engine_hs *hs, struct rd body, str
 uint16_t hs12_private_key_curve(const struct private_key *key);
 uint16_t hs12_public_key_curve(const struct public_key *key);
 
+/* Schemes that a server may sign with as a last resort (algorithms.may_sign_sha1), RFC 5246 7.4.1.4.1 */
+#define HS12_RSA_PKCS1_SHA1 0x0201
+#define HS12_ECDSA_SHA1     0x0203
+
 /*
  * Sign content with hs->credential, and with hs->credential_scheme if the version is 1.2: scheme and
  * signature go to out. content is what RFC 5246 signs; in TLS 1.0 and 1.1 its digests are signed.

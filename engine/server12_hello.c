@@ -222,7 +222,7 @@ static bool can_sign_old(const struct private_key *key)
 
 /*
  * Our best scheme for this key that the client takes; 0 if there is none. A client that names none
- * takes SHA-1, which we do not sign with: RFC 5246 7.4.1.4.1, RFC 9155 2.
+ * takes SHA-1, which is not among ours: RFC 5246 7.4.1.4.1, RFC 9155 2.
  */
 static uint16_t common_scheme(const struct engine_hs *hs, const struct private_key *key, struct rd schemes)
 {
@@ -240,6 +240,15 @@ static uint16_t common_scheme(const struct engine_hs *hs, const struct private_k
 	return 0;
 }
 
+/* The scheme with SHA-1 for this key, if the client takes it: named, or by naming none. RFC 5246 7.4.1.4.1 */
+static uint16_t sha1_scheme(const struct private_key *key, const struct offer12 *offer)
+{
+	const uint16_t scheme = private_key_auth(key) == AUTH_RSA ? HS12_RSA_PKCS1_SHA1 : HS12_ECDSA_SHA1;
+
+	return can_sign_old(key) && (offer->schemes.left == 0 || rd_has_u16(offer->schemes, scheme)) ? scheme
+												     : 0;
+}
+
 /* May this client be shown a certificate with a key on this curve? RFC 8422 5.1 */
 static bool curve_is_offered(const struct private_key *key, struct rd groups)
 {
@@ -248,9 +257,9 @@ static bool curve_is_offered(const struct private_key *key, struct rd groups)
 	return curve == 0 || groups.left == 0 || rd_has_u16(groups, curve);
 }
 
-/* Can the credential be used like this, with this client? */
+/* Can the credential be used like this, with this client? sha1: if need be, by a signature with SHA-1. */
 static bool is_usable(const struct engine_hs *hs, const struct offer12 *offer,
-		      const struct credential *credential, enum use use, uint16_t *scheme)
+		      const struct credential *credential, enum use use, bool sha1, uint16_t *scheme)
 {
 	const struct private_key *key = credential->key;
 
@@ -266,6 +275,9 @@ static bool is_usable(const struct engine_hs *hs, const struct offer12 *offer,
 		return can_sign_old(key);
 	}
 	*scheme = common_scheme(hs, key, offer->schemes);
+	if (*scheme == 0 && sha1) {
+		*scheme = sha1_scheme(key, offer);
+	}
 	return *scheme != 0;
 }
 
@@ -283,7 +295,7 @@ static unsigned score_of(const struct engine_hs *hs, const struct offer12 *offer
 	return score;
 }
 
-static void find_candidates(const struct engine_hs *hs, const struct offer12 *offer,
+static void find_candidates(const struct engine_hs *hs, const struct offer12 *offer, bool sha1,
 			    struct candidate best[static USE_COUNT])
 {
 	memset(best, 0, USE_COUNT * sizeof(best[0]));
@@ -295,7 +307,7 @@ static void find_candidates(const struct engine_hs *hs, const struct offer12 *of
 			uint16_t scheme;
 
 			if ((best[use].credential == NULL || score > best[use].score) &&
-			    is_usable(hs, offer, credential, (enum use)use, &scheme)) {
+			    is_usable(hs, offer, credential, (enum use)use, sha1, &scheme)) {
 				best[use] = (struct candidate){credential, scheme, score};
 			}
 		}
@@ -398,20 +410,17 @@ static bool fail_negotiation(struct engine_hs *hs, const struct offer12 *offer, 
 					"fit our certificate");
 }
 
-bool server12_negotiate(struct engine_hs *hs, const struct offer12 *offer)
+static bool choose(struct engine_hs *hs, const struct offer12 *offer, const struct common *common,
+		   const struct candidate best[static USE_COUNT])
 {
 	const struct group *const curve = choose_curve(hs, offer->groups);
 	const struct group *const ffdhe = choose_ffdhe(hs, offer->groups);
 	const struct group *const groups[] = {
 		[KX_TLS13] = NULL, [KX_ECDHE] = curve, [KX_DHE] = ffdhe, [KX_RSA] = NULL};
-	struct candidate best[USE_COUNT];
-	struct common common;
 
-	find_candidates(hs, offer, best);
-	find_common_suites(hs, offer, &common);
 	for (unsigned pass = 0; pass <= SCORE_BEST; pass++) {
-		for (size_t i = 0; i < common.n; i++) {
-			const struct suite *suite = common.suites[i];
+		for (size_t i = 0; i < common->n; i++) {
+			const struct suite *suite = common->suites[i];
 			const struct candidate *candidate = &best[use_of(suite)];
 
 			if (candidate->credential == NULL || candidate->score < SCORE_BEST - pass ||
@@ -425,5 +434,28 @@ bool server12_negotiate(struct engine_hs *hs, const struct offer12 *offer)
 			return true;
 		}
 	}
-	return fail_negotiation(hs, offer, &common, best);
+	return false;
+}
+
+bool server12_negotiate(struct engine_hs *hs, const struct offer12 *offer)
+{
+	struct candidate best[USE_COUNT];
+	struct common common;
+	bool found;
+
+	/* RFC 8446 4.2.3: it knows of schemes, and leaves us none to sign with */
+	if (hs->version >= ENGINE_TLS12 && ext_has(offer->block, EXT_SIGNATURE_ALGORITHMS_CERT) &&
+	    !ext_has(offer->block, EXT_SIGNATURE_ALGORITHMS)) {
+		return hs_fail(hs, ALERT_HANDSHAKE_FAILURE,
+			       "signature_algorithms_cert without signature_algorithms");
+	}
+	find_common_suites(hs, offer, &common);
+	find_candidates(hs, offer, false, best);
+	found = choose(hs, offer, &common, best);
+	/* a signature with SHA-1 for this one handshake is still better than no forward secrecy */
+	if ((!found || hs->suite->kx == KX_RSA) && hs->config->algorithms.may_sign_sha1) {
+		find_candidates(hs, offer, true, best);
+		found = choose(hs, offer, &common, best);
+	}
+	return found || fail_negotiation(hs, offer, &common, best);
 }

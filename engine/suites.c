@@ -148,6 +148,7 @@ void algorithms_of_profile(enum engine_profile profile, struct algorithms *out)
 	for (size_t i = 0; i < N(schemes); i++) {
 		out->schemes[out->n_schemes++] = schemes[i].id;
 	}
+	out->may_sign_sha1 = legacy;
 }
 
 const struct suite *suite_find(uint16_t id)

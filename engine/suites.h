@@ -61,6 +61,8 @@ struct algorithms {
 	size_t n_groups;
 	uint16_t schemes[SCHEMES_MAX];
 	size_t n_schemes;
+	/* a server of TLS 1.2 may sign with SHA-1 for clients that know nothing better; in no list, never verified */
+	bool may_sign_sha1;
 };
 
 /* All that a profile allows, best first. */

@@ -20,6 +20,8 @@ struct private_key; /* heap; part of a credential */
  */
 #define SCHEME_MD5_SHA1_RSA 0xff01
 #define SCHEME_SHA1_ECDSA   0xff02
+/* rsa_pkcs1_sha1 of TLS 1.2, in the same way: msg is the SHA-1 digest. RFC 5246 7.4.1.4.1 */
+#define SCHEME_SHA1_RSA     0xff03
 
 /* Which suites of TLS 1.2 and older the key signs for: AUTH_RSA, or AUTH_ECDSA (also Ed25519, RFC 8422 5.3). */
 enum suite_auth private_key_auth(const struct private_key *key);

@@ -34,6 +34,7 @@ static const struct {
 	{ 0x0601, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA512, 0 }, FOR_RSA, false, 0 },
 	{ SCHEME_MD5_SHA1_RSA, { SIGNATURE_RSA_PKCS1, SIGNATURE_MD5_SHA1, 0 }, FOR_RSA, false, 0 },
 	{ SCHEME_SHA1_ECDSA, { SIGNATURE_ECDSA, SIGNATURE_SHA1, 0 }, FOR_EC, false, 0 },
+	{ SCHEME_SHA1_RSA, { SIGNATURE_RSA_PKCS1, SIGNATURE_SHA1, 0 }, FOR_RSA, false, 0 },
 };
 
 #define OID_PKCS1 "\x2a\x86\x48\x86\xf7\x0d\x01\x01"
@@ -76,7 +77,8 @@ static const struct {
 		"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x03\x05\x00\x04\x40" },
 	[SIGNATURE_NO_HASH] = { WC_HASH_TYPE_NONE, 0, 0, "", 0, "" },
 	/* these come as digests */
-	[SIGNATURE_SHA1] = { WC_HASH_TYPE_NONE, 20, 5, "\x2b\x0e\x03\x02\x1a", 0, "" },
+	[SIGNATURE_SHA1] = { WC_HASH_TYPE_NONE, 20, 5, "\x2b\x0e\x03\x02\x1a", 15,
+		"\x30\x21\x30\x09\x06\x05\x2b\x0e\x03\x02\x1a\x05\x00\x04\x14" },
 	[SIGNATURE_MD5_SHA1] = { WC_HASH_TYPE_NONE, 36, 0, "", 0, "" },
 };
 /* clang-format on */

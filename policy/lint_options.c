@@ -66,7 +66,10 @@ static void lint_algorithms(struct lint *lint, const struct policy_rule *rule)
 		lint_tell(lint, POLICY_WARNING, rule_option(rule, OPTION_PROFILE)->at,
 			  "profile legacy: allows key exchange without forward secrecy (RSA), DHE, CBC "
 			  "suites and "
-			  "renegotiation, for peers that can do no better");
+			  "renegotiation%s, for peers that can do no better",
+			  rule->direction == POLICY_ACCEPT && !rule_option(rule, OPTION_SIGNATURE_ALGORITHMS)
+				  ? ", and signing with SHA-1"
+				  : "");
 	}
 	if (versions && versions->number >> 16 < ENGINE_TLS12) {
 		lint_tell(lint, POLICY_WARNING, versions->at,

@@ -665,6 +665,33 @@ static struct public_key *server_key(const struct raw12 *raw)
 	return result.key;
 }
 
+bool raw12_is_signed_with_sha1(const struct raw12 *raw)
+{
+	struct public_key *key = server_key(raw);
+	uint8_t digest[CRYPTO_MAX_HASH_LEN];
+	struct rd p, g, share, rest, signature;
+	uint16_t group, scheme;
+	struct wr content;
+	bool ok;
+
+	if (raw->suite->kx == KX_ECDHE) {
+		parse_ecdh(raw, &group, &share, &rest);
+	} else {
+		parse_dh(raw, &p, &g, &share, &rest);
+	}
+	wr_init_heap(&content);
+	wr_bytes(&content, raw->client_random, sizeof(raw->client_random));
+	wr_bytes(&content, raw->server_random, sizeof(raw->server_random));
+	wr_bytes(&content, raw->key_exchange.p, raw->key_exchange.left - rest.left);
+	assert_true(rd_u16(&rest, &scheme) && rd_vec16(&rest, &signature, 1, UINT16_MAX) && rd_end(&rest));
+	assert_true(crypto_digest(CRYPTO_SHA1, content.data, content.len, digest));
+	ok = public_key_verify(key, scheme == 0x0201 ? SCHEME_SHA1_RSA : SCHEME_SHA1_ECDSA, false, digest,
+			       crypto_hash_len(CRYPTO_SHA1), signature.p, signature.left);
+	wr_free(&content);
+	public_key_free(key);
+	return ok;
+}
+
 static void rsa_exchange(struct raw12 *raw, struct wr *out)
 {
 	struct public_key *key = server_key(raw);

@@ -132,6 +132,8 @@ bool raw12_has(const struct raw12 *raw, uint16_t type, struct rd *body);
 /* Scheme and group of the server's ServerKeyExchange; 0: there is none. */
 uint16_t raw12_scheme(const struct raw12 *raw);
 uint16_t raw12_group(const struct raw12 *raw);
+/* Is that ServerKeyExchange signed with SHA-1 by the key of the server's certificate? */
+bool raw12_is_signed_with_sha1(const struct raw12 *raw);
 /* Is the server done, and does data come through both ways? */
 bool raw12_talks(struct raw12 *raw);
 /* The server's alert is this one, fatal, and its handshake has failed. */

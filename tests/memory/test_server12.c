@@ -73,6 +73,12 @@ static const struct refused refused[] = {
 	  { .extensions = RAW12_GROUPS "000d 0008 0006 0201 0203 0101" }, ALERT_HANDSHAKE_FAILURE },
 	{ "signature_algorithms without our kind of key", DEFAULT, ECDSA,
 	  { .extensions = RAW12_GROUPS "000d 0006 0004 0804 0401" }, ALERT_HANDSHAKE_FAILURE },
+	{ "no signature_algorithms, and a key for RSASSA-PSS", LEGACY, "server-pss",
+	  { .suites = "c02f 009c", .extensions = RAW12_GROUPS }, ALERT_HANDSHAKE_FAILURE },
+	{ "signature_algorithms with SHA-224 and MD5", LEGACY, RSA " " ECDSA,
+	  { .extensions = RAW12_GROUPS "000d 0008 0006 0301 0303 0101" }, ALERT_HANDSHAKE_FAILURE },
+	{ "signature_algorithms_cert alone", LEGACY, RSA,
+	  { .suites = "c02f 002f", .extensions = RAW12_GROUPS "0032 0004 0002 0401" }, ALERT_HANDSHAKE_FAILURE },
 	{ "empty signature_algorithms", DEFAULT, ECDSA, { .extensions = RAW12_GROUPS "000d 0002 0000" },
 	  ALERT_DECODE_ERROR },
 	{ "signature_algorithms without a list", DEFAULT, ECDSA, { .extensions = RAW12_GROUPS "000d 0000" },
@@ -221,8 +227,28 @@ static const struct chosen chosen[] = {
 	  0x0303, 0x002f, 0, 0 },
 	{ "no supported_groups of use: key transport", LEGACY, RSA,
 	  { .suites = "c02f 003c", .extensions = RAW12_SCHEMES "000a 0004 0002 0a0a" }, 0x0303, 0x003c, 0, 0 },
-	{ "no signature_algorithms: key transport", LEGACY, RSA, { .suites = "c02f 009e 003c", .extensions = RAW12_GROUPS },
-	  0x0303, 0x003c, 0, 0 },
+	/* RFC 5246 7.4.1.4.1: a client that names no schemes takes SHA-1 */
+	{ "no signature_algorithms", LEGACY, RSA, { .suites = "c02f 009e 003c", .extensions = RAW12_GROUPS },
+	  0x0303, 0xc02f, 0x001d, 0x0201 },
+	{ "no signature_algorithms, DHE", LEGACY, RSA, { .suites = "002f 0033", .extensions = "-" },
+	  0x0303, 0x0033, 0x0100, 0x0201 },
+	{ "no signature_algorithms, ECDSA", LEGACY, ECDSA, { .suites = "c02b", .extensions = RAW12_GROUPS },
+	  0x0303, 0xc02b, 0x001d, 0x0203 },
+	{ "no signature_algorithms, and a key that knows no SHA-1", LEGACY, "server-ed25519 " RSA,
+	  { .suites = "c02b c02f", .extensions = RAW12_GROUPS }, 0x0303, 0xc02f, 0x001d, 0x0201 },
+	{ "no signature_algorithms, and a key for encryption", LEGACY, "rsa-encipher",
+	  { .suites = "c02f 003c", .extensions = RAW12_GROUPS }, 0x0303, 0x003c, 0, 0 },
+	{ "SHA-1 and MD5", LEGACY, RSA, { .extensions = RAW12_GROUPS "000d 0006 0004 0101 0201" },
+	  0x0303, 0xc02f, 0x001d, 0x0201 },
+	{ "SHA-1 for the other kind of key", LEGACY, RSA, { .suites = "c02f 009c", .extensions = RAW12_GROUPS "000d 0004 0002 0203" },
+	  0x0303, 0x009c, 0, 0 },
+	{ "SHA-1 before what is better", LEGACY, RSA, { .extensions = RAW12_GROUPS "000d 0006 0004 0201 0601" },
+	  0x0303, 0xc02f, 0x001d, 0x0601 },
+	{ "SHA-1 for one kind of key, better for the other", LEGACY, RSA " " ECDSA,
+	  { .suites = "c02f c02b", .extensions = RAW12_GROUPS "000d 0006 0004 0201 0403" }, 0x0303, 0xc02b, 0x001d, 0x0403 },
+	/* RFC 8446 4.2.3: the extension is of no matter before TLS 1.2 */
+	{ "signature_algorithms_cert alone in TLS 1.1", LEGACY, RSA,
+	  { .version = 0x0302, .suites = "002f", .extensions = "0032 0004 0002 0401" }, 0x0302, 0x002f, 0, 0 },
 	{ "a key for encryption alone", LEGACY, "rsa-encipher", { .suites = "c02f 009c" }, 0x0303, 0x009c, 0, 0 },
 	{ "ECDHE before DHE before key transport", LEGACY, RSA, { .suites = "009c 009e c02f" },
 	  0x0303, 0xc02f, 0x001d, 0x0804 },
@@ -264,6 +290,9 @@ static void test_the_best_that_both_have_is_chosen_and_works(void **unused)
 		if (!raw.got_hello_done) {
 			fail_msg("%s: %s", want->what, engine_hs_reason(raw.hs));
 		}
+		if ((want->scheme >> 8) == 2 && !raw12_is_signed_with_sha1(&raw)) {
+			fail_msg("%s: not signed with SHA-1 by the certificate's key", want->what);
+		}
 		if (raw.version != want->version || raw.suite->id != want->suite ||
 		    raw12_group(&raw) != want->group || raw12_scheme(&raw) != want->scheme) {
 			fail_msg("%s: %x, %s, %s, %s", want->what, raw.version, raw.suite->name,
@@ -277,6 +306,35 @@ static void test_the_best_that_both_have_is_chosen_and_works(void **unused)
 		assert_int_equal(raw.conn.version, want->version);
 		assert_int_equal(raw.conn.suite, want->suite);
 		assert_int_equal(raw.conn.group, want->group);
+		raw12_end(&raw);
+	}
+}
+
+/* RFC 5246 7.4.1.4.1: the last resort is not one where the policy says what to sign with, or the profile. */
+static void test_sha1_is_for_legacy_rules_that_name_no_schemes(void **unused)
+{
+	static const char *const names[] = {"rsa_pkcs1_sha256", "rsa_pss_rsae_sha256"};
+	const struct raw12_hello hello = {.suites = "c02f", .extensions = RAW12_GROUPS};
+
+	(void)unused;
+	for (int named = 0; named < 3; named++) {
+		struct engine_config *config = server_config(LEGACY, RSA);
+		char why[ENGINE_REASON_MAX];
+		struct raw12 raw;
+
+		assert_int_equal(engine_config_set_schemes(config, names, named != 0 ? 2 : 0, why),
+				 ENGINE_OK);
+		if (named == 2) {
+			assert_int_equal(engine_config_set_schemes(config, names, 0, why), ENGINE_OK);
+		}
+		raw12_begin(&raw, config);
+		raw12_send_hello(&raw, &hello);
+		if (named == 1) {
+			raw12_expect_alert(&raw, ALERT_HANDSHAKE_FAILURE, "schemes are named");
+		} else {
+			raw12_read(&raw);
+			assert_int_equal(raw12_scheme(&raw), 0x0201);
+		}
 		raw12_end(&raw);
 	}
 }
@@ -653,6 +711,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bad_hellos_get_the_alert_that_the_rfc_names),
 		cmocka_unit_test(test_the_best_that_both_have_is_chosen_and_works),
+		cmocka_unit_test(test_sha1_is_for_legacy_rules_that_name_no_schemes),
 		cmocka_unit_test(test_every_suite_of_tls12_works_with_every_group),
 		cmocka_unit_test(test_a_certificate_for_the_server_name_comes_first),
 		cmocka_unit_test(test_extensions_are_answered_if_asked_for_and_not_else),

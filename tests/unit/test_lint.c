@@ -234,6 +234,9 @@ static void old_algorithms_are_told_loudly(void **state)
 	warns(CA "profile legacy }", 1,
 	      "t.policy:1:35: warning: profile legacy: allows key exchange without forward secrecy (RSA), DHE, CBC suites and "
 	      "renegotiation");
+	warns(ONE_KEY("server", "profile legacy"), 1, "CBC suites and renegotiation, and signing with SHA-1, for peers");
+	warns(ONE_KEY("server", "profile legacy; signature-algorithms rsa_pkcs1_sha256 ecdsa_secp256r1_sha256"), 1,
+	      "CBC suites and renegotiation, for peers");
 	warns(CA "profile legacy; versions 1.0-1.3 }", 2,
 	      "t.policy:1:51: warning: versions 1.0-1.3: TLS 1.0 and 1.1 rest on MD5 and SHA-1 and MUST NOT be used (RFC 8996)");
 	warns(CA "profile legacy; versions 1.1 }", 2, "versions 1.1: TLS 1.0 and 1.1");

@@ -242,7 +242,7 @@ static void older_versions_sign_digests(void **state)
 	(void)state;
 	uint8_t digest[36], sig[512];
 	size_t len;
-	char command[700];
+	char command[800];
 	memset(digest, 0x5a, sizeof(digest));
 	for (size_t k = 0; k < N_KINDS; k++) {
 		struct engine_config *config = credential_of(kinds[k].name);
@@ -285,6 +285,30 @@ static void older_versions_sign_digests(void **state)
 						      len));
 			assert_false(
 				public_key_verify(public_key, SCHEME_SHA1_ECDSA, true, digest, 20, sig, len));
+		}
+		/* the SHA-1 of TLS 1.2: as OpenSSL checks it, too */
+		err = private_key_sign(key, SCHEME_SHA1_RSA, digest, 20, sig, sizeof(sig), &len);
+		assert_int_equal(err, is_rsa ? ENGINE_OK : ENGINE_ERR_INTERNAL);
+		assert_int_equal(public_key_fits(public_key, SCHEME_SHA1_RSA, false), is_rsa);
+		assert_false(public_key_fits(public_key, SCHEME_SHA1_RSA, true));
+		assert_false(public_key_fits(public_key, 0x0201, false));
+		assert_false(public_key_fits(public_key, 0x0203, false));
+		if (is_rsa) {
+			assert_true(
+				public_key_verify(public_key, SCHEME_SHA1_RSA, false, digest, 20, sig, len));
+			char sig_path[64], digest_path[64];
+			(void)snprintf(sig_path, sizeof(sig_path), "/tmp/tlshim-test-%d.sig", getpid());
+			(void)snprintf(digest_path, sizeof(digest_path), "/tmp/tlshim-test-%d.digest",
+				       getpid());
+			write_file(sig_path, sig, len);
+			write_file(digest_path, digest, 20);
+			(void)snprintf(command, sizeof(command),
+				       "openssl pkeyutl -verify -inkey %s/%s.key -sigfile %s -in %s "
+				       "-pkeyopt digest:sha1 >/dev/null",
+				       pki_dir(), kinds[k].name, sig_path, digest_path);
+			assert_int_equal(system(command), 0);
+			(void)unlink(sig_path);
+			(void)unlink(digest_path);
 		}
 		/* never a whole message */
 		assert_int_equal(private_key_sign(key, SCHEME_MD5_SHA1_RSA, digest, 20, sig, sizeof(sig),
