@@ -523,6 +523,15 @@ static bool looks_like_ssl2(const struct engine_hs *hs)
 	       (hs->header_len < 4 || hs->header[3] == 0 || hs->header[3] == RECORD_VERSION >> 8);
 }
 
+/*
+ * Is the peer that does not speak TLS to be told so with an alert? Not one that may show it to a user as text; records
+ * of SSL 2.0 begin with a byte that no text does.
+ */
+static bool is_worth_an_alert(const struct engine_hs *hs)
+{
+	return hs->role == ENGINE_SERVER && (hs->header[0] & 0x80) != 0;
+}
+
 /* ENGINE_ERR_NOT_TLS, with the peer's first bytes in the reason as far as they can be printed. */
 static bool fail_not_tls(struct engine_hs *hs, struct rd more)
 {
@@ -623,7 +632,7 @@ static void send_alert(struct engine_hs *hs)
 static bool owes_alert(const struct engine_hs *hs)
 {
 	if (hs->err == ENGINE_ERR_NOT_TLS) {
-		return false;
+		return is_worth_an_alert(hs);
 	}
 	return hs->err != ENGINE_ERR_PEER_ALERT || hs->alert == ALERT_CLOSE_NOTIFY;
 }

@@ -73,12 +73,13 @@ enum reason post12_on_handshake(struct engine_conn *conn, struct rd in, uint32_t
 
 enum reason post12_on_alert(struct engine_conn *conn, uint8_t level, uint8_t description, uint32_t *weight)
 {
-	if (level != ALERT_LEVEL_WARNING && level != ALERT_LEVEL_FATAL) {
-		return REASON_ALERT_LEVEL;
-	}
+	/* whatever level it comes with: there is nothing left that a complaint could keep in order */
 	if (description == ALERT_CLOSE_NOTIFY) {
 		conn->recv_closed = 1;
 		return REASON_NONE;
+	}
+	if (level != ALERT_LEVEL_WARNING && level != ALERT_LEVEL_FATAL) {
+		return REASON_ALERT_LEVEL;
 	}
 	*weight = POST_FLOOD_WARNING;
 	return level == ALERT_LEVEL_FATAL ? REASON_PEER_ALERT : REASON_NONE;

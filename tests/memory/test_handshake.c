@@ -402,8 +402,9 @@ static void check_not_tls(enum engine_role role, const char *text, const char *q
 	(void)pair_take(&pair, role, &len);
 	assert_int_equal(pair_give(&pair, role, (const uint8_t *)text, strlen(text)), ENGINE_ERR_NOT_TLS);
 	assert_non_null(strstr(engine_hs_reason(pair.hs[role]), quote));
+	/* records of SSL 2.0 begin with a byte that no text does: such a client is told with an alert */
 	(void)pair_take(&pair, role, &len);
-	assert_int_equal(len, 0);
+	assert_int_equal(len, role == ENGINE_SERVER && (text[0] & 0x80) != 0 ? 7 : 0);
 	pair_end(&pair);
 }
 
@@ -412,6 +413,7 @@ static void test_a_peer_that_does_not_speak_tls(void **unused)
 	(void)unused;
 	check_not_tls(ENGINE_SERVER, "GET / HTTP/1.0\r\nHost: x\r\n\r\n", "GET / HTTP/1.0..");
 	check_not_tls(ENGINE_SERVER, "\x80\x2e\x05\x03\x01", ".");
+	check_not_tls(ENGINE_SERVER, "\x80\x02\x01\x80\x2e\x01\x03\x01", ".");
 	check_not_tls(ENGINE_CLIENT, "\x80\x2e\x01\x03\x01", ".");
 	check_not_tls(ENGINE_CLIENT, "220 mail.example ESMTP\r\n", "220 mail.example");
 	check_not_tls(ENGINE_CLIENT, "\x16HTTP", ".HTTP");

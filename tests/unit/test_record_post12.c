@@ -156,12 +156,28 @@ static void test_an_unknown_level_is_an_illegal_parameter(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(levels); i++) {
-		const uint8_t alerts[][ALERT_LEN] = {{levels[i], ALERT_CLOSE_NOTIFY},
+		const uint8_t alerts[][ALERT_LEN] = {{levels[i], ALERT_USER_CANCELED},
 						     {levels[i], ALERT_NO_RENEGOTIATION}};
 
 		memcpy(both.conn, before, sizeof(before));
 		check_refused(ENGINE_CLIENT, CONTENT_ALERT, alerts[i % 2], ALERT_LEN,
 			      ALERT_ILLEGAL_PARAMETER);
+	}
+}
+
+/* RFC 5246 7.2.1 */
+static void test_close_notify_is_one_whatever_its_level(void **unused)
+{
+	static const uint8_t levels[] = {0, 1, 2, 3, 255};
+	const struct engine_conn before[2] = {both.conn[0], both.conn[1]};
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(levels); i++) {
+		const uint8_t alert[ALERT_LEN] = {levels[i], ALERT_CLOSE_NOTIFY};
+
+		memcpy(both.conn, before, sizeof(before));
+		assert_int_equal(give(ENGINE_SERVER, CONTENT_ALERT, alert, ALERT_LEN), ENGINE_OK);
+		assert_int_equal(opened.event, ENGINE_EVENT_CLOSED);
 	}
 }
 
@@ -492,6 +508,7 @@ int main(void)
 		TEST(test_a_fatal_alert_ends_the_connection),
 		TEST(test_the_level_of_an_alert_counts),
 		TEST(test_an_unknown_level_is_an_illegal_parameter),
+		TEST(test_close_notify_is_one_whatever_its_level),
 		TEST(test_alerts_of_wrong_length),
 		TEST(test_warnings_are_borne_four_times),
 		TEST(test_empty_records_are_borne_for_a_while),
