@@ -239,6 +239,11 @@ static void finished(const struct ref *ref)
 		fail(ref, ENOMEM);
 		return;
 	}
+	if (rec->conn.recv_closed) {
+		/* the peer's answer to a renegotiation was close_notify: its end, whenever TCP's comes */
+		rec->recv_eof = 1;
+		sys_shutdown(ref->fd, SHUT_RD);
+	}
 	if (rec->conn.may_renegotiate) {
 		drop_engine(ref->local); /* name and configuration are for the next time */
 	} else {
