@@ -91,3 +91,41 @@ EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *ret, c
 	remember_answer(name, rc == 0 ? *result : NULL);
 	return rc;
 }
+
+/*
+ * Look-ups that go on behind the program's back. Their results lie in the requests, and a program may take them from there only
+ * when the call, or gai_error(), has said that they are done.
+ */
+static void remember_request(const struct gaicb *request)
+{
+	if (request && request->ar_name && request->ar_result && names_wanted()) {
+		remember_info(request->ar_name, request->ar_result);
+	}
+}
+
+EXPORT int getaddrinfo_a(int mode, struct gaicb *list[], int n, struct sigevent *event)
+{
+	int rc;
+
+	if (!REAL(getaddrinfo_a)) {
+		errno = ENOSYS;
+		return EAI_SYSTEM;
+	}
+	rc = real.getaddrinfo_a(mode, list, n, event);
+	for (int i = 0; i < n && list && mode == GAI_WAIT; i++) {
+		if (list[i]) {
+			(void)gai_error(list[i]); /* it remembers */
+		}
+	}
+	return rc;
+}
+
+EXPORT int gai_error(struct gaicb *request)
+{
+	int rc = REAL(gai_error) ? real.gai_error(request) : EAI_SYSTEM;
+
+	if (rc == 0) {
+		remember_request(request);
+	}
+	return rc;
+}

@@ -2,10 +2,11 @@
 /*
  * Hooks on processes: fork and the ends that run no destructors.
  *
- * Implementation notes: our fork handlers (init.c) run for fork(), daemon() and forkpty(), not for _Fork(). vfork() cannot be wrapped by a C
+ * Implementation notes: our fork handlers (init.c) run for fork(), daemon() and forkpty(), not for _Fork() and clone(). vfork() cannot be wrapped by a C
  * function; its child is recognised where it matters (session.c).
  */
 #include <errno.h>
+#include <sched.h>
 
 #include "ahead.h"
 #include "fdtab.h"
@@ -82,6 +83,64 @@ long proc_raw_fork(long number, const long a[static 6])
 	pid = real.syscall(number, a[0], a[1], a[2], a[3], a[4], a[5]);
 	after_raw_fork(pid);
 	return pid;
+}
+
+typedef int clone_fn(int (*start)(void *), void *stack, int flags, void *arg, ...);
+
+struct start {
+	int (*function)(void *);
+	void *arg;
+};
+
+/* The first function of the child, whose end is the child's. */
+static int start_clone(void *arg)
+{
+	const struct start start = *(const struct start *)arg;
+	int status;
+
+	after_raw_fork(0);
+	status = start.function(start.arg);
+	if (fdtab_n_used > 0) {
+		session_exit();
+	}
+	return status;
+}
+
+/* A thread, or a child that borrows our memory (and is recognised, as vfork's), passes; one with a copy of it is a fork. */
+static int hook_clone(const struct start *start, void *stack, int flags, void *const rest[static 3], clone_fn *real_clone)
+{
+	struct start copied = *start;
+	int pid;
+
+	if ((flags & CLONE_VM) != 0 || !start->function || !stack) {
+		return real_clone(start->function, stack, flags, start->arg, rest[0], rest[1], rest[2]);
+	}
+	before_raw_fork();
+	pid = real_clone(start_clone, stack, flags, &copied, rest[0], rest[1], rest[2]);
+	after_raw_fork(pid);
+	return pid;
+}
+
+/* What may follow `last`: where to write ids, and the thread's storage. */
+#define REST_AFTER(last) \
+	void *rest[3]; \
+	va_list args; \
+	va_start(args, last); \
+	for (int i = 0; i < 3; i++) { \
+		rest[i] = va_arg(args, void *); \
+	} \
+	va_end(args)
+
+EXPORT int clone(int (*start)(void *), void *stack, int flags, void *arg, ...)
+{
+	REST_AFTER(arg);
+	return hook_clone(&(struct start){ start, arg }, stack, flags, rest, REAL(clone));
+}
+
+EXPORT int __clone(int (*start)(void *), void *stack, int flags, void *arg, ...)
+{
+	REST_AFTER(arg);
+	return hook_clone(&(struct start){ start, arg }, stack, flags, rest, REAL(__clone));
 }
 
 EXPORT void _exit(int status)

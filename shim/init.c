@@ -244,6 +244,8 @@ enum shim_state shim_ready(void)
 __attribute__((constructor)) static void construct(void)
 {
 	shim_ready();
+	/* quick_exit() runs no destructors. Ours is the first handler, so it runs last. */
+	at_quick_exit(session_exit);
 }
 
 /* exit() flushes stdio after this: whatever is buffered for a wrapped socket must go out before close_notify. */

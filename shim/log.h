@@ -8,6 +8,12 @@
 #define SHIM_LOG_H
 
 #include <stdbool.h>
+#include <string.h>
+
+/* Texts of errors that need no lock and no translation; glibc 2.31 has only the others. */
+#if !defined(__GLIBC__) || !__GLIBC_PREREQ(2, 32)
+#define strerrordesc_np(error) strerror(error)
+#endif
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 

@@ -8,6 +8,7 @@
 #ifndef SHIM_REAL_H
 #define SHIM_REAL_H
 
+#include <aio.h>
 #include <netdb.h>
 #include <poll.h>
 #include <signal.h>

@@ -20,7 +20,7 @@ static struct doctor_call calls[] = {
 #undef SURFACE
 };
 
-#define N_CALLS (sizeof(calls) / sizeof(calls[0]))
+static const size_t n_calls = sizeof(calls) / sizeof(calls[0]);
 
 static int by_name(const void *a, const void *b)
 {
@@ -32,7 +32,7 @@ static void sort_calls(void)
 	static bool is_sorted;
 
 	if (!is_sorted) {
-		qsort(calls, N_CALLS, sizeof(calls[0]), by_name);
+		qsort(calls, n_calls, sizeof(calls[0]), by_name);
 		is_sorted = true;
 	}
 }
@@ -42,13 +42,13 @@ const struct doctor_call *doctor_find_call(const char *name)
 	const struct doctor_call wanted = {.name = name};
 
 	sort_calls();
-	return bsearch(&wanted, calls, N_CALLS, sizeof(calls[0]), by_name);
+	return bsearch(&wanted, calls, n_calls, sizeof(calls[0]), by_name);
 }
 
 const char *doctor_next_call(enum doctor_class class, const char *name)
 {
 	sort_calls();
-	for (size_t i = 0; i < N_CALLS; i++) {
+	for (size_t i = 0; i < n_calls; i++) {
 		if (calls[i].class == class && (name == NULL || strcmp(calls[i].name, name) > 0)) {
 			return calls[i].name;
 		}
