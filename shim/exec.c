@@ -253,24 +253,6 @@ void exec_guard_undo(const struct exec_guard *guard)
 
 /* ---- file actions of a spawn ---- */
 
-/* As glibc lays them out since 2.0; checked before use. */
-struct action {
-	int tag; /* 0 close, 1 dup2, 2 open, ... */
-	union {
-		struct {
-			int fd, new_fd;
-		} dup2;
-		struct {
-			int fd;
-			char *path;
-			int flags;
-			mode_t mode;
-		} open;
-	};
-};
-
-#define ACTION_DUP2 1
-
 /* Does libc store two known actions as we think that it does? */
 static bool layout_is_known(void)
 {
@@ -289,29 +271,34 @@ static bool layout_is_known(void)
 	}
 	is_known = is_known && actions.__used == 2;
 	for (int i = 0; i < 2 && is_known; i++) {
-		const struct action *action = (const struct action *)(const void *)actions.__actions + i;
-		is_known = action->tag == ACTION_DUP2 && action->dup2.fd == probe[i].fd &&
+		const struct exec_action *action = (const struct exec_action *)(const void *)actions.__actions + i;
+		is_known = action->tag == EXEC_ACTION_DUP2 && action->dup2.fd == probe[i].fd &&
 			   action->dup2.new_fd == probe[i].new_fd;
 	}
 	posix_spawn_file_actions_destroy(&actions);
 	return is_known;
 }
 
+const struct exec_action *exec_actions(const posix_spawn_file_actions_t *actions, int *n)
+{
+	static const struct exec_action none;
+
+	*n = actions ? actions->__used : 0;
+	if (*n == 0) {
+		return &none;
+	}
+	return layout_is_known() ? (const struct exec_action *)(const void *)actions->__actions : NULL;
+}
+
 bool exec_each_spawn_dup(const posix_spawn_file_actions_t *actions, void (*fn)(int fd, void *ctx), void *ctx)
 {
-	const struct action *action;
+	int n;
+	const struct exec_action *list = exec_actions(actions, &n);
 
-	if (!actions || actions->__used == 0) {
-		return true;
-	}
-	if (!layout_is_known()) {
-		return false;
-	}
-	action = (const struct action *)(const void *)actions->__actions;
-	for (int i = 0; i < actions->__used; i++, action++) {
-		if (action->tag == ACTION_DUP2 && session_is_known(action->dup2.fd)) {
-			fn(action->dup2.fd, ctx);
+	for (int i = 0; list && i < n; i++) {
+		if (list[i].tag == EXEC_ACTION_DUP2 && session_is_known(list[i].dup2.fd)) {
+			fn(list[i].dup2.fd, ctx);
 		}
 	}
-	return true;
+	return list != NULL;
 }

@@ -57,6 +57,29 @@ void exec_guard_undo(const struct exec_guard *guard);
 /* Call fn for each wrapped socket that a new program inherits. */
 void exec_each_inherited(void (*fn)(int fd, void *ctx), void *ctx);
 
+/* A file action of a spawn, as glibc has laid it out since 2.0. Other tags have other members. */
+struct exec_action {
+	int tag;
+	union {
+		int fd; /* of close and open */
+		struct {
+			int fd, new_fd;
+		} dup2;
+		struct {
+			int fd;
+			char *path;
+			int flags;
+			mode_t mode;
+		} open;
+	};
+};
+#define EXEC_ACTION_CLOSE 0
+#define EXEC_ACTION_DUP2 1
+#define EXEC_ACTION_OPEN 2
+
+/* The file actions as an array, *n of them; NULL if this libc's cannot be read. May allocate, for a moment. */
+const struct exec_action *exec_actions(const posix_spawn_file_actions_t *actions, int *n);
+
 /*
  * Call fn for each wrapped socket that the file actions of a spawn duplicate. False if this libc's
  * file actions cannot be read: then nobody can tell.

@@ -14,6 +14,7 @@
 #include "ahead.h"
 #include "arena.h"
 #include "exec.h"
+#include "exec_relay.h"
 #include "fdtab.h"
 #include "log.h"
 #include "real.h"
@@ -61,9 +62,15 @@ static const char *target_name(const struct exec_target *target)
 	return target->path ? target->path : "a program given by its descriptor";
 }
 
+/* Is there a program, as far as can be told? */
+static bool may_run(enum elf_verdict verdict)
+{
+	return verdict != ELF_NOT_FOUND && verdict != ELF_NOT_EXECUTABLE;
+}
+
 static void log_withheld(const struct exec_target *target, enum elf_verdict verdict, int n)
 {
-	if (n > 0 && verdict != ELF_NOT_FOUND && verdict != ELF_NOT_EXECUTABLE) {
+	if (n > 0 && may_run(verdict)) {
 		log_warn("exec: %s %s; it does not get the %d open TLS connection%s of this process",
 			 target_name(target), elf_verdict_text(verdict), n, n == 1 ? "" : "s");
 	}
@@ -91,15 +98,20 @@ static int exec_shimmed(const struct exec_call *call, char *const envp[])
 
 static int exec_unshimmed(const struct exec_call *call, char *const envp[], enum elf_verdict verdict)
 {
+	struct exec_relays relays = { .n = 0 };
 	struct exec_guard guard;
-	int rc;
+	int n = exec_guard_set(&guard), rc;
 
-	log_withheld(&call->target, verdict, exec_guard_set(&guard));
+	if (n > 0 && may_run(verdict)) {
+		n -= exec_relays_swap_in(&relays, &guard, target_name(&call->target), elf_verdict_text(verdict));
+	}
+	log_withheld(&call->target, verdict, n);
 	session_exec_leave(true);
 	ahead_exec(true);
 	rc = exec_real(call, envp);
 	ahead_exec(false);
 	session_exec_leave(false);
+	exec_relays_swap_out(&relays);
 	exec_guard_undo(&guard);
 	return rc;
 }
@@ -311,12 +323,6 @@ static int spawn_real(const struct spawn_call *call, pid_t *pid, char *const env
 		       : REAL(posix_spawn)(pid, path, call->actions, call->attr, call->argv, envp);
 }
 
-static void count_one(int fd, void *ctx)
-{
-	(void)fd;
-	++*(int *)ctx;
-}
-
 static int spawn_shimmed(const struct spawn_call *call, pid_t *pid, char *const envp[])
 {
 	int rc;
@@ -336,16 +342,22 @@ static int spawn_shimmed(const struct spawn_call *call, pid_t *pid, char *const 
 static int spawn_unshimmed(const struct spawn_call *call, pid_t *pid, char *const envp[],
 			   enum elf_verdict verdict)
 {
+	struct spawn_call changed = *call;
+	struct exec_relays relays;
 	struct exec_guard guard;
-	int n_dups = 0, rc;
+	int n_inherited = exec_guard_set(&guard);
+	int n_relayed = exec_relays_for_spawn(&relays, &guard, target_name(&call->target),
+					      elf_verdict_text(verdict), call->actions);
+	int rc;
 
-	if (!exec_each_spawn_dup(call->actions, count_one, &n_dups) || n_dups > 0) {
-		log_error("posix_spawn: %s %s; refused, as it is to get a TLS connection of this process",
-			  target_name(&call->target), elf_verdict_text(verdict));
-		return EACCES;
+	if (n_relayed < 0) {
+		exec_guard_undo(&guard);
+		return -n_relayed;
 	}
-	log_withheld(&call->target, verdict, exec_guard_set(&guard));
-	rc = spawn_real(call, pid, envp);
+	log_withheld(&call->target, verdict, n_inherited - n_relayed);
+	changed.actions = &relays.actions;
+	rc = spawn_real(&changed, pid, envp);
+	exec_relays_spawned(&relays, rc == 0 ? *pid : 0);
 	exec_guard_undo(&guard);
 	return rc;
 }

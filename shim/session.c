@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <netinet/tcp.h>
 #include <sys/ioctl.h>
@@ -244,8 +245,8 @@ static void holder_remove(struct conn_record *rec, pid_t pid)
 	}
 }
 
-/* Does any living process still hold the socket? */
-static bool holder_any(struct conn_record *rec)
+/* Does any living process but that one (0: any) still hold the socket? */
+static bool holder_besides(struct conn_record *rec, pid_t but)
 {
 	if (atomic_load(&rec->forks_pending) || atomic_load(&rec->n_more_holders)) {
 		return true;
@@ -254,11 +255,16 @@ static bool holder_any(struct conn_record *rec)
 		int32_t pid = atomic_load(&rec->holders[i]);
 		if (pid && sys_call(SYS_kill, pid, 0, 0) == -ESRCH) {
 			atomic_compare_exchange_strong(&rec->holders[i], &pid, 0);
-		} else if (pid) {
+		} else if (pid && pid != but) {
 			return true;
 		}
 	}
 	return false;
+}
+
+static bool holder_any(struct conn_record *rec)
+{
+	return holder_besides(rec, 0);
 }
 
 bool session_is_holder(struct conn_record *rec, int pid)
@@ -763,6 +769,36 @@ void session_hand_on(int fd, pid_t pid)
 	/* This process is a holder already, unless it is a vfork child. */
 	if (rec && (pid != sys_getpid() || in_vfork_child())) {
 		holder_add(rec, pid);
+	}
+}
+
+void session_take_back(int fd, pid_t pid)
+{
+	struct ref ref;
+	struct conn_record *rec = ref_get(fd, &ref) ? ref.rec : find_record(fd);
+
+	if (rec) {
+		holder_remove(rec, pid);
+	}
+}
+
+bool session_is_shared(int fd)
+{
+	struct ref ref;
+
+	return ref_get(fd, &ref) && holder_besides(ref.rec, sys_getpid());
+}
+
+void session_describe(int fd, char *out, size_t room)
+{
+	struct ref ref;
+	struct conn_record *rec = ref_get(fd, &ref) ? ref.rec : find_record(fd);
+	char peer[80];
+
+	*out = '\0';
+	if (rec) {
+		format_peer(rec, peer);
+		snprintf(out, room, "%s: peer %s", rec->rule, peer);
 	}
 }
 

@@ -144,6 +144,12 @@ void session_exec_prepare(void);
 void session_exec_failed(void);
 /* Process pid, a vfork child or one that was spawned, has inherited fd, whose connection must not end before it adopts it. */
 void session_hand_on(int fd, pid_t pid);
+/* It will not use it after all. */
+void session_take_back(int fd, pid_t pid);
+/* Does another living process hold fd's connection? */
+bool session_is_shared(int fd);
+/* For logs: the rule of fd's connection and its peer; of a vfork child's descriptors too. */
+void session_describe(int fd, char *out, size_t room);
 /* Before exec of an image that will not know the shim: this process gives up what it holds. After a failed exec: false. */
 void session_exec_leave(bool leaves);
 /* In the new image, after all session_adopt() calls: let go of what this process held before and did not get. */

@@ -150,22 +150,6 @@ exec_run() { shim "$PROGS/exec_run" "$@"; }
 	assert_protected
 }
 
-@test "a static program that is to get the connection as its standard input does not" {
-	[ -x "$STATIC" ] || skip "this system cannot link static programs"
-	start_sink
-	for how in execve vfork; do
-		run -0 exec_run -c "$tapped" -s "$how" "$STATIC" "$MARKER"
-		assert_line 'done'
-		refute_line --partial socket
-	done
-	for how in spawn spawnp; do
-		run -99 exec_run -c "$tapped" -s "$how" "$STATIC" "$MARKER"
-		assert_line "$how: EACCES"
-		assert_line --partial "refused"
-	done
-	assert_protected
-}
-
 @test "a static program under a script or env does not get the connection either" {
 	[ -x "$STATIC" ] || skip "this system cannot link static programs"
 	start_sink

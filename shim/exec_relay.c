@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Which connections of a program that is to be started without the shim get a relay, and how it gets their other ends.
+ *
+ * Implementation notes: descriptors of one connection share one relay; in a vfork child no table of ours knows them, so the
+ * kernel's identity of the socket tells. In a spawn the program's descriptors come to be inside libc: the file actions are
+ * copied, with the relay's end in the place of each source that is a connection, and for what is inherited as 0 to 2 a
+ * dup2() is put in front.
+ */
+#include "exec_relay.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "log.h"
+#include "session.h"
+#include "sys.h"
+
+static uint64_t cookie_of(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+}
+
+static struct exec_relay *find(struct exec_relays *relays, uint64_t cookie)
+{
+	for (size_t i = 0; cookie && i < relays->n; i++) {
+		if (relays->each[i].cookie == cookie) {
+			return &relays->each[i];
+		}
+	}
+	return NULL;
+}
+
+/* The connection behind fd is to become descriptor target of the program. False if there is no room for it. */
+static bool want(struct exec_relays *relays, int fd, int target)
+{
+	uint64_t cookie = cookie_of(fd);
+	struct exec_relay *relay = find(relays, cookie);
+
+	if (!relay) {
+		if (!cookie || relays->n == EXEC_RELAYS_MAX) {
+			return false;
+		}
+		relay = &relays->each[relays->n++];
+		*relay = (struct exec_relay){ .cookie = cookie, .fd = fd };
+	}
+	/* Standard output and error alone do not read. */
+	relay->has_input |= target != 1 && target != 2;
+	return true;
+}
+
+/* Start what is wanted. Returns 0, or the -errno of the last that could not be (logged). */
+static int start_all(struct exec_relays *relays, const char *program, const char *why)
+{
+	char connection[256];
+	int rc, failed = 0;
+
+	for (size_t i = 0; i < relays->n; i++) {
+		struct exec_relay *relay = &relays->each[i];
+		session_describe(relay->fd, connection, sizeof(connection));
+		rc = relay_start(&relay->relay, relay->fd, relay->has_input);
+		relay->is_running = rc == 0;
+		if (rc == 0) {
+			log_info("%s: %s %s; process %d relays for it", connection, program, why, relay->relay.pid);
+		} else {
+			log_warn("%s: %s %s, and no relay for it could be started: %s", connection, program, why,
+				 strerrordesc_np(-rc));
+			failed = rc;
+		}
+	}
+	return failed;
+}
+
+static void end_all(struct exec_relays *relays, pid_t program)
+{
+	for (size_t i = 0; i < relays->n; i++) {
+		if (relays->each[i].is_running && program) {
+			relay_go(&relays->each[i].relay, program);
+		} else if (relays->each[i].is_running) {
+			relay_cancel(&relays->each[i].relay);
+		}
+	}
+	relays->n = 0;
+}
+
+static bool is_standard(const struct exec_guard *guard, int i)
+{
+	return i < EXEC_GUARD_MAX && guard->fds[i] <= 2;
+}
+
+/* The end that stands for fd; -1 if there is none. */
+static int end_for(struct exec_relays *relays, int fd)
+{
+	struct exec_relay *relay = find(relays, cookie_of(fd));
+
+	return relay && relay->is_running ? relay->relay.end : -1;
+}
+
+/* ---- exec ---- */
+
+static int put_at(int source, int fd, int flags)
+{
+	int rc;
+
+	do {
+		rc = (int)sys_call(SYS_dup3, source, fd, flags);
+	} while (rc == -EINTR || rc == -EBUSY);
+	return rc;
+}
+
+int exec_relays_swap_in(struct exec_relays *relays, const struct exec_guard *guard, const char *program, const char *why)
+{
+	relays->n = relays->n_swapped = 0;
+	for (int i = 0; i < guard->n; i++) {
+		if (is_standard(guard, i)) {
+			(void)want(relays, guard->fds[i], guard->fds[i]);
+		}
+	}
+	(void)start_all(relays, program, why);
+	for (int i = 0; i < guard->n; i++) {
+		int end = is_standard(guard, i) ? end_for(relays, guard->fds[i]) : -1;
+		if (end >= 0 && put_at(end, guard->fds[i], 0) >= 0) {
+			relays->swapped[relays->n_swapped++] = guard->fds[i];
+		}
+	}
+	return (int)relays->n_swapped;
+}
+
+/* The socket that stands at fd is a relay's end: the connection that it stands for. */
+static int conn_behind(const struct exec_relays *relays, int fd)
+{
+	uint64_t cookie = cookie_of(fd);
+
+	for (size_t i = 0; i < relays->n; i++) {
+		if (relays->each[i].is_running && cookie_of(relays->each[i].relay.end) == cookie) {
+			return relays->each[i].relay.conn;
+		}
+	}
+	return -1;
+}
+
+void exec_relays_swap_out(struct exec_relays *relays)
+{
+	for (size_t i = 0; i < relays->n_swapped; i++) {
+		put_at(conn_behind(relays, relays->swapped[i]), relays->swapped[i], O_CLOEXEC);
+	}
+	end_all(relays, 0);
+}
+
+/* ---- spawn ---- */
+
+/* Does one of the actions change what fd is? */
+static bool is_changed(const struct exec_action *actions, int n, int fd)
+{
+	for (int i = 0; i < n; i++) {
+		switch (actions[i].tag) {
+		case EXEC_ACTION_CLOSE:
+		case EXEC_ACTION_OPEN:
+			if (actions[i].fd == fd) {
+				return true;
+			}
+			break;
+		case EXEC_ACTION_DUP2:
+			if (actions[i].dup2.new_fd == fd) {
+				return true;
+			}
+			break;
+		default:
+			break;
+		}
+	}
+	return false;
+}
+
+/* Does action i duplicate a connection of this process? */
+static bool duplicates(const struct exec_action *actions, int i)
+{
+	return actions[i].tag == EXEC_ACTION_DUP2 && !is_changed(actions, i, actions[i].dup2.fd) &&
+	       session_is_known(actions[i].dup2.fd);
+}
+
+static bool is_inherited(const struct exec_guard *guard, int i, const struct exec_action *actions, int n)
+{
+	return is_standard(guard, i) && !is_changed(actions, n, guard->fds[i]);
+}
+
+static int want_of_spawn(struct exec_relays *relays, const struct exec_guard *guard, const struct exec_action *actions,
+			 int n)
+{
+	for (int i = 0; i < n; i++) {
+		if (duplicates(actions, i) && !want(relays, actions[i].dup2.fd, actions[i].dup2.new_fd)) {
+			return -EMFILE;
+		}
+	}
+	for (int i = 0; i < guard->n; i++) {
+		if (is_inherited(guard, i, actions, n)) {
+			(void)want(relays, guard->fds[i], guard->fds[i]);
+		}
+	}
+	return 0;
+}
+
+/* Write the actions to out: room for n and three more. Returns how many descriptors are inherited, or -EMFILE. */
+static int rewrite(struct exec_relays *relays, const struct exec_guard *guard, const struct exec_action *actions, int n,
+		   struct exec_action *out, int *n_out)
+{
+	int n_inherited = 0;
+
+	for (int i = 0; i < guard->n; i++) {
+		int end = is_inherited(guard, i, actions, n) ? end_for(relays, guard->fds[i]) : -1;
+		if (end >= 0) {
+			out[n_inherited].tag = EXEC_ACTION_DUP2;
+			out[n_inherited].dup2.fd = end;
+			out[n_inherited].dup2.new_fd = guard->fds[i];
+			n_inherited++;
+		}
+	}
+	for (int i = 0; i < n; i++) {
+		struct exec_action *copy = &out[n_inherited + i];
+		*copy = actions[i];
+		if (duplicates(actions, i)) {
+			copy->dup2.fd = end_for(relays, actions[i].dup2.fd);
+			if (copy->dup2.fd < 0) {
+				return -EMFILE;
+			}
+		}
+	}
+	*n_out = n_inherited + n;
+	return n_inherited;
+}
+
+int exec_relays_for_spawn(struct exec_relays *relays, const struct exec_guard *guard, const char *program,
+			  const char *why, const posix_spawn_file_actions_t *actions)
+{
+	int n, n_out = 0, rc;
+	const struct exec_action *list = exec_actions(actions, &n);
+
+	relays->n = 0;
+	if (!list) {
+		log_error("posix_spawn: %s %s; refused, as it cannot be told whether it is to get a TLS connection", program,
+			  why);
+		return -EACCES;
+	}
+	relays->mem_len = ((size_t)n + 3) * sizeof(struct exec_action);
+	relays->mem = sys_mmap(NULL, relays->mem_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (!relays->mem) {
+		return -ENOMEM;
+	}
+	rc = want_of_spawn(relays, guard, list, n);
+	if (rc == 0) {
+		rc = start_all(relays, program, why);
+	}
+	/* One that is inherited may fail: it stays guarded. */
+	rc = rewrite(relays, guard, list, n, relays->mem, &n_out);
+	if (rc < 0) {
+		log_error("posix_spawn: %s %s; refused, as it is to get a TLS connection of this process", program, why);
+		exec_relays_spawned(relays, 0);
+		return -EACCES;
+	}
+	if (actions) {
+		relays->actions = *actions;
+	} else {
+		memset(&relays->actions, 0, sizeof(relays->actions));
+	}
+	relays->actions.__actions = relays->mem;
+	relays->actions.__used = relays->actions.__allocated = n_out;
+	return rc;
+}
+
+void exec_relays_spawned(struct exec_relays *relays, pid_t program)
+{
+	end_all(relays, program);
+	sys_munmap(relays->mem, relays->mem_len);
+}
