@@ -5,12 +5,14 @@
  * Implementation notes
  *
  *   A NewSessionTicket is checked as it comes; the place in it is kept in ticket_field, ticket_head, ticket_left. One
- *   that is split over records is not made a session of: that would need a buffer. Nor are its extensions looked at then.
+ *   that is split over records is not made a session of: that would need a buffer. Nor is an extension noticed then that
+ *   comes twice.
  *
  *   A peer's request for a KeyUpdate crosses over to the send direction through control_due, which is atomic.
  */
 #include "post.h"
 
+#include "ext.h"
 #include "handshake.h"
 #include "keysched13.h"
 #include "session.h"
@@ -47,21 +49,35 @@ static const struct ticket_field {
 	{0, 2, 1, UINT16_MAX},     /* ticket */
 	{0, 2, 0, UINT16_MAX - 1}, /* extensions: the body is taken apart by the next row */
 	{2, 2, 0, UINT16_MAX},     /* extension_type; extension_data; as often as it comes */
+	{2, 2, 4, 4},              /* the same, and it is early_data: max_early_data_size */
 };
 #define TICKET_EXTENSIONS 2
 #define TICKET_EXTENSION  3
+#define TICKET_EARLY_DATA 4
+#define TYPE_EARLY_DATA   42
 
 static void next_ticket_field(struct engine_conn *conn)
 {
-	if (conn->ticket_field < TICKET_EXTENSION) {
-		conn->ticket_field++;
-	}
+	conn->ticket_field =
+		(uint8_t)(conn->ticket_field < TICKET_EXTENSION ? conn->ticket_field + 1 : TICKET_EXTENSION);
 	conn->ticket_head = 0;
 	conn->ticket_left = 0;
 }
 
-/* The next bytes of a NewSessionTicket, behind which hs_left bytes are to come. False if they cannot be right. */
-static bool on_ticket(struct engine_conn *conn, struct rd in)
+/* extension_type is there, in ticket_left, where the length comes next. False if it may not stand here: RFC 8446 4.2 */
+static bool take_extension_type(struct engine_conn *conn)
+{
+	const uint16_t type = conn->ticket_left;
+
+	conn->ticket_left = 0;
+	if (type == TYPE_EARLY_DATA) {
+		conn->ticket_field = TICKET_EARLY_DATA;
+	}
+	return ext_may_stand(EXT_IN_NEW_SESSION_TICKET, type);
+}
+
+/* The next bytes of a NewSessionTicket, behind which hs_left bytes are to come: what is wrong with them, if anything. */
+static enum reason on_ticket(struct engine_conn *conn, struct rd in)
 {
 	while (!rd_end(&in)) {
 		const struct ticket_field *field = &ticket_fields[conn->ticket_field];
@@ -71,7 +87,7 @@ static bool on_ticket(struct engine_conn *conn, struct rd in)
 		if (conn->ticket_head == field->skip + field->length_len) {
 			if (!rd_bytes(&in, &body,
 				      conn->ticket_left < in.left ? conn->ticket_left : in.left)) {
-				return false;
+				return REASON_INTERNAL;
 			}
 			conn->ticket_left = (uint16_t)(conn->ticket_left - body.left);
 			if (conn->ticket_left == 0) {
@@ -80,24 +96,31 @@ static bool on_ticket(struct engine_conn *conn, struct rd in)
 			continue;
 		}
 		if (!rd_u8(&in, &byte)) {
-			return false;
+			return REASON_INTERNAL;
 		}
-		if (++conn->ticket_head > field->skip) {
+		/* what is skipped in front of an extension is its type */
+		if (++conn->ticket_head > field->skip || conn->ticket_field >= TICKET_EXTENSION) {
 			conn->ticket_left = (uint16_t)(conn->ticket_left << 8 | byte);
 		}
 		if (conn->ticket_head < field->skip + field->length_len) {
+			if (conn->ticket_field == TICKET_EXTENSION && conn->ticket_head == field->skip &&
+			    !take_extension_type(conn)) {
+				return REASON_TICKET_EXTENSION;
+			}
 			continue;
 		}
 		if (conn->ticket_left < field->min || conn->ticket_left > field->max ||
 		    (conn->ticket_field == TICKET_EXTENSIONS &&
 		     conn->ticket_left != in.left + conn->hs_left)) {
-			return false;
+			return REASON_POST_HANDSHAKE_LENGTH;
 		}
 		if (conn->ticket_left == 0 || conn->ticket_field == TICKET_EXTENSIONS) {
 			next_ticket_field(conn);
 		}
 	}
-	return conn->hs_left != 0 || (conn->ticket_field == TICKET_EXTENSION && conn->ticket_head == 0);
+	return conn->hs_left != 0 || (conn->ticket_field == TICKET_EXTENSION && conn->ticket_head == 0)
+		       ? REASON_NONE
+		       : REASON_POST_HANDSHAKE_LENGTH;
 }
 
 /* RFC 8446 4.6.3 */
@@ -148,10 +171,11 @@ enum reason post13_on_handshake(struct engine_conn *conn, const struct suite *su
 			/* RFC 8446 5.1: what precedes a key change ends its record */
 			reason = rd_end(&in) ? take_key_update(conn, suite, piece)
 					     : REASON_KEY_UPDATE_BOUNDARY;
-		} else if (!on_ticket(conn, piece)) {
-			reason = REASON_POST_HANDSHAKE_LENGTH;
-		} else if (is_start && conn->hs_left == 0) {
-			reason = session13_take_ticket(conn, piece);
+		} else {
+			reason = on_ticket(conn, piece);
+			if (reason == REASON_NONE && is_start && conn->hs_left == 0) {
+				reason = session13_take_ticket(conn, piece);
+			}
 		}
 	}
 	return reason;
