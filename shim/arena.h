@@ -51,6 +51,7 @@ struct conn_record {
 	_Atomic uint32_t forks_pending; /* children on their way: they hold the connection but have no pid yet */
 	_Atomic int32_t holders[ARENA_HOLDERS]; /* pids of the processes that hold the socket */
 	_Atomic uint32_t n_more_holders; /* those that found no room above */
+	_Atomic int32_t relay, relay_program; /* pids: the last relay, and whom it serves (session_relay.c) */
 
 	pthread_mutex_t recv_lock;
 	uint32_t recv_buffer;	/* buffer number */

@@ -100,6 +100,25 @@ static bool shake_hands(struct pump *p)
 	return p->phase != before;
 }
 
+static void program_is_gone(struct pump *p)
+{
+	p->is_gone = true;
+	p->gone_ms = sys_now_ms();
+	way_closed(&p->down);
+	session_relay_finishing(p->conn);
+}
+
+/* Data of the program end: has it shut down its output, or has it closed all? The connection may be others' too. */
+static void look_for_end(struct pump *p)
+{
+	struct pollfd pfd = { .fd = p->program_fd };
+	const struct timespec now = { 0, 0 };
+
+	if (sys_ppoll(&pfd, 1, &now) > 0) {
+		program_is_gone(p);
+	}
+}
+
 static bool take_up(struct pump *p)
 {
 	ssize_t n;
@@ -115,6 +134,7 @@ static bool take_up(struct pump *p)
 		filled(&p->up, n);
 	} else {
 		p->up.ended = true; /* -ECONNRESET: it went away without reading all */
+		look_for_end(p);
 	}
 	return true;
 }
@@ -283,9 +303,7 @@ static void await(struct pump *p)
 		return;
 	}
 	if (fds[0].revents & (POLLHUP | POLLERR | POLLNVAL)) {
-		p->is_gone = true;
-		p->gone_ms = sys_now_ms();
-		way_closed(&p->down);
+		program_is_gone(p);
 	}
 	if ((fds[1].revents & POLLOUT) && session_flush_due(p->conn)) {
 		session_flush(p->conn);
@@ -377,6 +395,7 @@ static void finish(struct pump *p)
 	if (p->is_lost && !p->is_gone) {
 		reset_program(p);
 	}
+	session_relay_ends(p->conn, sys_getpid());
 	sys_close(p->program_fd);
 	if (log_is_stderr()) {
 		sys_close(2); /* whoever reads the program's errors may wait for their end */
@@ -528,6 +547,8 @@ static int start_with(struct relay *relay, const int pair[static 2], const int g
 	copy_modes(relay->conn, pair[0]);
 	relay->end = pair[0];
 	relay->gate = gate[1];
+	/* What a former relay has still to send comes first. */
+	session_relay_await(relay->conn, true);
 	relay->pid = helper_start(relay_run, &start, keep, sizeof(keep) / sizeof(keep[0]));
 	sys_close(pair[1]);
 	sys_close(gate[0]);
@@ -536,6 +557,7 @@ static int start_with(struct relay *relay, const int pair[static 2], const int g
 		sys_close(gate[1]);
 		return relay->pid;
 	}
+	session_relay_begins(relay->conn, relay->pid, start.starter);
 	return 0;
 }
 
@@ -577,11 +599,13 @@ static void leave(struct relay *relay, pid_t word)
 
 void relay_go(struct relay *relay, pid_t program)
 {
+	session_relay_begins(relay->conn, relay->pid, program);
 	leave(relay, program);
 }
 
 void relay_cancel(struct relay *relay)
 {
 	session_take_back(relay->conn, relay->pid);
+	session_relay_ends(relay->conn, relay->pid);
 	leave(relay, AWAY);
 }

@@ -348,6 +348,13 @@ static struct conn_record *find_record(int fd)
 	return NULL;
 }
 
+struct conn_record *session_record(int fd)
+{
+	struct ref ref;
+
+	return ref_get(fd, &ref) ? ref.rec : find_record(fd);
+}
+
 bool session_is_known(int fd)
 {
 	return fdtab_is_wrapped(fd) || find_record(fd) != NULL;
@@ -763,8 +770,7 @@ void session_exec_failed(void)
 
 void session_hand_on(int fd, pid_t pid)
 {
-	struct ref ref;
-	struct conn_record *rec = ref_get(fd, &ref) ? ref.rec : find_record(fd);
+	struct conn_record *rec = session_record(fd);
 
 	/* This process is a holder already, unless it is a vfork child. */
 	if (rec && (pid != sys_getpid() || in_vfork_child())) {
@@ -774,8 +780,7 @@ void session_hand_on(int fd, pid_t pid)
 
 void session_take_back(int fd, pid_t pid)
 {
-	struct ref ref;
-	struct conn_record *rec = ref_get(fd, &ref) ? ref.rec : find_record(fd);
+	struct conn_record *rec = session_record(fd);
 
 	if (rec) {
 		holder_remove(rec, pid);
@@ -791,8 +796,7 @@ bool session_is_shared(int fd)
 
 void session_describe(int fd, char *out, size_t room)
 {
-	struct ref ref;
-	struct conn_record *rec = ref_get(fd, &ref) ? ref.rec : find_record(fd);
+	struct conn_record *rec = session_record(fd);
 	char peer[80];
 
 	*out = '\0';

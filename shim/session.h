@@ -150,6 +150,13 @@ void session_take_back(int fd, pid_t pid);
 bool session_is_shared(int fd);
 /* For logs: the rule of fd's connection and its peer; of a vfork child's descriptors too. */
 void session_describe(int fd, char *out, size_t room);
+/* That relay takes fd's connection over for that program. */
+void session_relay_begins(int fd, pid_t relay, pid_t program);
+/* This process, a relay, has seen its program's end; it has sent all, or will never run. */
+void session_relay_finishing(int fd);
+void session_relay_ends(int fd, pid_t relay);
+/* Wait until what a program that is gone has written has been relayed: what is written next comes behind it. Bounded. */
+void session_relay_await(int fd, bool blocking);
 /* Before exec of an image that will not know the shim: this process gives up what it holds. After a failed exec: false. */
 void session_exec_leave(bool leaves);
 /* In the new image, after all session_adopt() calls: let go of what this process held before and did not get. */

@@ -48,6 +48,9 @@ void unlock_recv(const struct ref *ref);
 void unlock_send(const struct ref *ref);
 void unlock_both(const struct ref *ref);
 
+/* The record behind fd, in a vfork child's table too; NULL if it has none. */
+struct conn_record *session_record(int fd);
+
 /* Does that process hold the socket, and live? */
 bool session_is_holder(struct conn_record *rec, int pid);
 

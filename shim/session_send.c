@@ -485,6 +485,9 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 		errno = EBADF;
 		return -1;
 	}
+	if (__builtin_expect(atomic_load_explicit(&ref.rec->relay, memory_order_relaxed) != 0, 0)) {
+		session_relay_await(fd, !(flags & MSG_DONTWAIT) && fd_is_blocking(fd));
+	}
 	if (flags & MSG_OOB) {
 		errno = EOPNOTSUPP;
 		return -1;
@@ -571,6 +574,7 @@ int session_shutdown(int fd, int how)
 		errno = EBADF;
 		return -1;
 	}
+	session_relay_await(fd, fd_is_blocking(fd));
 	if (how != SHUT_WR) {
 		ref.rec->recv_shut = 1;
 	}

@@ -144,8 +144,34 @@ n_started() { grep -c 'relays for it$' log; }
 
 @test "a child that has the connection as its output alone takes no input away, and the program goes on with it" {
 	serve output say "$MARKER "
+	for i in {1..5}; do
+		run -0 peer get "$port"
+		assert_output "$MARKER after"
+	done
+	stop server
+	serve output flood 3000000
 	run -0 peer get "$port"
-	assert_output "$MARKER after"
+	assert_equal "${#output}" 3000005
+	assert_regex "${output: -10}" '^xxxxxafter$'
+	assert_no_relays
+}
+
+@test "a shell's static commands write to its connection one behind the other, and leave its input alone" {
+	cat >script <<-'END'
+		exec 5<>"/dev/tcp/127.0.0.1/$1"
+		for i in 1 2 3 4 5 6 7 8 9; do
+			"$2" say "$i" >&5 2>/dev/null
+			echo -n "-" >&5
+		done
+		read -r -n 18 -u 5 line
+		echo "$line"
+	END
+	connect_tls "$tapped"
+	start_peer peer echo "$tapped"
+	for i in {1..5}; do
+		run -0 shim bash script "$tapped" "$CHILD"
+		assert_output "1-2-3-4-5-6-7-8-9-"
+	done
 	assert_no_relays
 }
 
