@@ -472,8 +472,10 @@ bool psk13_send_tickets(struct engine_hs *hs)
 		return hs_fail_internal(hs, "key schedule");
 	}
 	session.secret_len = (uint8_t)resumption_secret.len;
-	for (uint8_t nonce = 0; nonce < n && send_ticket(hs, &resumption_secret, nonce, &session); nonce++) {
-		continue;
+	for (uint8_t nonce = 0; nonce < n; nonce++) {
+		if (!send_ticket(hs, &resumption_secret, nonce, &session)) {
+			break;
+		}
 	}
 	secret_wipe(&resumption_secret, sizeof(resumption_secret));
 	session_wipe(&session);

@@ -153,11 +153,12 @@ static size_t held_size(const struct session *session)
 struct session *session_hold(const struct session *session)
 {
 	struct session *held = engine_alloc(held_size(session));
-	uint8_t *behind = (uint8_t *)(held + 1);
+	uint8_t *behind;
 
 	if (held == NULL) {
 		return NULL;
 	}
+	behind = (uint8_t *)(held + 1);
 	*held = *session;
 	if (session->ticket.left != 0) {
 		memcpy(behind, session->ticket.p, session->ticket.left);

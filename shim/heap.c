@@ -131,12 +131,13 @@ void heap_free(void *ptr)
 
 void *heap_resize(void *ptr, size_t size)
 {
-	struct block *block = (struct block *)ptr - 1;
+	struct block *block;
 	void *mem;
 
 	if (!ptr) {
 		return heap_alloc(size);
 	}
+	block = (struct block *)ptr - 1;
 	if (size <= block->size) {
 		return ptr;
 	}
