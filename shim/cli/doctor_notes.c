@@ -297,8 +297,7 @@ static bool note_blind_spots(struct doctor_notes *notes, const struct doctor_lib
 	return !doctor_calls(libs, "dlopen") ||
 	       doctor_note(
 		       notes, DOCTOR_FINE,
-		       "it can load further libraries while it runs (dlopen), which are not seen here; with "
-		       "RTLD_DEEPBIND their calls would pass by the hooks");
+		       "it can load further libraries while it runs (dlopen): they are not seen here, but handled as well");
 }
 
 static bool note_traffic(struct doctor_notes *notes, const struct doctor_libs *libs)
