@@ -29,6 +29,7 @@ CLI := $(wildcard shim/cli/*.c)
 TESTS := $(wildcard tests/unit/test_*.c tests/vectors/test_*.c tests/memory/test_*.c tests/ct/test_*.c)
 TEST_LIB := $(wildcard tests/lib/*.c)
 PROGS := $(wildcard tests/progs/*.c)
+PROG_FOLDERS := $(patsubst %/,%,$(wildcard tests/progs/*/))
 FUZZERS := $(wildcard tests/fuzz/fuzz_*.c)
 TOOLS := $(wildcard tests/interop/*.c tests/bench/*.c)
 
@@ -37,7 +38,7 @@ CORE := $(call obj,$(ENGINE) $(POLICY))
 LIB_OBJ := $(CORE) $(call obj,$(SHIM) shim/cli/elf.c)
 TOOL_OBJ := $(CORE) $(call obj,$(CLI))
 TEST_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(TESTS))
-PROG_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(PROGS)) $(patsubst tests/%.c,$(BUILD)/%.fortify,$(PROGS))
+PROG_BIN := $(foreach p,$(PROGS:.c=) $(PROG_FOLDERS),$(p:tests/%=$(BUILD)/%) $(p:tests/%=$(BUILD)/%.fortify))
 TOOL_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(TOOLS))
 FUZZ_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(FUZZERS))
 
@@ -126,6 +127,15 @@ $(BUILD)/progs/%: tests/progs/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call run,PROG) $(CC) $(PROG_CFLAGS) -o $@ $< -ldl
 
+# A folder is one program.
+define prog_of_folder
+$(BUILD)/progs/$(notdir $(1)) $(BUILD)/progs/$(notdir $(1)).fortify: $(wildcard $(1)/*) $(BUILD)/flags
+	@mkdir -p $$(@D)
+	$$(call run,PROG) $$(CC) $$(PROG_CFLAGS) $$(if $$(filter %.fortify,$$@),-D_FORTIFY_SOURCE=3) -o $$@ \
+		$$(filter %.c,$$^) -ldl
+endef
+$(foreach f,$(PROG_FOLDERS),$(eval $(call prog_of_folder,$(f))))
+
 progs: $(PROG_BIN) $(TOOL_BIN)
 
 check: all progs $(TEST_BIN) ## all tests
@@ -172,7 +182,7 @@ lint: all ## static checkers, exported and undefined symbols
 	@BUILD=$(BUILD) CC="$(CC)" WOLFSSL=$(WOLFSSL) tests/lib/lint.sh
 
 format: ## clang-format over all C files
-	clang-format -i $(wildcard engine/*.[ch] policy/*.[ch] shim/*.[ch] shim/cli/*.[ch] tests/*/*.[ch])
+	clang-format -i $(wildcard engine/*.[ch] policy/*.[ch] shim/*.[ch] shim/cli/*.[ch] tests/*/*.[ch] tests/progs/*/*.[ch])
 
 compile_commands.json: ## for editors and clang-tidy, in build/
 	@mkdir -p build

@@ -62,7 +62,9 @@ struct conn_record {
 	uint8_t recv_eof;	/* the peer's end has been seen */
 	uint8_t recv_shut;	/* the program called shutdown(SHUT_RD) */
 	uint8_t recv_any;	/* application data has come */
+	uint32_t recv_lowat;	/* what the program set as SO_RCVLOWAT; 0: nothing */
 	uint8_t recv_once;	/* error is the kernel's, which tells it once */
+	uint8_t connect_told;	/* the program has asked for so_error, and has not called connect() since */
 
 	pthread_mutex_t send_lock;
 	uint32_t send_buffer;

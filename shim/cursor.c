@@ -6,12 +6,15 @@
 
 #include <string.h>
 
+#include "memory.h"
+
 void cursor_init(struct cursor *cur, const struct iovec *iov, int n_iov)
 {
 	cur->iov = iov;
 	cur->n_iov = n_iov;
 	cur->offset = 0;
 	cur->left = 0;
+	cur->known = 0;
 	for (int i = 0; i < n_iov; i++) {
 		cur->left += iov[i].iov_len;
 	}
@@ -31,12 +34,21 @@ uint8_t *cursor_piece(const struct cursor *cur, size_t *len)
 void cursor_skip(struct cursor *cur, size_t len)
 {
 	cur->left -= len;
+	cur->known -= len < cur->known ? len : cur->known;
 	cur->offset += len;
 	while (cur->n_iov > 0 && cur->offset >= cur->iov->iov_len) {
 		cur->offset -= cur->iov->iov_len;
 		cur->iov++;
 		cur->n_iov--;
 	}
+}
+
+size_t cursor_writable(struct cursor *cur, size_t len)
+{
+	if (cur->known < len) {
+		cur->known = memory_reach(cur->iov, cur->n_iov, cur->offset, len, true);
+	}
+	return cur->known < len ? cur->known : len;
 }
 
 void cursor_put(struct cursor *cur, const uint8_t *bytes, size_t len)

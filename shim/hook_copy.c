@@ -268,6 +268,9 @@ static int check_splice(int in_fd, const off64_t *in_offset, int out_fd, const o
 	    (out_mode & O_ACCMODE) == O_RDONLY) {
 		return -EBADF;
 	}
+	if (out_mode & O_APPEND) {
+		return -EINVAL;
+	}
 	if (is_pipe(in_fd)) {
 		return in_offset ? -ESPIPE : out_offset ? -EINVAL : 0;
 	}

@@ -10,6 +10,7 @@
 
 #include "epoll.h"
 #include "fdtab.h"
+#include "memory.h"
 #include "ready.h"
 #include "real.h"
 #include "registry.h"
@@ -20,7 +21,8 @@ EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
 	int ret;
 
-	if (fdtab_is_wrapped(fd) || registry_has(fd)) {
+	if ((fdtab_is_wrapped(fd) || registry_has(fd)) &&
+	    (op == EPOLL_CTL_DEL || memory_can_read(event, sizeof(*event)))) {
 		return epoll_change(epfd, op, fd, event);
 	}
 	ret = REAL(epoll_ctl)(epfd, op, fd, event);

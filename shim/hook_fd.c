@@ -17,6 +17,7 @@
 #include "arena.h"
 #include "fdtab.h"
 #include "log.h"
+#include "memory.h"
 #include "ready.h"
 #include "real.h"
 #include "session.h"
@@ -257,7 +258,7 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	}
 	switch (request) {
 	case FIONREAD:
-		if (!arg) {
+		if (!memory_can_write(arg, sizeof(int))) {
 			errno = EFAULT;
 			return -1;
 		}

@@ -6,14 +6,17 @@
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "connect.h"
 #include "fdtab.h"
+#include "memory.h"
 #include "pass.h"
 #include "real.h"
 #include "session.h"
 #include "shim.h"
+#include "sys.h"
 
 /* Most bytes that one call transfers, as the kernel's MAX_RW_COUNT. */
 #define MAX_COUNT 0x7ffff000u
@@ -37,15 +40,12 @@ static ssize_t recv_one(int fd, void *buf, size_t len, int flags)
 {
 	struct iovec iov = { buf, len < MAX_COUNT ? len : MAX_COUNT };
 
-	if (!buf && len > 0 && !(flags & MSG_TRUNC)) {
-		return fail(EFAULT);
-	}
-	return session_recv(fd, &iov, 1, flags);
+	return memory_is_possible(buf, len) ? session_recv(fd, &iov, 1, flags) : fail(EFAULT);
 }
 
 static ssize_t hook_read(int fd, void *buf, size_t len)
 {
-	return len == 0 ? 0 : recv_one(fd, buf, len, 0);
+	return len == 0 && memory_is_possible(buf, 0) ? 0 : recv_one(fd, buf, len, 0);
 }
 
 EXPORT ssize_t read(int fd, void *buf, size_t len)
@@ -73,14 +73,14 @@ static int check_iov(const struct iovec *iov, size_t n_iov, int too_many, struct
 	if (n_iov > IOV_MAX) {
 		return (int)fail(too_many);
 	}
-	if (n_iov > 0 && !iov) {
+	if (!memory_can_read(iov, n_iov * sizeof(*iov))) {
 		return (int)fail(EFAULT);
 	}
 	for (size_t i = 0; i < n_iov; i++) {
 		if ((ssize_t)iov[i].iov_len < 0) {
 			return (int)fail(EINVAL);
 		}
-		if (iov[i].iov_len > 0 && !iov[i].iov_base) {
+		if (!memory_is_possible(iov[i].iov_base, iov[i].iov_len)) {
 			return (int)fail(EFAULT);
 		}
 		copy[i] = iov[i];
@@ -188,11 +188,15 @@ EXPORT ssize_t __recv_chk(int fd, void *buf, size_t len, size_t buf_size, int fl
 		       REAL(__recv_chk)(fd, buf, len, buf_size, flags);
 }
 
-static ssize_t hook_recvfrom(int fd, void *buf, size_t len, int flags, socklen_t *addr_len)
+static ssize_t hook_recvfrom(int fd, void *buf, size_t len, int flags, const struct sockaddr *addr, socklen_t *addr_len)
 {
-	ssize_t n = recv_one(fd, buf, len, flags);
+	ssize_t n;
 
-	if (n >= 0 && addr_len) {
+	if (addr && !memory_can_write(addr_len, sizeof(*addr_len))) {
+		return fail(EFAULT);
+	}
+	n = recv_one(fd, buf, len, flags);
+	if (n >= 0 && addr) {
 		*addr_len = 0; /* a stream's peer is not told by recvfrom */
 	}
 	return n;
@@ -201,7 +205,7 @@ static ssize_t hook_recvfrom(int fd, void *buf, size_t len, int flags, socklen_t
 EXPORT ssize_t recvfrom(int fd, void *buf, size_t len, int flags, struct sockaddr *addr, socklen_t *addr_len)
 {
 	return fdtab_is_wrapped(fd) && !(flags & MSG_ERRQUEUE) ?
-		       hook_recvfrom(fd, buf, len, flags, addr ? addr_len : NULL) :
+		       hook_recvfrom(fd, buf, len, flags, addr, addr_len) :
 		       REAL(recvfrom)(fd, buf, len, flags, addr, addr_len);
 }
 
@@ -209,7 +213,7 @@ EXPORT ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t buf_size, in
 			      socklen_t *addr_len)
 {
 	return fdtab_is_wrapped(fd) && len <= buf_size && !(flags & MSG_ERRQUEUE) ?
-		       hook_recvfrom(fd, buf, len, flags, addr ? addr_len : NULL) :
+		       hook_recvfrom(fd, buf, len, flags, addr, addr_len) :
 		       REAL(__recvfrom_chk)(fd, buf, len, buf_size, flags, addr, addr_len);
 }
 
@@ -217,14 +221,17 @@ static ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	ssize_t n;
 
-	if (!msg) {
+	if (!memory_can_read(msg, sizeof(*msg))) {
 		return fail(EFAULT);
 	}
 	n = recv_iov(fd, msg->msg_iov, msg->msg_iovlen, flags, EMSGSIZE);
+	if (n >= 0 && !memory_can_write(msg, sizeof(*msg))) {
+		return fail(EFAULT);
+	}
 	if (n >= 0) {
 		msg->msg_namelen = 0;
 		msg->msg_controllen = 0;
-		msg->msg_flags = 0;
+		msg->msg_flags = flags & MSG_CMSG_CLOEXEC; /* as the kernel has it */
 	}
 	return n;
 }
@@ -245,6 +252,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 
 EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags, struct timespec *timeout)
 {
+	int64_t end_ms = 0;
 	unsigned i;
 
 	if (!fdtab_is_wrapped(fd) || (flags & MSG_ERRQUEUE)) {
@@ -254,8 +262,21 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags, st
 		}
 		return n;
 	}
+	if (timeout) {
+		if (!memory_can_read(timeout, sizeof(*timeout))) {
+			return (int)fail(EFAULT);
+		}
+		if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000) {
+			return (int)fail(EINVAL);
+		}
+		/* Looked at between messages only, as in the kernel. */
+		end_ms = timeout->tv_sec > MAX_COUNT ? INT64_MAX :
+			 sys_now_ms() + timeout->tv_sec * 1000 + timeout->tv_nsec / 1000000;
+	}
 	for (i = 0; i < n_msgs; i++) {
-		ssize_t n = hook_recvmsg(fd, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE);
+		ssize_t n = memory_can_write(&msgs[i], sizeof(msgs[i])) ?
+				    hook_recvmsg(fd, &msgs[i].msg_hdr, flags & ~MSG_WAITFORONE) :
+				    fail(EFAULT);
 		if (n < 0) {
 			break;
 		}
@@ -263,7 +284,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags, st
 		if (flags & MSG_WAITFORONE) {
 			flags |= MSG_DONTWAIT;
 		}
-		if (n == 0) {
+		if (timeout && sys_now_ms() >= end_ms) {
 			i++;
 			break;
 		}
@@ -277,7 +298,7 @@ static ssize_t send_one(int fd, const void *buf, size_t len, int flags)
 {
 	struct iovec iov = { (void *)(uintptr_t)buf, len < MAX_COUNT ? len : MAX_COUNT };
 
-	return !buf && len > 0 ? fail(EFAULT) : session_send(fd, &iov, 1, flags);
+	return memory_is_possible(buf, len) ? session_send(fd, &iov, 1, flags) : fail(EFAULT);
 }
 
 EXPORT ssize_t write(int fd, const void *buf, size_t len)
@@ -354,7 +375,8 @@ EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const stru
 
 static ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	return msg ? send_iov(fd, msg->msg_iov, msg->msg_iovlen, flags, EMSGSIZE) : fail(EFAULT);
+	return memory_can_read(msg, sizeof(*msg)) ? send_iov(fd, msg->msg_iov, msg->msg_iovlen, flags, EMSGSIZE) :
+						    fail(EFAULT);
 }
 
 /* On a socket that is not wrapped: descriptors may go along. */
@@ -377,7 +399,8 @@ static ssize_t send_plainly(int fd, const struct msghdr *msg, int flags)
 
 EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	if (msg && open_fast(fd, (const struct sockaddr *)msg->msg_name, msg->msg_namelen, &flags) != 0) {
+	if ((flags & MSG_FASTOPEN) && memory_can_read(msg, sizeof(*msg)) &&
+	    open_fast(fd, (const struct sockaddr *)msg->msg_name, msg->msg_namelen, &flags) != 0) {
 		return -1;
 	}
 	if (fdtab_is_wrapped(fd)) {
@@ -394,8 +417,9 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags)
 		return REAL(sendmmsg)(fd, msgs, n_msgs, flags);
 	}
 	for (i = 0; i < n_msgs; i++) {
-		ssize_t n = fdtab_is_wrapped(fd) ? hook_sendmsg(fd, &msgs[i].msg_hdr, flags) :
-						   send_plainly(fd, &msgs[i].msg_hdr, flags);
+		ssize_t n = !memory_can_write(&msgs[i], sizeof(msgs[i])) ? fail(EFAULT) :
+			    fdtab_is_wrapped(fd)			 ? hook_sendmsg(fd, &msgs[i].msg_hdr, flags) :
+									   send_plainly(fd, &msgs[i].msg_hdr, flags);
 		if (n < 0) {
 			break;
 		}

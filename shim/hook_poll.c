@@ -13,6 +13,7 @@
 #include <sys/resource.h>
 
 #include "fdtab.h"
+#include "memory.h"
 #include "ready.h"
 #include "real.h"
 #include "sys.h"
@@ -37,7 +38,7 @@ static bool is_refused(const struct pollfd *fds, nfds_t n_fds)
 {
 	struct rlimit limit = { 0 };
 
-	if ((uintptr_t)fds < 4096) {
+	if (!memory_can_read(fds, n_fds < N_SMALL ? n_fds * sizeof(*fds) : 1)) {
 		return true;
 	}
 	return n_fds > N_SMALL &&

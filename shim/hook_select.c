@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "fdtab.h"
+#include "memory.h"
 #include "ready.h"
 #include "real.h"
 #include "session.h"
@@ -283,6 +284,11 @@ static bool find_wrapped(struct sets *sets, int n_fds, fd_set *in, fd_set *out, 
 		.is_large = n_fds > FD_SETSIZE,
 		.user = { (unsigned long *)in, (unsigned long *)out, (unsigned long *)except },
 	};
+	for (int i = 0; i < N_SETS && !sets->is_large; i++) {
+		if (sets->user[i] && !memory_can_write(sets->user[i], sets->n_words * sizeof(unsigned long))) {
+			return false; /* the kernel says so */
+		}
+	}
 	return is_concerned(sets);
 }
 

@@ -16,6 +16,7 @@
 #include "connect.h"
 #include "fdtab.h"
 #include "log.h"
+#include "memory.h"
 #include "names.h"
 #include "ready.h"
 #include "real.h"
@@ -65,7 +66,7 @@ static bool is_tcp(int fd)
 /* Lengths as the kernel demands them: IPv6 without the scope is one that it takes. */
 static bool is_inet(const struct sockaddr *addr, socklen_t len)
 {
-	return addr && len >= sizeof(struct sockaddr_in) &&
+	return len >= sizeof(struct sockaddr_in) && memory_can_read(addr, sizeof(struct sockaddr_in)) &&
 	       (addr->sa_family == AF_INET ||
 		(addr->sa_family == AF_INET6 && len >= offsetof(struct sockaddr_in6, sin6_scope_id)));
 }
@@ -452,7 +453,8 @@ static int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	int saved = errno;
 
 	if (fdtab_is_wrapped(fd)) {
-		bool unspec = addr && len >= sizeof(addr->sa_family) && addr->sa_family == AF_UNSPEC;
+		bool unspec = len >= sizeof(addr->sa_family) && memory_can_read(addr, sizeof(addr->sa_family)) &&
+			      addr->sa_family == AF_UNSPEC;
 		if (!unspec && (session_phase(fd) != SESSION_FAILED || session_error_pending(fd))) {
 			return session_connect_again(fd);
 		}
@@ -489,10 +491,13 @@ EXPORT int shutdown(int fd, int how)
 
 EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
+	int rc;
+
 	if (!fdtab_is_wrapped(fd)) {
 		return REAL(getsockopt)(fd, level, name, value, len);
 	}
-	if (level == SOL_SOCKET && name == SO_ERROR && value && len && *len >= sizeof(int)) {
+	if (level == SOL_SOCKET && name == SO_ERROR && memory_can_read(len, sizeof(*len)) &&
+	    *len >= sizeof(int) && memory_can_write(value, sizeof(int))) {
 		short events;
 		int err;
 		if (session_phase(fd) == SESSION_CONNECTING && session_progress(fd, &events) != SESSION_CONNECTING) {
@@ -508,14 +513,30 @@ EXPORT int getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	if (level == IPPROTO_TCP && name == TCP_ZEROCOPY_RECEIVE) {
 		return fail(EOPNOTSUPP);
 	}
-	return REAL(getsockopt)(fd, level, name, value, len);
+	rc = REAL(getsockopt)(fd, level, name, value, len);
+	if (rc == 0 && level == SOL_SOCKET && name == SO_RCVLOWAT) {
+		uint32_t lowat = session_lowat(fd, 0);
+		memcpy(value, &lowat, *len < sizeof(lowat) ? *len : sizeof(lowat));
+	}
+	return rc;
+}
+
+/* The kernel judges the value, and knows how far it goes. */
+static int set_lowat(int fd, const void *value, socklen_t len)
+{
+	int rc = REAL(setsockopt)(fd, SOL_SOCKET, SO_RCVLOWAT, value, len);
+
+	if (rc == 0) {
+		session_lowat(fd, (uint32_t)socket_option(fd, SO_RCVLOWAT, 1));
+	}
+	return rc;
 }
 
 EXPORT int setsockopt(int fd, int level, int name, const void *value, socklen_t len)
 {
 	if (fdtab_is_wrapped(fd)) {
 		if (level == SOL_SOCKET && name == SO_RCVLOWAT) {
-			return 0; /* would count ciphertext; a program must cope with fewer bytes anyway */
+			return set_lowat(fd, value, len);
 		}
 		if ((level == SOL_SOCKET && name == SO_ZEROCOPY) || (level == IPPROTO_TCP && name == TCP_ULP)) {
 			return fail(EOPNOTSUPP);

@@ -17,6 +17,7 @@
 #include "fdtab.h"
 #include "inherit.h"
 #include "log.h"
+#include "memory.h"
 #include "session.h"
 #include "shim.h"
 #include "sys.h"
@@ -121,7 +122,7 @@ bool pass_out(int unix_fd, const struct msghdr *msg, int *n_passed)
 	socklen_t len = sizeof(peer);
 
 	*n_passed = 0;
-	if (!msg->msg_control || msg->msg_controllen == 0 || fdtab_n_used == 0) {
+	if (fdtab_n_used == 0 || !memory_can_read(msg, sizeof(*msg)) || !msg->msg_control || msg->msg_controllen == 0) {
 		return true;
 	}
 	each_fd(msg, count_wrapped, n_passed);

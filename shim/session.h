@@ -70,6 +70,8 @@ void session_dissolve(int fd);
 /* As recvmsg and sendmsg on a connected stream with these flags; sizes are those of plaintext. */
 ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags);
 ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags);
+/* SO_RCVLOWAT of the program, after it has been changed if set is not 0: how much a blocking read waits for. */
+uint32_t session_lowat(int fd, uint32_t set);
 /* shutdown(2). */
 int session_shutdown(int fd, int how);
 /* Plaintext bytes that can be read without waiting, for FIONREAD. */

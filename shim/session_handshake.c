@@ -538,6 +538,16 @@ int session_connect_again(int fd)
 		errno = EBADF;
 		return -1;
 	}
+	if (ref.rec->role == ENGINE_SERVER) {
+		errno = EISCONN;
+		return -1;
+	}
+	if (ref.rec->connect_told) {
+		/* What connect() says of an attempt that SO_ERROR has told of; the next one begins anew. */
+		session_dissolve(fd);
+		errno = ECONNABORTED;
+		return -1;
+	}
 	rc = handshake_finish(&ref, false, SO_SNDTIMEO);
 	if (rc == -EAGAIN) {
 		errno = EALREADY;
@@ -571,6 +581,7 @@ int session_take_error(int fd)
 		return 0;
 	}
 	error = atomic_exchange(&ref.rec->so_error, 0);
+	ref.rec->connect_told |= error != 0;
 	return error ? error : recv_error_taken(ref.rec);
 }
 
@@ -578,7 +589,7 @@ bool session_error_pending(int fd)
 {
 	struct ref ref;
 
-	return ref_get(fd, &ref) && atomic_load(&ref.rec->so_error) != 0;
+	return ref_get(fd, &ref) && (ref.rec->connect_told || atomic_load(&ref.rec->so_error) != 0);
 }
 
 void session_dissolve(int fd)

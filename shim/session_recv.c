@@ -425,21 +425,31 @@ static bool append_record(const struct ref *ref)
 	return is_taken;
 }
 
-/* Is the direct way open for the next record? */
-static bool may_take_direct(const struct conn_record *rec, size_t room)
+/* Is there memory for all that the direct way may bring? Where there is not, the other one finds out how much there is. */
+static bool is_room_real(struct cursor *cur)
 {
+	size_t len = cur->n_iov == 1 || cur->left < DIRECT_MAX ? cur->left : DIRECT_MAX;
+
+	return cursor_writable(cur, len) == len;
+}
+
+/* Is the direct way open for the next record? */
+static bool may_take_direct(const struct conn_record *rec, struct cursor *cur)
+{
+	const size_t room = cur->left;
+
 	if (rec->conn.may_renegotiate) {
 		return false; /* what stands behind a record that begins a handshake has to be in the kernel still */
 	}
 	if (rec->recv_kind == RECV_CIPHER && rec->recv_len >= ENGINE_RECORD_HEADER_LEN) {
 		size_t len = engine_record_len(&rec->conn, arena_buffer(rec->recv_buffer));
-		return len != 0 && len - ENGINE_RECORD_HEADER_LEN <= room;
+		return len != 0 && len - ENGINE_RECORD_HEADER_LEN <= room && is_room_real(cur);
 	}
-	return room >= DIRECT_MIN && (room >= ENGINE_MAX_PLAINTEXT || rec->last_record_len <= room);
+	return room >= DIRECT_MIN && (room >= ENGINE_MAX_PLAINTEXT || rec->last_record_len <= room) && is_room_real(cur);
 }
 
-/* Copy or discard buffered plaintext. */
-static void take_plain(const struct ref *ref, struct cursor *cur, int flags)
+/* Copy or discard buffered plaintext: 1, or -EFAULT if the program has no memory for it. */
+static int take_plain(const struct ref *ref, struct cursor *cur, int flags)
 {
 	struct conn_record *rec = ref->rec;
 	size_t n = rec->recv_len < cur->left ? rec->recv_len : cur->left;
@@ -447,10 +457,14 @@ static void take_plain(const struct ref *ref, struct cursor *cur, int flags)
 	if (flags & MSG_TRUNC) {
 		cursor_skip(cur, n);
 	} else {
+		n = cursor_writable(cur, n);
+		if (n == 0) {
+			return -EFAULT;
+		}
 		cursor_put(cur, arena_buffer(rec->recv_buffer) + rec->recv_start, n);
 	}
 	if (flags & MSG_PEEK) {
-		return;
+		return 1;
 	}
 	explicit_bzero(arena_buffer(rec->recv_buffer) + rec->recv_start, n);
 	rec->recv_start += (uint32_t)n;
@@ -458,6 +472,7 @@ static void take_plain(const struct ref *ref, struct cursor *cur, int flags)
 	if (rec->recv_len == 0) {
 		plain_taken(ref);
 	}
+	return 1;
 }
 
 int recv_error_taken(struct conn_record *rec)
@@ -494,7 +509,7 @@ static int take(const struct ref *ref, struct cursor *cur, int flags)
 		if (rec->recv_kind == RECV_PLAIN) {
 			while ((flags & MSG_PEEK) && rec->recv_len < cur->left && append_record(ref)) {
 			}
-			take_plain(ref, cur, flags);
+			rc = take_plain(ref, cur, flags);
 			if (flags & MSG_PEEK) {
 				break;
 			}
@@ -506,7 +521,7 @@ static int take(const struct ref *ref, struct cursor *cur, int flags)
 			rc = -atomic_load(&rec->error);
 		} else if (atomic_load(&rec->phase) != PHASE_OPEN) {
 			rc = RENEWING;
-		} else if (!(flags & (MSG_PEEK | MSG_TRUNC)) && may_take_direct(rec, cur->left)) {
+		} else if (!(flags & (MSG_PEEK | MSG_TRUNC)) && may_take_direct(rec, cur)) {
 			if (!scratch) {
 				scratch = scratch_get();
 			}
@@ -546,7 +561,7 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 {
 	struct cursor cur;
 	struct ref ref;
-	size_t total;
+	size_t total, enough;
 	int saved = errno;
 	int rc;
 
@@ -558,6 +573,7 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 	}
 	cursor_init(&cur, iov, n_iov);
 	total = cur.left;
+	enough = flags & MSG_WAITALL ? total : ref.rec->recv_lowat < total ? ref.rec->recv_lowat : total;
 	for (;;) {
 		rc = 0;
 		if (atomic_load(&ref.rec->phase) < PHASE_OPEN) {
@@ -573,7 +589,7 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 		if (rc == RENEWING && (cur.left == total || (flags & MSG_WAITALL))) {
 			continue;
 		}
-		if (rc != -EAGAIN || (cur.left < total && !(flags & MSG_WAITALL)) || (flags & MSG_DONTWAIT) ||
+		if (rc != -EAGAIN || (cur.left < total && total - cur.left >= enough) || (flags & MSG_DONTWAIT) ||
 		    !fd_is_blocking(fd)) {
 			break;
 		}
@@ -592,6 +608,22 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 		return flags == 0 ? REAL(readv)(fd, iov, n_iov) : read_failed(ENOTSOCK);
 	}
 	return read_failed(-rc);
+}
+
+uint32_t session_lowat(int fd, uint32_t set)
+{
+	struct ref ref;
+	int one = 1;
+
+	if (!ref_get(fd, &ref)) {
+		return 1;
+	}
+	if (set != 0) {
+		ref.rec->recv_lowat = set;
+		/* The kernel would count ciphertext. */
+		sys_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
+	}
+	return ref.rec->recv_lowat ? ref.rec->recv_lowat : 1;
 }
 
 bool session_recv_ready(int fd)

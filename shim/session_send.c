@@ -20,6 +20,7 @@
 #include "cipher_cache.h"
 #include "cursor.h"
 #include "log.h"
+#include "memory.h"
 #include "real.h"
 #include "scratch.h"
 #include "session_priv.h"
@@ -475,7 +476,7 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 	struct cursor cur;
 	struct ref ref;
 	uint8_t *scratch;
-	size_t total;
+	size_t total, n_there;
 	ssize_t taken = 0;
 	int64_t started_ms = 0;
 	int saved = errno;
@@ -493,7 +494,12 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 		return -1;
 	}
 	cursor_init(&cur, iov, n_iov);
-	total = cur.left;
+	n_there = memory_reach(iov, n_iov, 0, cur.left, false);
+	if (n_there < cur.left && n_there == 0) {
+		/* As the kernel has it: whether the connection stands comes first. */
+		return session_send(fd, NULL, 0, flags) < 0 ? -1 : write_failed(EFAULT, flags);
+	}
+	total = cur.left = n_there;
 	if (atomic_load(&ref.rec->phase) != PHASE_OPEN) {
 		if (atomic_load(&ref.rec->phase) == PHASE_FAILED) {
 			return write_failed(EPIPE, flags);
@@ -577,6 +583,9 @@ int session_shutdown(int fd, int how)
 	session_relay_await(fd, fd_is_blocking(fd));
 	if (how != SHUT_WR) {
 		ref.rec->recv_shut = 1;
+	}
+	if (atomic_load(&ref.rec->phase) == PHASE_OPEN) {
+		ref.rec->connect_reported = 1; /* as in the kernel: connect() says EISCONN from now on */
 	}
 	if (how == SHUT_RD || atomic_load(&ref.rec->phase) == PHASE_FAILED ||
 	    (ref.rec->send_shut && !ref.rec->send_shut_due)) {
