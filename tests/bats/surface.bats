@@ -108,3 +108,28 @@ unclassified() { sort -u | comm -23 - <(sort -u hooks classified) | grep -vxEf f
 	run -0 cat too-new
 	assert_output ""
 }
+
+@test "every test that tests/PITFALLS.md names exists, and every pitfall has one" {
+	cd "$ROOT/tests" || return 1
+	local n=0 section='' named=1 file title
+	while IFS= read -r line; do
+		case $line in
+		'### '*)
+			[ "$named" -gt 0 ] || fail "no test for: $section"
+			n=$((n + 1)) section=${line#'### '} named=0
+			[[ $section == "$n. "* ]] || fail "not number $n: $section"
+			;;
+		'- `'*)
+			file=${line#'- `'} && title=${file#*'`: '} && file=${file%%'`'*}
+			named=$((named + 1))
+			case $file in
+			*.bats) grep -qF -- "@test \"${title//\"/\\\"}\" {" "$file" || fail "$file has no test '$title'" ;;
+			*.c) grep -qE "cmocka_unit_test[a-z_]*\\($title[,)]" "$file" || fail "$file has no test '$title'" ;;
+			*) fail "what kind of test is $file?" ;;
+			esac
+			;;
+		esac
+	done <PITFALLS.md
+	[ "$named" -gt 0 ] || fail "no test for: $section"
+	assert_equal "$n" 40
+}
