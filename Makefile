@@ -42,7 +42,7 @@ PROG_BIN := $(foreach p,$(PROGS:.c=) $(PROG_FOLDERS),$(p:tests/%=$(BUILD)/%) $(p
 TOOL_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(TOOLS))
 FUZZ_BIN := $(patsubst tests/%.c,$(BUILD)/%,$(FUZZERS))
 
-.PHONY: help all deps demo check check-fast check-c progs bench fuzz fuzz-bin install uninstall asan ubsan tsan
+.PHONY: help all deps demo check check-fast check-c compat progs bench fuzz fuzz-bin install uninstall asan ubsan tsan
 .PHONY: format lint clean compile_commands.json packages FORCE
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := all
@@ -60,9 +60,10 @@ deps: $(WOLFSSL)/lib/libwolfssl.a ## install missing packages (apt), build the p
 	@echo "all is there; wolfSSL: $(WOLFSSL)"
 
 # Packages are installed by these goals only, and before all else.
-PACKAGES := $(if $(filter deps check demo bench,$(MAKECMDGOALS)),packages)
+PACKAGES := $(if $(filter deps check demo bench compat,$(MAKECMDGOALS)),packages)
 packages:
-	@.build/packages.sh build $(filter demo bench,$(MAKECMDGOALS)) $(if $(filter deps check,$(MAKECMDGOALS)),test)
+	@.build/packages.sh build $(filter demo bench,$(MAKECMDGOALS)) $(if $(filter deps check compat,$(MAKECMDGOALS)),test) \
+		$(filter compat,$(MAKECMDGOALS))
 
 $(WOLFSSL)/lib/libwolfssl.a: .build/wolfssl.sh .build/wolfcrypt_random.h | $(PACKAGES)
 	@CC="$(CC)" .build/wolfssl.sh $(WOLFSSL)
@@ -143,6 +144,9 @@ check: all progs $(TEST_BIN) ## all tests
 
 check-fast: all progs $(TEST_BIN) ## C tests and the quick end-to-end tests, about a minute
 	@BUILD=$(BUILD) tests/run --fast
+
+compat: all progs ## some hundred real programs through the shim, about 12 minutes
+	@BUILD=$(BUILD) tests/run --compat
 
 check-c: $(TEST_BIN)
 	@BUILD=$(BUILD) tests/run --c-only
