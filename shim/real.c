@@ -110,6 +110,7 @@ void real_init(void)
 	struct real found = real;
 	int saved = errno;
 	int expected = 0;
+	bool is_missing = false;
 
 	if (!atomic_compare_exchange_strong(&state, &expected, 1)) {
 		/* Re-entered by a malloc replacement, or another thread is at it: what is there must do. */
@@ -119,9 +120,14 @@ void real_init(void)
 		void *symbol = dlsym(RTLD_NEXT, names[i].name);
 		if (symbol) {
 			*(void **)((char *)&found + names[i].offset) = symbol;
+		} else {
+			is_missing = true;
 		}
 	}
-	/* Names that an older libc lacks are NULL now; their hooks make the system call themselves. */
+	if (is_missing) {
+		(void)dlerror(); /* or the program would take it for an error of its own */
+	}
+	/* Names that an older libc lacks are NULL now; their hooks make the system call themselves, or say ENOSYS. */
 	real = found;
 	atomic_store(&state, 2);
 	atomic_store(&real_ready, true);

@@ -375,9 +375,17 @@ static bool asks_for_names(const struct policy_rule *rule)
 
 static bool looks_names_up(const struct doctor_libs *libs)
 {
-	return doctor_calls(libs, "getaddrinfo") || doctor_calls(libs, "getaddrinfo_a") ||
-	       doctor_calls(libs, "gethostbyname") || doctor_calls(libs, "gethostbyname2") ||
-	       doctor_calls(libs, "gethostbyname_r") || doctor_calls(libs, "gethostbyname2_r");
+	static const char *const names[] = {
+		"getaddrinfo",	    "getaddrinfo_a", "gethostbyname", "gethostbyname2", "gethostbyname_r",
+		"gethostbyname2_r", "res_query",     "res_search",    "res_nquery",	"res_nsearch",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (doctor_calls(libs, names[i])) {
+			return true;
+		}
+	}
+	return false;
 }
 
 bool doctor_note_policy(struct doctor_notes *notes, const struct doctor_libs *libs, const char *started_as,

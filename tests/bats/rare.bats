@@ -73,8 +73,39 @@ serves() {
 	assert_line "asked for: hello"
 }
 
+@test "a name that res_query() and its kind looked up is the one that is verified" {
+	printf 'connect server.test:%s tls {\n\ttrust %s\n\tserver-name localhost\n}\n' "$port" "$PKI/ca.pem" >>"$POLICY"
+	start_peer peer echo "$port"
+	start names "$PYTHON" "$LIB/name_server.py" "$tapped"
+	wait_text names.out ready
+	for build in rare rare.fortify; do
+		run -0 --separate-stderr shim "$PROGS/$build" resolve "$port" "$tapped"
+		assert_output <<-END
+			nothing: no answer, Permission denied
+			query: answered, connected
+			search: answered, connected
+			querydomain: answered, connected
+			nquery: answered, connected
+			nsearch: answered, connected
+			damaged: answered, Permission denied
+		END
+	done
+}
+
 @test "pidfd_spawn() is answered as where it is missing, so that programs fall back to posix_spawn()" {
 	connect_tls "$port"
 	run -0 shim "$PROGS/rare" spawn "$port"
 	assert_output ENOSYS
+}
+
+@test "functions that this libc lacks leave no error of dlopen() behind" {
+	connect_tls "$port"
+	cat >dlerror.c <<-'END'
+		#include <dlfcn.h>
+		#include <stdio.h>
+		int main(void) { const char *error = dlerror(); return error ? puts(error), 1 : 0; }
+	END
+	cc -o dlerror dlerror.c -ldl
+	run -0 shim ./dlerror
+	assert_output ""
 }

@@ -14,6 +14,7 @@
  *
  *   aio       asynchronous reads and writes, of the connection, of a file and of a list with both
  *   names     connects to NAME, looked up by getaddrinfo_a(), in both of its ways
+ *   resolve   asks the name server at port NAME for a name by res_query() and its kind, and connects to it
  *   spawn     what pidfd_spawn() says
  */
 #include <aio.h>
@@ -23,6 +24,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
+#include <netinet/in.h>
+#include <arpa/nameser.h>
+#include <resolv.h>
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
@@ -250,6 +254,61 @@ static int names(const char *port, const char *name)
 	return 0;
 }
 
+/* Connects to 127.0.0.1 whatever the answer is: what matters is which name is known for it. */
+static int resolve(const char *port, const char *server_port)
+{
+	static const char *const ways[] = { "nothing", "query", "search", "querydomain", "nquery", "nsearch", "damaged" };
+	unsigned char answer[512];
+
+	if (res_init() != 0) {
+		errx(1, "res_init");
+	}
+	_res.nscount = 1;
+	_res.nsaddr_list[0].sin_family = AF_INET;
+	_res.nsaddr_list[0].sin_port = htons((in_port_t)atoi(server_port));
+	_res.nsaddr_list[0].sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	_res.options &= ~(RES_DNSRCH | RES_DEFNAMES);
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((in_port_t)atoi(port)) };
+		int fd, n = 0;
+		pid_t pid = fork();
+
+		if (pid > 0) {
+			(void)waitpid(pid, NULL, 0);
+			continue;
+		}
+		/* A child for each, or one would know what another has asked. */
+		switch (i) {
+		case 1:
+			n = res_query("server.test", C_IN, T_A, answer, sizeof(answer));
+			break;
+		case 2:
+			n = res_search("server.test", C_IN, T_A, answer, sizeof(answer));
+			break;
+		case 3:
+			n = res_querydomain("server", "test", C_IN, T_A, answer, sizeof(answer));
+			break;
+		case 4:
+			n = res_nquery(&_res, "server.test", C_IN, T_A, answer, sizeof(answer));
+			break;
+		case 5:
+			n = res_nsearch(&_res, "server.test", C_IN, T_A, answer, sizeof(answer));
+			break;
+		case 6:
+			n = res_query("server.damaged", C_IN, T_A, answer, sizeof(answer));
+			break;
+		default:
+			break;
+		}
+		to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		fd = socket(AF_INET, SOCK_STREAM, 0);
+		printf("%s: %s, %s\n", ways[i], n > 0 ? "answered" : "no answer",
+		       connect(fd, (struct sockaddr *)&to, sizeof(to)) == 0 ? "connected" : strerror(errno));
+		exit(0);
+	}
+	return 0;
+}
+
 static int spawn(void)
 {
 	int (*pidfd_spawnp_fn)(int *, const char *, const void *, const void *, char *const[], char *const[]);
@@ -276,6 +335,9 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "names") == 0) {
 		return names(argv[2], argc > 3 ? argv[3] : "localhost");
+	}
+	if (strcmp(argv[1], "resolve") == 0 && argc > 3) {
+		return resolve(argv[2], argv[3]);
 	}
 	return strcmp(argv[1], "spawn") == 0 ? spawn() : serve_all(argv[1], argv[2]);
 }
