@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "accept.h"
 #include "arena.h"
 #include "openfds.h"
 #include "session.h"
@@ -237,10 +238,33 @@ static void guard_one(int fd, void *ctx)
 	guard->n++;
 }
 
+bool exec_is_listener(int fd)
+{
+	struct policy_verdict verdict;
+	int listens = 0;
+	socklen_t len = sizeof(listens);
+
+	if (!shim_policy() || sys_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) != 0 || !listens) {
+		return false;
+	}
+	return accept_may_be_tls(fd) || (accept_verdict(fd, &verdict) && verdict.action != POLICY_PLAIN);
+}
+
+static void guard_if_listener(int fd, void *guard)
+{
+	int flags = sys_fcntl(fd, F_GETFD, 0);
+
+	if (flags >= 0 && !(flags & FD_CLOEXEC) && exec_is_listener(fd)) {
+		guard_one(fd, guard);
+		((struct exec_guard *)guard)->n_listeners++;
+	}
+}
+
 int exec_guard_set(struct exec_guard *guard)
 {
-	guard->n = 0;
+	guard->n = guard->n_listeners = 0;
 	exec_each_inherited(guard_one, guard);
+	openfds_each(guard_if_listener, guard);
 	return guard->n;
 }
 

@@ -42,12 +42,15 @@ enum elf_verdict exec_judge(const struct exec_target *target);
 
 /* Sockets that were made close-on-exec; those beyond EXEC_GUARD_MAX stay so. */
 struct exec_guard {
-	int n;
+	int n, n_listeners; /* all, and how many of them */
 	int fds[EXEC_GUARD_MAX];
 };
 
+/* Does fd listen where a rule says that connections are not plain? Who accepts them must have the shim. */
+bool exec_is_listener(int fd);
+
 /*
- * Keep all wrapped sockets of this process from the program that it executes next. Returns how many
+ * Keep all wrapped sockets of this process, and such listeners, from the program that it executes next. Returns how many
  * it would have got.
  */
 int exec_guard_set(struct exec_guard *guard);

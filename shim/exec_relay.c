@@ -4,13 +4,14 @@
  *
  * Implementation notes: descriptors of one connection share one relay; in a vfork child no table of ours knows them, so the
  * kernel's identity of the socket tells. In a spawn the program's descriptors come to be inside libc: the file actions are
- * copied, with the relay's end in the place of each source that is a connection, and for what is inherited as 0 to 2 a
- * dup2() is put in front.
+ * copied, with the relay's end in the place of each source that is a connection, and for what is inherited a dup2() is
+ * put in front.
  */
 #include "exec_relay.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "log.h"
@@ -87,9 +88,44 @@ static void end_all(struct exec_relays *relays, pid_t program)
 	relays->n = 0;
 }
 
-static bool is_standard(const struct exec_guard *guard, int i)
+/* Descriptors that a program knows to be for it: those up to last, and 6 and 7 of UCSPI clients. */
+struct known {
+	int last;
+	bool is_ucspi;
+};
+
+static struct known known_fds(char *const envp[])
 {
-	return i < EXEC_GUARD_MAX && guard->fds[i] <= 2;
+	static const char listen_fds[] = "LISTEN_FDS=", ucspi[] = "PROTO=TCP";
+	struct known known = { .last = 2 };
+
+	for (; envp && *envp; envp++) {
+		if (strncmp(*envp, listen_fds, sizeof(listen_fds) - 1) == 0) {
+			int n = atoi(*envp + sizeof(listen_fds) - 1);
+			known.last = n > 0 && n < EXEC_SWAPS_MAX ? 2 + n : 2;
+		} else if (strcmp(*envp, ucspi) == 0) {
+			known.is_ucspi = true;
+		}
+	}
+	return known;
+}
+
+static bool knows(const struct known *known, int fd)
+{
+	return fd <= known->last || (known->is_ucspi && (fd == 6 || fd == 7));
+}
+
+bool exec_fd_is_known(int fd, char *const envp[])
+{
+	struct known known = known_fds(envp);
+
+	return knows(&known, fd);
+}
+
+/* Is the i-th that is guarded one of them, and a connection? Listeners have no relay. */
+static bool is_known(const struct exec_guard *guard, int i, const struct known *known)
+{
+	return i < EXEC_GUARD_MAX && knows(known, guard->fds[i]) && session_is_known(guard->fds[i]);
 }
 
 /* The end that stands for fd; -1 if there is none. */
@@ -112,18 +148,21 @@ static int put_at(int source, int fd, int flags)
 	return rc;
 }
 
-int exec_relays_swap_in(struct exec_relays *relays, const struct exec_guard *guard, const char *program, const char *why)
+int exec_relays_swap_in(struct exec_relays *relays, const struct exec_guard *guard, char *const envp[],
+			const char *program, const char *why)
 {
+	struct known known = known_fds(envp);
+
 	relays->n = relays->n_swapped = 0;
 	for (int i = 0; i < guard->n; i++) {
-		if (is_standard(guard, i)) {
+		if (is_known(guard, i, &known)) {
 			(void)want(relays, guard->fds[i], guard->fds[i]);
 		}
 	}
 	(void)start_all(relays, program, why);
 	for (int i = 0; i < guard->n; i++) {
-		int end = is_standard(guard, i) ? end_for(relays, guard->fds[i]) : -1;
-		if (end >= 0 && put_at(end, guard->fds[i], 0) >= 0) {
+		int end = is_known(guard, i, &known) ? end_for(relays, guard->fds[i]) : -1;
+		if (end >= 0 && relays->n_swapped < EXEC_SWAPS_MAX && put_at(end, guard->fds[i], 0) >= 0) {
 			relays->swapped[relays->n_swapped++] = guard->fds[i];
 		}
 	}
@@ -183,43 +222,57 @@ static bool duplicates(const struct exec_action *actions, int i)
 	       session_is_known(actions[i].dup2.fd);
 }
 
-static bool is_inherited(const struct exec_guard *guard, int i, const struct exec_action *actions, int n)
+/* What a spawn is asked for. */
+struct wish {
+	const struct exec_guard *guard;
+	struct known known;
+	const struct exec_action *actions;
+	int n;
+};
+
+static bool is_inherited(const struct wish *wish, int i)
 {
-	return is_standard(guard, i) && !is_changed(actions, n, guard->fds[i]);
+	return is_known(wish->guard, i, &wish->known) && !is_changed(wish->actions, wish->n, wish->guard->fds[i]);
 }
 
-static int want_of_spawn(struct exec_relays *relays, const struct exec_guard *guard, const struct exec_action *actions,
-			 int n)
+/* 0, or -errno: the program must not have what it is to get. */
+static int want_of_spawn(struct exec_relays *relays, const struct wish *wish)
 {
-	for (int i = 0; i < n; i++) {
+	const struct exec_action *actions = wish->actions;
+
+	for (int i = 0; i < wish->n; i++) {
+		if (actions[i].tag == EXEC_ACTION_DUP2 && !is_changed(actions, i, actions[i].dup2.fd) &&
+		    exec_is_listener(actions[i].dup2.fd)) {
+			return -EACCES;
+		}
 		if (duplicates(actions, i) && !want(relays, actions[i].dup2.fd, actions[i].dup2.new_fd)) {
 			return -EMFILE;
 		}
 	}
-	for (int i = 0; i < guard->n; i++) {
-		if (is_inherited(guard, i, actions, n)) {
-			(void)want(relays, guard->fds[i], guard->fds[i]);
+	for (int i = 0; i < wish->guard->n; i++) {
+		if (is_inherited(wish, i)) {
+			(void)want(relays, wish->guard->fds[i], wish->guard->fds[i]);
 		}
 	}
 	return 0;
 }
 
-/* Write the actions to out: room for n and three more. Returns how many descriptors are inherited, or -EMFILE. */
-static int rewrite(struct exec_relays *relays, const struct exec_guard *guard, const struct exec_action *actions, int n,
-		   struct exec_action *out, int *n_out)
+/* Write the actions to out: room for EXEC_SWAPS_MAX more. Returns how many descriptors are inherited, or -EMFILE. */
+static int rewrite(struct exec_relays *relays, const struct wish *wish, struct exec_action *out, int *n_out)
 {
+	const struct exec_action *actions = wish->actions;
 	int n_inherited = 0;
 
-	for (int i = 0; i < guard->n; i++) {
-		int end = is_inherited(guard, i, actions, n) ? end_for(relays, guard->fds[i]) : -1;
+	for (int i = 0; i < wish->guard->n && n_inherited < EXEC_SWAPS_MAX; i++) {
+		int end = is_inherited(wish, i) ? end_for(relays, wish->guard->fds[i]) : -1;
 		if (end >= 0) {
 			out[n_inherited].tag = EXEC_ACTION_DUP2;
 			out[n_inherited].dup2.fd = end;
-			out[n_inherited].dup2.new_fd = guard->fds[i];
+			out[n_inherited].dup2.new_fd = wish->guard->fds[i];
 			n_inherited++;
 		}
 	}
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < wish->n; i++) {
 		struct exec_action *copy = &out[n_inherited + i];
 		*copy = actions[i];
 		if (duplicates(actions, i)) {
@@ -229,35 +282,37 @@ static int rewrite(struct exec_relays *relays, const struct exec_guard *guard, c
 			}
 		}
 	}
-	*n_out = n_inherited + n;
+	*n_out = n_inherited + wish->n;
 	return n_inherited;
 }
 
-int exec_relays_for_spawn(struct exec_relays *relays, const struct exec_guard *guard, const char *program,
-			  const char *why, const posix_spawn_file_actions_t *actions)
+int exec_relays_for_spawn(struct exec_relays *relays, const struct exec_guard *guard, char *const envp[],
+			  const char *program, const char *why, const posix_spawn_file_actions_t *actions)
 {
-	int n, n_out = 0, rc;
-	const struct exec_action *list = exec_actions(actions, &n);
+	struct wish wish = { .guard = guard, .known = known_fds(envp) };
+	int n_out = 0, rc;
 
 	relays->n = 0;
-	if (!list) {
+	wish.actions = exec_actions(actions, &wish.n);
+	if (!wish.actions) {
 		log_error("posix_spawn: %s %s; refused, as it cannot be told whether it is to get a TLS connection", program,
 			  why);
 		return -EACCES;
 	}
-	relays->mem_len = ((size_t)n + 3) * sizeof(struct exec_action);
+	relays->mem_len = ((size_t)wish.n + EXEC_SWAPS_MAX) * sizeof(struct exec_action);
 	relays->mem = sys_mmap(NULL, relays->mem_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (!relays->mem) {
 		return -ENOMEM;
 	}
-	rc = want_of_spawn(relays, guard, list, n);
+	rc = want_of_spawn(relays, &wish);
 	if (rc == 0) {
-		rc = start_all(relays, program, why);
+		/* One that is inherited may fail: it stays guarded. */
+		(void)start_all(relays, program, why);
+		rc = rewrite(relays, &wish, relays->mem, &n_out);
 	}
-	/* One that is inherited may fail: it stays guarded. */
-	rc = rewrite(relays, guard, list, n, relays->mem, &n_out);
 	if (rc < 0) {
-		log_error("posix_spawn: %s %s; refused, as it is to get a TLS connection of this process", program, why);
+		log_error("posix_spawn: %s %s; refused, as it is to get a TLS connection or listener of this process",
+			  program, why);
 		exec_relays_spawned(relays, 0);
 		return -EACCES;
 	}

@@ -5,16 +5,20 @@
  * Implementation notes: two steps. A first child shares our memory while we stand still, as a vfork child does, so that
  * only one copy of the page tables is made; its exit signal is 0, which hides it from the program's SIGCHLD and wait(). It
  * opens a session and forks the helper by _Fork(), which gives it what libc must know of itself: the thread id and the list of
- * robust locks. All signals are blocked meanwhile: the program's handlers must run in neither.
+ * robust locks. All signals are blocked meanwhile: the program's handlers must run in neither. The helper waits at a futex
+ * until it is written down as a holder of its connections, so that it cannot end them before that.
  */
 #include "helper.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -30,6 +34,7 @@
 
 #define STACK_LEN ((size_t)512 << 10)
 #define GUARD_LEN 65536 /* a page of any size */
+#define SHARED_LEN 4096
 #define N_SIGNALS 64
 #define SIGSET_LEN 8 /* the kernel's */
 /* keep[], arena, log */
@@ -40,7 +45,8 @@ struct start {
 	void *ctx;
 	const int *keep;
 	size_t n_keep;
-	int result; /* pid or -errno */
+	_Atomic uint32_t *is_holder; /* shared */
+	int result;		     /* pid or -errno */
 };
 
 /* ---- in the helper ---- */
@@ -135,6 +141,20 @@ static void settle_fds(const struct start *start)
 	}
 }
 
+static void await_holder(const struct start *start)
+{
+	/* Whoever is to write it may have been killed. */
+	const struct timespec limit = { 10, 0 };
+
+	while (!atomic_load(start->is_holder)) {
+		long rc = sys_call6(SYS_futex, (long)start->is_holder, FUTEX_WAIT, 0, (long)&limit, 0, 0);
+		if (rc == -ETIMEDOUT || rc == -ENOSYS) {
+			break;
+		}
+	}
+	sys_munmap(start->is_holder, SHARED_LEN);
+}
+
 __attribute__((noreturn)) static void helper_main(const struct start *start)
 {
 	const struct rlimit none = { 0, 0 };
@@ -149,6 +169,7 @@ __attribute__((noreturn)) static void helper_main(const struct start *start)
 	session_keep_only(start->keep, start->n_keep);
 	names_fork_child();
 	ready_fork_child();
+	await_holder(start);
 	sys_call6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&no_signals, 0, SIGSET_LEN, 0, 0);
 	start->run(start->ctx);
 	for (;;) {
@@ -189,9 +210,20 @@ static int start_on(void *stack, struct start *start)
 	return first < 0 ? -error : start->result;
 }
 
+/* Write pid (below 0: there is none) down as a holder of what is kept, and let it go on. */
+static void register_holder(struct start *start, int pid)
+{
+	for (size_t i = 0; pid > 0 && i < start->n_keep; i++) {
+		session_hand_on(start->keep[i], pid);
+	}
+	atomic_store(start->is_holder, 1);
+	sys_call6(SYS_futex, (long)start->is_holder, FUTEX_WAKE, 1, 0, 0, 0);
+	sys_munmap(start->is_holder, SHARED_LEN);
+}
+
 int helper_start(void (*run)(void *ctx), void *ctx, const int keep[], size_t n)
 {
-	struct start start = { run, ctx, keep, n, -EAGAIN };
+	struct start start = { .run = run, .ctx = ctx, .keep = keep, .n_keep = n, .result = -EAGAIN };
 	int saved = errno;
 	void *stack;
 	int pid;
@@ -205,15 +237,16 @@ int helper_start(void (*run)(void *ctx), void *ctx, const int keep[], size_t n)
 	/* The helper goes on in its copy of it. */
 	stack = sys_mmap(NULL, STACK_LEN, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-	if (!stack) {
+	start.is_holder = sys_mmap(NULL, SHARED_LEN, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (!stack || !start.is_holder) {
+		sys_munmap(stack, stack ? STACK_LEN : 0);
+		sys_munmap(start.is_holder, start.is_holder ? SHARED_LEN : 0);
 		return -ENOMEM;
 	}
 	sys_call(SYS_mprotect, stack, GUARD_LEN, PROT_NONE);
 	pid = start_on(stack, &start);
 	sys_munmap(stack, STACK_LEN);
-	for (size_t i = 0; pid > 0 && i < n; i++) {
-		session_hand_on(keep[i], pid);
-	}
+	register_holder(&start, pid);
 	errno = saved;
 	return pid;
 }

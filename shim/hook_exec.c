@@ -68,11 +68,36 @@ static bool may_run(enum elf_verdict verdict)
 	return verdict != ELF_NOT_FOUND && verdict != ELF_NOT_EXECUTABLE;
 }
 
-static void log_withheld(const struct exec_target *target, enum elf_verdict verdict, int n)
+/* Listeners are often inherited without a purpose: a warning only of those that the program looks for. */
+static void log_listeners(const char *program, const char *why, const struct exec_guard *guard, char *const envp[])
 {
-	if (n > 0 && may_run(verdict)) {
-		log_warn("exec: %s %s; it does not get the %d open TLS connection%s of this process",
-			 target_name(target), elf_verdict_text(verdict), n, n == 1 ? "" : "s");
+	enum log_level level = LOG_LEVEL_INFO;
+
+	for (int i = 0; i < guard->n && i < EXEC_GUARD_MAX; i++) {
+		if (exec_fd_is_known(guard->fds[i], envp) && exec_is_listener(guard->fds[i])) {
+			level = LOG_LEVEL_WARN;
+		}
+	}
+	log_line(level, "exec: %s %s; it does not get listeners of this process where a rule wants TLS: %d", program, why,
+		 guard->n_listeners);
+}
+
+/* n_relayed of what is guarded is not withheld. */
+static void log_withheld(const struct exec_target *target, enum elf_verdict verdict, const struct exec_guard *guard,
+			 int n_relayed, char *const envp[])
+{
+	int n = guard->n - guard->n_listeners - n_relayed;
+	const char *program = target_name(target);
+
+	if (!may_run(verdict)) {
+		return;
+	}
+	if (n > 0) {
+		log_warn("exec: %s %s; it does not get the %d open TLS connection%s of this process", program,
+			 elf_verdict_text(verdict), n, n == 1 ? "" : "s");
+	}
+	if (guard->n_listeners > 0) {
+		log_listeners(program, elf_verdict_text(verdict), guard, envp);
 	}
 }
 
@@ -100,12 +125,12 @@ static int exec_unshimmed(const struct exec_call *call, char *const envp[], enum
 {
 	struct exec_relays relays = { .n = 0 };
 	struct exec_guard guard;
-	int n = exec_guard_set(&guard), rc;
+	int n_relayed = 0, rc;
 
-	if (n > 0 && may_run(verdict)) {
-		n -= exec_relays_swap_in(&relays, &guard, target_name(&call->target), elf_verdict_text(verdict));
+	if (exec_guard_set(&guard) > 0 && may_run(verdict)) {
+		n_relayed = exec_relays_swap_in(&relays, &guard, envp, target_name(&call->target), elf_verdict_text(verdict));
 	}
-	log_withheld(&call->target, verdict, n);
+	log_withheld(&call->target, verdict, &guard, n_relayed, envp);
 	session_exec_leave(true);
 	ahead_exec(true);
 	rc = exec_real(call, envp);
@@ -345,16 +370,16 @@ static int spawn_unshimmed(const struct spawn_call *call, pid_t *pid, char *cons
 	struct spawn_call changed = *call;
 	struct exec_relays relays;
 	struct exec_guard guard;
-	int n_inherited = exec_guard_set(&guard);
-	int n_relayed = exec_relays_for_spawn(&relays, &guard, target_name(&call->target),
-					      elf_verdict_text(verdict), call->actions);
-	int rc;
+	int n_relayed, rc;
 
+	exec_guard_set(&guard);
+	n_relayed = exec_relays_for_spawn(&relays, &guard, envp, target_name(&call->target),
+					      elf_verdict_text(verdict), call->actions);
 	if (n_relayed < 0) {
 		exec_guard_undo(&guard);
 		return -n_relayed;
 	}
-	log_withheld(&call->target, verdict, n_inherited - n_relayed);
+	log_withheld(&call->target, verdict, &guard, n_relayed, envp);
 	changed.actions = &relays.actions;
 	rc = spawn_real(&changed, pid, envp);
 	exec_relays_spawned(&relays, rc == 0 ? *pid : 0);

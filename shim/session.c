@@ -509,7 +509,6 @@ static void keep_one(int fd)
 		atomic_store(&local->gen, atomic_load(&rec->gen));
 	}
 	atomic_fetch_add(&local->n_fds, 1);
-	holder_add(rec, sys_getpid());
 	fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (arena_slot(rec) + 1));
 }
 

@@ -134,8 +134,8 @@ void session_fork_prepare(void);       /* before fork: the child will hold every
 void session_fork_parent(bool failed); /* after it, in the parent; failed: there is no child */
 void session_fork_child(void);
 /*
- * In a process that the shim has made for itself by a bare fork: it holds the connections behind fds[0..n-1], and no others that
- * the process which it is a copy of knew.
+ * In a process that the shim has made for itself by a bare fork: it uses the connections behind fds[0..n-1], and no others that
+ * the process which it is a copy of knew. That one makes it a holder by session_hand_on().
  */
 void session_keep_only(const int fds[], size_t n);
 /*

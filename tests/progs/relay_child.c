@@ -9,6 +9,7 @@
  *   half FILE    says "half", shuts down its output, reads to the end, then as count
  *   errors FILE  reads to the end or an error, then writes until that fails: both into FILE
  *   fds          its descriptors, and what they are
+ *   -c TEXT      the same: so that it may stand for a shell
  *   say TEXT     TEXT on standard output, and "err" on standard error
  *   quit         nothing
  *   hang FILE    says so in FILE, and waits to be killed, reading nothing
@@ -153,7 +154,7 @@ int main(int argc, char **argv)
 		half(arg);
 	} else if (strcmp(what, "errors") == 0) {
 		errors(arg);
-	} else if (strcmp(what, "fds") == 0) {
+	} else if (strcmp(what, "fds") == 0 || strcmp(what, "-c") == 0) {
 		fds();
 	} else if (strcmp(what, "say") == 0) {
 		write_all(1, arg, strlen(arg));
