@@ -198,6 +198,19 @@ static bool check_constraints(struct verifier *v, const struct certificate *issu
 	return true;
 }
 
+/* Does the key identifier say that candidate is the issuer, or say nothing? No proof either way: the signature is. */
+static bool key_id_fits(const struct certificate *cert, const struct certificate *candidate)
+{
+	return cert->authority_key_id.len == 0 || candidate->subject_key_id.len == 0 ||
+	       view_equal(cert->authority_key_id, candidate->subject_key_id);
+}
+
+/* Does it say so? */
+static bool names_key(const struct certificate *cert, const struct certificate *candidate)
+{
+	return cert->authority_key_id.len != 0 && view_equal(cert->authority_key_id, candidate->subject_key_id);
+}
+
 static bool check_signature(struct verifier *v, const struct certificate *issuer, const char *name,
 			    bool is_anchor)
 {
@@ -223,7 +236,8 @@ static bool check_signature(struct verifier *v, const struct certificate *issuer
 			    cert->signature.len)) {
 		return true;
 	}
-	if (is_anchor) {
+	/* RFC 8446 6.2: bad_certificate is for signatures, if the key is the right one beyond doubt */
+	if (is_anchor && !names_key(cert, issuer)) {
 		return verify_fail(
 			v, verify_rank_refused(v), ALERT_UNKNOWN_CA,
 			"certificate of %s is not signed by the key of %s in the trust file: it is damaged, "
@@ -278,13 +292,6 @@ static bool fail_issuer_missing(struct verifier *v, const struct certificate *to
 		"%s sent is "
 		"incomplete",
 		issuer, name, verify_peer_name(v));
-}
-
-/* Does the key identifier say that candidate is the issuer, or say nothing? No proof either way: the signature is. */
-static bool key_id_fits(const struct certificate *cert, const struct certificate *candidate)
-{
-	return cert->authority_key_id.len == 0 || candidate->subject_key_id.len == 0 ||
-	       view_equal(cert->authority_key_id, candidate->subject_key_id);
 }
 
 bool path_check_pins(struct verifier *v)

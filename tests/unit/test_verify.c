@@ -457,6 +457,12 @@ static void no_bit_of_a_certificate_can_change(void **state)
 				 ENGINE_ERR_VERIFY);
 		chain.der[0][i] ^= (uint8_t)(1U << (i % 8));
 	}
+	/* RFC 8446 6.2: with the CA that its key identifier names, it is the signature that is wrong */
+	chain.der[0][chain.len[0] - 1] ^= 1;
+	struct verdict damaged = verify_der(config, ENGINE_SERVER, &chain, "localhost");
+	assert_int_equal(damaged.alert, ALERT_BAD_CERTIFICATE);
+	assert_non_null(strstr(damaged.reason, "signature on the certificate"));
+	chain.der[0][chain.len[0] - 1] ^= 1;
 	size_t whole = chain.len[0];
 	for (chain.len[0] = 0; chain.len[0] < whole; chain.len[0]++) {
 		assert_int_equal(verify_der(config, ENGINE_SERVER, &chain, "localhost").alert,
