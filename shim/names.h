@@ -10,6 +10,7 @@
 #define SHIM_NAMES_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 #define NAMES_MAX 16384
@@ -23,6 +24,12 @@
  * dot. Thread-safe, takes a lock, keeps errno.
  */
 void names_remember(const char *name, const struct sockaddr *addr, socklen_t len);
+
+/*
+ * The program asked name servers for name and got this answer, in the form of RFC 1035 4.1: names_remember() for each
+ * address in it. What is damaged, or no answer, is passed over.
+ */
+void names_remember_answer(const char *name, const uint8_t *answer, size_t len);
 
 /*
  * Names looked up for addr, at most max (and 64) of them to out: those that this thread looked up,
