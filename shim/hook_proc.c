@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <sys/prctl.h>
 
 #include "ahead.h"
 #include "fdtab.h"
@@ -15,6 +16,7 @@
 #include "ready.h"
 #include "real.h"
 #include "session.h"
+#include "sys.h"
 
 typedef pid_t fork_fn(void);
 
@@ -38,9 +40,44 @@ EXPORT pid_t __fork(void)
 	return hook_fork(REAL(__fork));
 }
 
+/*
+ * What libc keeps of a thread for its locks: the id, and the list of robust ones. A child of a bare clone(2) has its parent's id there,
+ * so each would take the other's locks for its own.
+ */
+static __thread struct {
+	pid_t id;
+	pid_t *place; /* NULL: not known */
+	void *robust;
+	size_t robust_len;
+} self;
+
+static void note_thread(void)
+{
+	self.id = sys_gettid();
+	/* The place that the kernel clears when the thread ends. */
+	if (sys_call(SYS_prctl, PR_GET_TID_ADDRESS, &self.place, 0) != 0 || !self.place || *self.place != self.id) {
+		self.place = NULL;
+	}
+	if (sys_call(SYS_get_robust_list, 0, &self.robust, &self.robust_len) != 0) {
+		self.robust = NULL;
+	}
+}
+
+static void renew_thread(void)
+{
+	if (self.place && *self.place == self.id) {
+		*self.place = sys_gettid();
+		sys_call(SYS_set_tid_address, self.place, 0, 0);
+	}
+	if (self.robust) {
+		sys_call(SYS_set_robust_list, self.robust, self.robust_len, 0);
+	}
+}
+
 /* Around ways of forking that run no fork handlers. */
 static void before_raw_fork(void)
 {
+	note_thread();
 	session_fork_prepare();
 	ready_fork_prepare();
 }
@@ -50,6 +87,7 @@ static void after_raw_fork(long pid)
 	int saved = errno;
 
 	if (pid == 0) {
+		renew_thread();
 		session_fork_child();
 		names_fork_child();
 		ready_fork_child();
