@@ -46,6 +46,7 @@ struct taken {
 	bool needs_poke;
 	bool is_fetched; /* the program has it */
 	bool has_begun;	 /* the handshake: here */
+	bool is_lent;	 /* the session: to the program */
 	short events;	 /* to wait for while it goes on */
 };
 
@@ -71,13 +72,27 @@ static void close_with_reset(int fd)
 	sys_close(fd);
 }
 
+/*
+ * As long as nothing is to be done here the connection is the program's alone: it must not count us when it closes, and not wait for
+ * us. What is on its way to the program is held by session_pass().
+ */
+static void lend(struct taken *t, bool lent)
+{
+	if (fdtab_is_wrapped(t->fd) && t->is_lent != lent) {
+		session_lend(t->fd, lent);
+		t->is_lent = lent;
+	}
+}
+
 static void drop(struct helper *h, struct taken *t)
 {
 	if (t->poke >= 0) {
 		atomic_store(&h->shared->ports[t - h->taken], 0);
 		sys_close(t->poke);
 	}
-	if (fdtab_is_wrapped(t->fd)) {
+	if (t->is_lent) {
+		session_disown(t->fd);
+	} else if (fdtab_is_wrapped(t->fd)) {
 		session_release(t->fd);
 	}
 	sys_close(t->fd);
@@ -87,6 +102,7 @@ static void drop(struct helper *h, struct taken *t)
 /* The program will never ask for it: what the kernel does with a connection in a queue that is closed. */
 static void drop_unfetched(struct helper *h, struct taken *t)
 {
+	lend(t, false);
 	if (fdtab_is_wrapped(t->fd)) {
 		session_pass(t->fd, false);
 	}
@@ -94,13 +110,29 @@ static void drop_unfetched(struct helper *h, struct taken *t)
 	drop(h, t);
 }
 
-/* One step of the handshake. */
-static void step(struct taken *t)
+/* Has the program taken it? It takes the poke's port off the list. */
+static bool is_taken_away(const struct helper *h, const struct taken *t)
 {
-	t->has_begun = true;
+	return t->is_fetched || (t->poke >= 0 && atomic_load(&h->shared->ports[t - h->taken]) == 0);
+}
+
+/* One step of the handshake, unless that is the program's. */
+static void step(struct helper *h, struct taken *t)
+{
+	bool is_mine;
+
+	lend(t, false);
 	t->events = 0;
-	if (session_is_elsewhere(t->fd) || session_progress(t->fd, &t->events) != SESSION_CONNECTING) {
-		t->events = 0;
+	is_mine = t->has_begun || (!is_taken_away(h, t) && !session_is_elsewhere(t->fd));
+	t->has_begun = true;
+	if (is_mine && session_progress(t->fd, &t->events) == SESSION_CONNECTING && !session_is_elsewhere(t->fd)) {
+		return;
+	}
+	t->events = 0;
+	if (!is_mine || !is_taken_away(h, t)) {
+		lend(t, true);
+		/* Who closed it just before counted on us. */
+		lend(t, !(is_mine && is_taken_away(h, t)));
 	}
 }
 
@@ -276,9 +308,14 @@ static bool send_to_program(struct helper *h, int fd, const struct ahead_message
 static void take(struct helper *h, int fd, const struct ahead_message *message)
 {
 	struct taken *t = h->taken;
+	int high = fd <= 2 ? sys_fcntl(fd, F_DUPFD_CLOEXEC, 3) : -1;
 
 	while (t->fd >= 0) {
 		t++;
+	}
+	if (high >= 0) {
+		sys_close(fd);
+		fd = high;
 	}
 	if (!accept_wrap(fd)) {
 		close_with_reset(fd);
@@ -287,6 +324,7 @@ static void take(struct helper *h, int fd, const struct ahead_message *message)
 	*t = (struct taken){ .fd = fd, .poke = -1, .needs_poke = true };
 	if (fdtab_is_wrapped(fd)) {
 		session_pass(fd, true);
+		lend(t, true);
 	}
 	if (!send_to_program(h, fd, message)) {
 		log_error("a connection cannot be given to the program; it is closed");
@@ -469,7 +507,7 @@ static void go_on(struct helper *h, const struct pollfd polled[N_POLLED])
 		if (t->fd >= 0 && (polled[2 + 2 * i].revents ||
 				   (is_at_work(t) && session_deadline_ms(t->fd) &&
 				    sys_now_ms() >= session_deadline_ms(t->fd)))) {
-			step(t);
+			step(h, t);
 		}
 	}
 	if (h->channel >= 0 && polled[1].revents) {

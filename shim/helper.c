@@ -19,6 +19,7 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -135,8 +136,9 @@ static void settle_fds(const struct start *start)
 	close_others(&list);
 	/* What is opened later must not be taken for standard error. */
 	for (int fd = 0; fd <= 2; fd++) {
-		if (!list_has(&list, fd)) {
-			sys_call6(SYS_openat, AT_FDCWD, (long)"/dev/null", O_RDWR, 0, 0, 0);
+		if (!list_has(&list, fd) &&
+		    sys_call6(SYS_openat, AT_FDCWD, (long)"/dev/null", O_RDWR, 0, 0, 0) < 0) {
+			sys_call(SYS_eventfd2, 0, EFD_NONBLOCK, 0); /* under another root */
 		}
 	}
 }

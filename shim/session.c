@@ -548,6 +548,32 @@ void session_pass(int fd, bool begin)
 	}
 }
 
+void session_lend(int fd, bool lent)
+{
+	struct ref ref;
+
+	if (!ref_get(fd, &ref) || lock_both(&ref) != 0) {
+		return; /* whoever it was lent to has ended it */
+	}
+	if (lent) {
+		holder_remove(ref.rec, sys_getpid());
+	} else {
+		holder_add(ref.rec, sys_getpid());
+	}
+	unlock_both(&ref);
+}
+
+void session_disown(int fd)
+{
+	struct ref ref;
+
+	if (ref_get(fd, &ref) && atomic_load(&ref.local->gen) == ref.gen) {
+		atomic_fetch_sub(&ref.local->n_fds, 1);
+		handshake_drop(ref.local);
+	}
+	fdtab_swap(fd, 0);
+}
+
 void session_dup(int oldfd, int newfd)
 {
 	struct ref ref;
@@ -581,8 +607,7 @@ void session_fail(const struct ref *ref, int error)
 	ref->rec->send_shut = 1;
 }
 
-/* SO_LINGER with a zero timeout: the program wants a reset. */
-static bool wants_reset(int fd)
+bool session_wants_reset(int fd)
 {
 	struct linger linger = { 0, 0 };
 	socklen_t len = sizeof(linger);
@@ -595,7 +620,7 @@ static void say_goodbye(const struct ref *ref)
 {
 	int64_t end = 0;
 
-	if (atomic_load(&ref->rec->phase) != PHASE_OPEN || wants_reset(ref->fd)) {
+	if (atomic_load(&ref->rec->phase) != PHASE_OPEN || session_wants_reset(ref->fd)) {
 		return;
 	}
 	while (!ref->rec->send_shut) {
@@ -661,7 +686,7 @@ static bool release_locked(const struct ref *ref)
 		return false;
 	}
 	say_goodbye(ref);
-	if (!wants_reset(ref->fd)) {
+	if (!session_wants_reset(ref->fd)) {
 		await_delivery(ref);
 		recv_drain_locked(ref);
 	}
@@ -682,6 +707,9 @@ static void release(int fd, bool is_gone)
 	catch_up_with_fork();
 	if (in_vfork_child() || !ref_get(fd, &ref)) {
 		return;
+	}
+	if (!is_gone) {
+		session_leave_behind(&ref, false);
 	}
 	if (lock_both(&ref) != 0) {
 		fdtab_swap(fd, 0);
@@ -722,7 +750,12 @@ void session_forget(int fd)
 int session_close(int fd)
 {
 	int saved = errno;
+	struct ref ref;
 
+	catch_up_with_fork();
+	if (!in_vfork_child() && ref_get(fd, &ref)) {
+		session_leave_behind(&ref, true);
+	}
 	release(fd, false);
 	errno = saved;
 	return real.close(fd);

@@ -46,6 +46,12 @@ void session_dup(int oldfd, int newfd);
  */
 void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct policy_verdict *verdict));
 
+/*
+ * This process keeps fd open, but does not hold its connection any more (lent), which others do or will; or it does again.
+ * session_disown(): fd, which is lent, is about to be closed.
+ */
+void session_lend(int fd, bool lent);
+void session_disown(int fd);
 /* A copy of wrapped fd is on its way to another process (begin), or has arrived or been given up: somebody holds it meanwhile. */
 void session_pass(int fd, bool begin);
 

@@ -468,6 +468,9 @@ int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option
 		}
 		if (phase == SESSION_FAILED) {
 			int error = atomic_load(&ref->rec->error);
+			if (ref->rec->role == ENGINE_SERVER) {
+				atomic_store(&ref->rec->so_error, 0); /* told hereby, as the kernel tells of a reset */
+			}
 			return error ? -error : -ECONNRESET;
 		}
 		if (nonblocking || !fd_is_blocking(ref->fd)) {

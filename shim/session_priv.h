@@ -54,6 +54,13 @@ struct conn_record *session_record(int fd);
 /* Does that process hold the socket, and live? */
 bool session_is_holder(struct conn_record *rec, int pid);
 
+/* SO_LINGER with a zero timeout: the program wants a reset. */
+bool session_wants_reset(int fd);
+/*
+ * Before the last descriptor of a connection is closed, without locks: if a server has written what waits for the handshake, or even
+ * if it has written nothing, another process takes it over (session_leave.c).
+ */
+void session_leave_behind(const struct ref *ref, bool even_empty);
 bool fd_is_blocking(int fd);
 /* TCP_ESTABLISHED, TCP_CLOSE, … of netinet/tcp.h; 0 if the kernel does not tell. */
 int tcp_state(int fd);

@@ -428,6 +428,15 @@ static ssize_t write_failed(int err, int flags)
 	return -1;
 }
 
+/*
+ * The failure of an accepted connection that a readiness call, or another process, has found: it is told once, as the kernel tells of a
+ * reset. A broken pipe, whose signal ends programs, comes after that.
+ */
+static int failure_untold(const struct ref *ref)
+{
+	return ref->rec->role == ENGINE_SERVER ? atomic_exchange(&ref->rec->so_error, 0) : 0;
+}
+
 /* The handshake comes first: 0 when it is done, 1 when *taken bytes were kept as early data, or -errno. */
 static int before_send(const struct ref *ref, struct cursor *cur, int flags, ssize_t *taken)
 {
@@ -502,7 +511,8 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 	total = cur.left = n_there;
 	if (atomic_load(&ref.rec->phase) != PHASE_OPEN) {
 		if (atomic_load(&ref.rec->phase) == PHASE_FAILED) {
-			return write_failed(EPIPE, flags);
+			rc = failure_untold(&ref);
+			return write_failed(rc ? rc : EPIPE, flags);
 		}
 		rc = before_send(&ref, &cur, flags, &taken);
 		if (rc != 0) {

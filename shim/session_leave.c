@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A server that closes before its client's handshake is done.
+ *
+ * Implementation notes: the kernel would deliver what was written after close() too, and an orderly end if that is nothing (an
+ * empty file by FTP). Here it cannot be sealed before the handshake ends, and nobody in this process will come back to
+ * it, so a process of the shim's own goes on with it. A server that closes on many silent clients must not have
+ * one for each: beyond LEFT_MAX they are given up.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include <netinet/tcp.h>
+
+#include "helper.h"
+#include "log.h"
+#include "session_priv.h"
+#include "sys.h"
+
+#define LEFT_MAX 32
+/* Where the rule has no handshake-timeout, and where there is nothing to be sent but the end. */
+#define WAIT_MS 60000
+#define WAIT_EMPTY_MS 5000 /* and where this process has to wait itself */
+
+static _Atomic int left[LEFT_MAX]; /* pids */
+
+struct leaving {
+	int fd, wait_ms;
+};
+
+/* Bring the handshake to its end, whatever that is. */
+static void finish_handshake(int fd, int wait_ms)
+{
+	int64_t end = sys_now_ms() + wait_ms, started_ms = 0;
+	struct ref ref;
+	short events;
+
+	while (session_progress(fd, &events) == SESSION_CONNECTING && sys_now_ms() < end && ref_get(fd, &ref)) {
+		int64_t look = session_deadline_ms(fd);
+		int rc = wait_events(&ref, events, SO_SNDTIMEO, &started_ms, look && look < end ? look : end);
+		if (rc != 0 && rc != -EINTR && rc != -ETIMEDOUT) {
+			break;
+		}
+	}
+}
+
+/* In the helper. */
+static void finish(void *ctx)
+{
+	const struct leaving *leaving = ctx;
+	int fd = leaving->fd;
+
+	/* The description is nobody else's now; close() waits longer on a blocking one. */
+	sys_fcntl(fd, F_SETFL, sys_fcntl(fd, F_GETFL, 0) & ~O_NONBLOCK);
+	finish_handshake(fd, leaving->wait_ms);
+	session_close(fd);
+}
+
+static bool has_room(size_t *at)
+{
+	for (*at = 0; *at < LEFT_MAX; ++*at) {
+		int pid = atomic_load(&left[*at]);
+		if (pid == 0 || sys_call(SYS_kill, pid, 0, 0) == -ESRCH) {
+			return true;
+		}
+	}
+	return false;
+}
+
+void session_leave_behind(const struct ref *ref, bool even_empty)
+{
+	struct conn_record *rec = ref->rec;
+	uint8_t phase = atomic_load(&rec->phase);
+	struct leaving leaving = { ref->fd, rec->early_len > 0 ? WAIT_MS : WAIT_EMPTY_MS };
+	size_t at;
+	int rc;
+
+	if (rec->role != ENGINE_SERVER || (rec->early_len == 0 && !even_empty) ||
+	    (phase != PHASE_TCP && phase != PHASE_HANDSHAKE) || atomic_load(&ref->local->n_fds) != 1 ||
+	    session_wants_reset(ref->fd) || session_is_shared(ref->fd) || tcp_state(ref->fd) != TCP_ESTABLISHED) {
+		return;
+	}
+	rc = has_room(&at) ? helper_start(finish, &leaving, &leaving.fd, 1) : -EAGAIN;
+	if (rc > 0) {
+		atomic_store(&left[at], rc);
+	} else if (fd_is_blocking(ref->fd)) {
+		/* A process that may make no others (vsftpd's): close() may take its time, as for close_notify. */
+		finish_handshake(ref->fd, WAIT_EMPTY_MS);
+	}
+	if (rc < 0 && rec->early_len > 0) {
+		log_warn("%s: %u bytes that were written before the handshake are lost: no process to send them (%s)",
+			 rec->rule, rec->early_len, strerrordesc_np(-rc));
+	}
+}
