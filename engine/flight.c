@@ -293,6 +293,15 @@ bool hs_send_finished(struct engine_hs *hs)
 	return hs_end(hs);
 }
 
+bool hs_fail_finished(struct engine_hs *hs)
+{
+	(void)hs_fail(hs, ALERT_DECRYPT_ERROR,
+		      "Finished is wrong: the two sides have not seen the same handshake");
+	/* the alert says nothing about a certificate here */
+	hs->err = ENGINE_ERR_PROTOCOL;
+	return false;
+}
+
 bool hs_check_finished(struct engine_hs *hs, const struct hs_message *msg)
 {
 	const struct secret *base_key = hs->role == ENGINE_CLIENT ? &hs->ks.server_handshake_traffic_secret
@@ -314,8 +323,7 @@ bool hs_check_finished(struct engine_hs *hs, const struct hs_message *msg)
 	is_right = secret_equal(msg->body.p, verify_data, hash_len);
 	secret_wipe(verify_data, sizeof(verify_data));
 	if (!is_right) {
-		return hs_fail(hs, ALERT_DECRYPT_ERROR,
-			       "Finished is wrong: the two sides have not seen the same handshake");
+		return hs_fail_finished(hs);
 	}
 	return hs_transcript_add(hs, msg->whole);
 }

@@ -191,8 +191,7 @@ bool hs12_check_finished(struct engine_hs *hs, const struct hs_message *msg)
 	}
 	/* ct: a peer that guesses must not learn how far it was right */
 	if (!secret_equal(msg->body.p, verify_data, HS12_VERIFY_DATA_LEN)) {
-		return hs_fail(hs, ALERT_DECRYPT_ERROR,
-			       "Finished is wrong: the two sides have not seen the same handshake");
+		return hs_fail_finished(hs);
 	}
 	return hs_transcript_add(hs, msg->whole);
 }

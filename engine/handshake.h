@@ -341,6 +341,8 @@ must_check bool hs_enter_handshake_keys(struct engine_hs *hs, const uint8_t *sha
 must_check bool hs_send_finished(struct engine_hs *hs);
 /* Check the peer's Finished and add it to the transcript. */
 must_check bool hs_check_finished(struct engine_hs *hs, const struct hs_message *msg);
+/* False, with decrypt_error: a Finished of any version that does not fit what was said. RFC 8446 4.4.4 */
+must_check bool hs_fail_finished(struct engine_hs *hs);
 /* All is proven: hand the application keys and the negotiated values to conn. */
 void hs_complete(struct engine_hs *hs);
 

@@ -432,7 +432,8 @@ BROKEN = f"connect: 0 write: {len(SECRET)} slurp: 0 ECONNRESET"
 
 
 def changed(server, name, change, alert):
-    says = UNTRUSTED if alert == "decrypt_error" else REFUSED
+    is_signature = alert == "decrypt_error" and name != "Finished"
+    says = UNTRUSTED if is_signature else REFUSED
     return (f"{name} {change.__name__}", server, {"change": {name: change}}, alert, says)
 
 
