@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which connections of a program that is to be started without the shim get a relay, and how it gets their other ends.
+ * Which connections of a program that is to be started without the shim get a relay, and how it gets their
+ * other ends.
  *
- * Implementation notes: descriptors of one connection share one relay; in a vfork child no table of ours knows them, so the
- * kernel's identity of the socket tells. In a spawn the program's descriptors come to be inside libc: the file actions are
- * copied, with the relay's end in the place of each source that is a connection, and for what is inherited a dup2() is
- * put in front.
+ * Implementation notes: descriptors of one connection share one relay; in a vfork child no table of ours
+ * knows them, so the kernel's identity of the socket tells. In a spawn the program's descriptors come to be
+ * inside libc: the file actions are copied, with the relay's end in the place of each source that is a
+ * connection, and for what is inherited a dup2() is put in front.
  */
 #include "exec_relay.h"
 
@@ -47,7 +48,7 @@ static bool want(struct exec_relays *relays, int fd, int target)
 			return false;
 		}
 		relay = &relays->each[relays->n++];
-		*relay = (struct exec_relay){ .cookie = cookie, .fd = fd };
+		*relay = (struct exec_relay){.cookie = cookie, .fd = fd};
 	}
 	/* Standard output and error alone do not read. */
 	relay->has_input |= target != 1 && target != 2;
@@ -66,10 +67,11 @@ static int start_all(struct exec_relays *relays, const char *program, const char
 		rc = relay_start(&relay->relay, relay->fd, relay->has_input);
 		relay->is_running = rc == 0;
 		if (rc == 0) {
-			log_info("%s: %s %s; process %d relays for it", connection, program, why, relay->relay.pid);
+			log_info("%s: %s %s; process %d relays for it", connection, program, why,
+				 relay->relay.pid);
 		} else {
-			log_warn("%s: %s %s, and no relay for it could be started: %s", connection, program, why,
-				 strerrordesc_np(-rc));
+			log_warn("%s: %s %s, and no relay for it could be started: %s", connection, program,
+				 why, strerrordesc_np(-rc));
 			failed = rc;
 		}
 	}
@@ -97,7 +99,7 @@ struct known {
 static struct known known_fds(char *const envp[])
 {
 	static const char listen_fds[] = "LISTEN_FDS=", ucspi[] = "PROTO=TCP";
-	struct known known = { .last = 2 };
+	struct known known = {.last = 2};
 
 	for (; envp && *envp; envp++) {
 		if (strncmp(*envp, listen_fds, sizeof(listen_fds) - 1) == 0) {
@@ -232,7 +234,8 @@ struct wish {
 
 static bool is_inherited(const struct wish *wish, int i)
 {
-	return is_known(wish->guard, i, &wish->known) && !is_changed(wish->actions, wish->n, wish->guard->fds[i]);
+	return is_known(wish->guard, i, &wish->known) &&
+	       !is_changed(wish->actions, wish->n, wish->guard->fds[i]);
 }
 
 /* 0, or -errno: the program must not have what it is to get. */
@@ -257,7 +260,10 @@ static int want_of_spawn(struct exec_relays *relays, const struct wish *wish)
 	return 0;
 }
 
-/* Write the actions to out: room for EXEC_SWAPS_MAX more. Returns how many descriptors are inherited, or -EMFILE. */
+/*
+ * Write the actions to out: room for EXEC_SWAPS_MAX more. Returns how many descriptors are inherited, or
+ * -EMFILE.
+ */
 static int rewrite(struct exec_relays *relays, const struct wish *wish, struct exec_action *out, int *n_out)
 {
 	const struct exec_action *actions = wish->actions;
@@ -289,18 +295,20 @@ static int rewrite(struct exec_relays *relays, const struct wish *wish, struct e
 int exec_relays_for_spawn(struct exec_relays *relays, const struct exec_guard *guard, char *const envp[],
 			  const char *program, const char *why, const posix_spawn_file_actions_t *actions)
 {
-	struct wish wish = { .guard = guard, .known = known_fds(envp) };
+	struct wish wish = {.guard = guard, .known = known_fds(envp)};
 	int n_out = 0, rc;
 
 	relays->n = 0;
 	wish.actions = exec_actions(actions, &wish.n);
 	if (!wish.actions) {
-		log_error("posix_spawn: %s %s; refused, as it cannot be told whether it is to get a TLS connection", program,
-			  why);
+		log_error("posix_spawn: %s %s; refused, as it cannot be told whether it is to get a TLS "
+			  "connection",
+			  program, why);
 		return -EACCES;
 	}
 	relays->mem_len = ((size_t)wish.n + EXEC_SWAPS_MAX) * sizeof(struct exec_action);
-	relays->mem = sys_mmap(NULL, relays->mem_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	relays->mem =
+		sys_mmap(NULL, relays->mem_len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (!relays->mem) {
 		return -ENOMEM;
 	}
@@ -311,7 +319,8 @@ int exec_relays_for_spawn(struct exec_relays *relays, const struct exec_guard *g
 		rc = rewrite(relays, &wish, relays->mem, &n_out);
 	}
 	if (rc < 0) {
-		log_error("posix_spawn: %s %s; refused, as it is to get a TLS connection or listener of this process",
+		log_error("posix_spawn: %s %s; refused, as it is to get a TLS connection or listener of this "
+			  "process",
 			  program, why);
 		exec_relays_spawned(relays, 0);
 		return -EACCES;

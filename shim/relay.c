@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A process that keeps a TLS connection for a program that cannot load the shim, and gives it one end of a socketpair.
+ * A process that keeps a TLS connection for a program that cannot load the shim, and gives it one end of a
+ * socketpair.
  *
- * Implementation notes: the relay is a program's thread as far as the session is concerned: it calls session_send() and
- * session_recv(), never blocking, and waits in one poll for both sockets. Each way has one buffer, which is filled only when it
- * is empty, so that what the one side does not take stops the other. The blocking mode of the connection's socket belongs to
- * whoever else has it and is not changed.
+ * Implementation notes: the relay is a program's thread as far as the session is concerned: it calls
+ * session_send() and session_recv(), never blocking, and waits in one poll for both sockets. Each way has
+ * one buffer, which is filled only when it is empty, so that what the one side does not take stops the
+ * other. The blocking mode of the connection's socket belongs to whoever else has it and is not changed.
  *
  *   program -- end | socketpair | program_fd -- relay -- conn -- TLS -- peer
  *                       up: from the program to the peer, down: the other way
@@ -21,17 +22,20 @@
 #include "session.h"
 #include "sys.h"
 
-#define BUFFER_LEN ((size_t)64 << 10)
+#define BUFFER_LEN     ((size_t)64 << 10)
 /* Ours stay out of the way of numbers that programs choose, if the limit allows it. */
-#define HIGH_FD 64
+#define HIGH_FD        64
 /* How long a connection that both sides have done with may stand still before it is closed. */
-#define LINGER_MS 5000
+#define LINGER_MS      5000
 #define LINGER_LOOK_MS 500
 /* What a peer may send on that nobody will read. */
-#define LINGER_MAX ((size_t)4 << 20)
-#define NO_POLL_MS 10
+#define LINGER_MAX     ((size_t)4 << 20)
+#define NO_POLL_MS     10
 
-/* What is said at the gate: the program's pid, or AWAY. Its end means that the process which started us has become the program. */
+/*
+ * What is said at the gate: the program's pid, or AWAY. Its end means that the process which started us has
+ * become the program.
+ */
 #define AWAY 0
 
 struct start {
@@ -44,8 +48,8 @@ struct start {
 struct way {
 	uint8_t *buf;
 	size_t at, len; /* what waits in it */
-	bool ended;	/* nothing more comes in */
-	bool done;	/* and that has been passed on */
+	bool ended;     /* nothing more comes in */
+	bool done;      /* and that has been passed on */
 };
 
 struct pump {
@@ -53,9 +57,9 @@ struct pump {
 	pid_t program;
 	uint64_t end_cookie;
 	struct way up, down;
-	bool is_gone;	 /* the program has closed its end, or exited */
+	bool is_gone;    /* the program has closed its end, or exited */
 	int64_t gone_ms; /* since when */
-	bool is_lost;	 /* the connection broke */
+	bool is_lost;    /* the connection broke */
 	enum session_phase phase;
 	short handshake_events;
 };
@@ -108,11 +112,14 @@ static void program_is_gone(struct pump *p)
 	session_relay_finishing(p->conn);
 }
 
-/* Data of the program end: has it shut down its output, or has it closed all? The connection may be others' too. */
+/*
+ * Data of the program end: has it shut down its output, or has it closed all? The connection may be others'
+ * too.
+ */
 static void look_for_end(struct pump *p)
 {
-	struct pollfd pfd = { .fd = p->program_fd };
-	const struct timespec now = { 0, 0 };
+	struct pollfd pfd = {.fd = p->program_fd};
+	const struct timespec now = {0, 0};
 
 	if (sys_ppoll(&pfd, 1, &now) > 0) {
 		program_is_gone(p);
@@ -141,7 +148,7 @@ static bool take_up(struct pump *p)
 
 static bool give_up(struct pump *p)
 {
-	struct iovec iov = { p->up.buf + p->up.at, p->up.len };
+	struct iovec iov = {p->up.buf + p->up.at, p->up.len};
 	ssize_t n;
 
 	if (p->up.len == 0 || p->phase == SESSION_CONNECTING) {
@@ -163,8 +170,8 @@ static bool give_up(struct pump *p)
 
 static bool is_writable(int fd)
 {
-	struct pollfd pfd = { .fd = fd, .events = POLLOUT };
-	const struct timespec now = { 0, 0 };
+	struct pollfd pfd = {.fd = fd, .events = POLLOUT};
+	const struct timespec now = {0, 0};
 
 	return sys_ppoll(&pfd, 1, &now) != 0;
 }
@@ -184,7 +191,7 @@ static bool end_up(struct pump *p)
 
 static bool take_down(struct pump *p)
 {
-	struct iovec iov = { p->down.buf, BUFFER_LEN };
+	struct iovec iov = {p->down.buf, BUFFER_LEN};
 	ssize_t n;
 
 	if (p->down.ended || p->down.len > 0 || p->phase == SESSION_CONNECTING) {
@@ -274,13 +281,13 @@ static const struct timespec *time_left(const struct pump *p, struct timespec *l
 		return NULL;
 	}
 	ms = ms > 0 ? ms : 0;
-	*left = (struct timespec){ ms / 1000, ms % 1000 * 1000000 };
+	*left = (struct timespec){ms / 1000, ms % 1000 * 1000000};
 	return left;
 }
 
 static void sleep_ms(long ms)
 {
-	const struct timespec time = { ms / 1000, ms % 1000 * 1000000 };
+	const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
 
 	sys_call(SYS_nanosleep, &time, NULL, 0);
 }
@@ -291,8 +298,8 @@ static void await(struct pump *p)
 	struct timespec left;
 	/* A socket of which nothing is wanted is left out: it would report its end again and again. */
 	struct pollfd fds[2] = {
-		{ .fd = p->is_gone ? -1 : p->program_fd, .events = wanted_of_program(p) },
-		{ .fd = of_conn ? p->conn : -1, .events = of_conn },
+		{.fd = p->is_gone ? -1 : p->program_fd, .events = wanted_of_program(p)},
+		{.fd = of_conn ? p->conn : -1, .events = of_conn},
 	};
 	int n = sys_ppoll(fds, 2, time_left(p, &left));
 
@@ -333,8 +340,8 @@ static int unsent(int conn)
 }
 
 /*
- * Wait for the peer's end, as long as there is progress: data that arrive at a closed socket, be it a close_notify, would make the
- * kernel throw away what it has not delivered.
+ * Wait for the peer's end, as long as there is progress: data that arrive at a closed socket, be it a
+ * close_notify, would make the kernel throw away what it has not delivered.
  */
 static void linger(struct pump *p)
 {
@@ -343,8 +350,8 @@ static void linger(struct pump *p)
 	int before = unsent(p->conn);
 
 	while (n_read < LINGER_MAX && sys_now_ms() < end) {
-		const struct timespec look = { 0, LINGER_LOOK_MS * 1000000L };
-		struct pollfd pfd = { .fd = p->conn, .events = POLLIN };
+		const struct timespec look = {0, LINGER_LOOK_MS * 1000000L};
+		struct pollfd pfd = {.fd = p->conn, .events = POLLIN};
 		ssize_t n;
 		if (!p->up.done && is_writable(p->conn)) {
 			session_shutdown(p->conn, SHUT_WR);
@@ -368,8 +375,9 @@ static void linger(struct pump *p)
 }
 
 /*
- * A socketpair says ECONNRESET to the one side if the other is closed with unread data. So put a byte there, through the program's
- * own descriptor, which we may copy if we may trace the program. Else it reads the end of its input.
+ * A socketpair says ECONNRESET to the one side if the other is closed with unread data. So put a byte
+ * there, through the program's own descriptor, which we may copy if we may trace the program. Else it reads
+ * the end of its input.
  */
 static void reset_program(const struct pump *p)
 {
@@ -447,7 +455,8 @@ static void relay_run(void *ctx)
 		.end_cookie = start->end_cookie,
 		.program = wait_at_gate(start),
 	};
-	uint8_t *buffers = sys_mmap(NULL, 2 * BUFFER_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint8_t *buffers =
+		sys_mmap(NULL, 2 * BUFFER_LEN, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (p.program == AWAY) {
 		return;
@@ -517,7 +526,7 @@ static int make_pipe(int fds[static 2])
 /* The program finds its end in the modes of the connection's socket. */
 static void copy_modes(int from, int to)
 {
-	static const int options[] = { SO_RCVTIMEO, SO_SNDTIMEO };
+	static const int options[] = {SO_RCVTIMEO, SO_SNDTIMEO};
 	int flags = sys_fcntl(from, F_GETFL, 0);
 
 	if (flags >= 0 && (flags & O_NONBLOCK)) {
@@ -542,7 +551,7 @@ static int start_with(struct relay *relay, const int pair[static 2], const int g
 		.starter = sys_getpid(),
 		.end_cookie = socket_cookie(pair[0]),
 	};
-	const int keep[] = { pair[1], relay->conn, gate[0] };
+	const int keep[] = {pair[1], relay->conn, gate[0]};
 
 	copy_modes(relay->conn, pair[0]);
 	relay->end = pair[0];

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who relays a connection for a program without the shim, so that others write behind what that program has written.
+ * Who relays a connection for a program without the shim, so that others write behind what that program has
+ * written.
  *
- * Implementation notes: a program has written as soon as its bytes are in the socketpair, and whoever has waited for its end
- * may go on. The relay may not have been at them by then. So the record knows the last relay: while its program is gone
- * and it is not done, it is waited for. A process that the program left behind with the descriptor keeps the relay, too;
- * that is not waited for.
+ * Implementation notes: a program has written as soon as its bytes are in the socketpair, and whoever has
+ * waited for its end may go on. The relay may not have been at them by then. So the record knows the last
+ * relay: while its program is gone and it is not done, it is waited for. A process that the program left
+ * behind with the descriptor keeps the relay, too; that is not waited for.
  */
 #include <errno.h>
 
@@ -13,13 +14,13 @@
 #include "sys.h"
 
 /* In relay_program: the relay has seen the end, and is about to send the rest. */
-#define FINISHING (-1)
+#define FINISHING           (-1)
 /* A relay that has not seen its program's end so long after that: somebody else has the descriptor. */
-#define NOTICE_MS 200
+#define NOTICE_MS           200
 /* What a peer that takes nothing may cost, on a blocking socket and on others. */
-#define WAIT_BLOCKING_MS 30000
+#define WAIT_BLOCKING_MS    30000
 #define WAIT_NONBLOCKING_MS 200
-#define MAX_NAP_NS 4000000
+#define MAX_NAP_NS          4000000
 
 static bool is_alive(pid_t pid)
 {
@@ -60,7 +61,7 @@ void session_relay_await(int fd, bool blocking)
 	struct conn_record *rec = session_record(fd);
 	pid_t relay = rec ? atomic_load(&rec->relay) : 0;
 	int64_t start = 0;
-	struct timespec nap = { 0, 100000 };
+	struct timespec nap = {0, 100000};
 
 	while (relay && relay != sys_getpid() && atomic_load(&rec->relay) == relay && is_alive(relay)) {
 		pid_t program = atomic_load(&rec->relay_program);

@@ -262,8 +262,8 @@ exec(open('$LIB/relay_parent.py').read())"
 
 @test "what a child sends right before it exits arrives, to the end and with close_notify" {
 	inetd_like flood 5000000
-	for i in 1 2 3 4 5; do
-		assert_equal "$(peer get "$port" | wc -c)" 5000000
+	for n in 1 2 3 4 5; do
+		assert_equal "$n: $(peer get "$port" | wc -c)" "$n: 5000000"
 	done
 	assert_no_relays
 }

@@ -106,7 +106,9 @@ static void errors(const char *path)
 	into_file(path, n == 0 ? "read: end\n" : errno == ECONNRESET ? "read: reset\n" : "read: other\n");
 	for (int i = 0; i < 100000; i++) {
 		if (write(1, buf, sizeof(buf)) < 0) {
-			into_file(path, errno == EPIPE ? "write: pipe\n" : errno == ECONNRESET ? "write: reset\n" : "write: other\n");
+			into_file(path, errno == EPIPE        ? "write: pipe\n"
+					: errno == ECONNRESET ? "write: reset\n"
+							      : "write: other\n");
 			return;
 		}
 	}
@@ -125,7 +127,9 @@ static void fds(void)
 			target[n] = '\0';
 			getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &len);
 			n = snprintf(line, sizeof(line), "%d %s%s\n", fd, target,
-				     domain == AF_UNIX ? " unix" : domain == AF_INET ? " inet" : "");
+				     domain == AF_UNIX   ? " unix"
+				     : domain == AF_INET ? " inet"
+							 : "");
 			write_all(1, line, (size_t)n);
 		}
 	}

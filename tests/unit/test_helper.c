@@ -100,7 +100,7 @@ static void assert_detached(const struct facts *facts, pid_t pid)
 
 static void a_helper_is_detached_and_unnoticed(void **state)
 {
-	struct sigaction action = { .sa_handler = on_sigchld };
+	struct sigaction action = {.sa_handler = on_sigchld};
 	sigset_t blocked, now;
 	struct facts facts;
 	int ends[2], extra, pid;
@@ -205,9 +205,10 @@ static void forbid_clone(uint32_t flags)
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EAGAIN),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
-	const struct sock_fprog program = { sizeof(filter) / sizeof(filter[0]), filter };
+	const struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+	    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0) {
 		_exit(77);
 	}
 }
@@ -219,7 +220,7 @@ static int result_without(uint32_t flags)
 
 	if (child == 0) {
 		forbid_clone(flags);
-		int rc = helper_start(tell, &(int){ 2 }, NULL, 0);
+		int rc = helper_start(tell, &(int){2}, NULL, 0);
 		_exit(rc < 0 ? -rc : 0);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -229,7 +230,7 @@ static int result_without(uint32_t flags)
 
 static void where_no_process_may_be_made_the_call_fails(void **state)
 {
-	int keep[HELPER_KEEP_MAX + 1] = { 0 };
+	int keep[HELPER_KEEP_MAX + 1] = {0};
 
 	(void)state;
 	assert_int_equal(result_without(CLONE_VM), EAGAIN);
@@ -268,14 +269,14 @@ static void wait_for_end(int client)
 static void a_helper_goes_on_with_a_connection_that_the_program_closes(void **state)
 {
 	struct pair p = pair_open_shaken(0);
-	struct answer with = { .fd = p.server };
+	struct answer with = {.fd = p.server};
 	char buf[64];
 	int gate[2];
 
 	(void)state;
 	assert_int_equal(pipe(gate), 0);
 	with.gate = gate[0];
-	assert_true(helper_start(answer, &with, (const int[]){ p.server, gate[0] }, 2) > 0);
+	assert_true(helper_start(answer, &with, (const int[]){p.server, gate[0]}, 2) > 0);
 	assert_int_equal(session_close(p.server), 0); /* not the last holder: no close_notify */
 	assert_int_equal(put(p.client, "question", 8, 0), 8);
 	assert_int_equal(write(gate[1], "!", 1), 1);
@@ -289,7 +290,7 @@ static void a_helper_goes_on_with_a_connection_that_the_program_closes(void **st
 static void a_helper_may_do_the_handshake(void **state)
 {
 	struct pair p = pair_open(0);
-	struct answer with = { .fd = p.server };
+	struct answer with = {.fd = p.server};
 	char buf[64];
 	int gate[2];
 
@@ -297,7 +298,7 @@ static void a_helper_may_do_the_handshake(void **state)
 	assert_int_equal(pipe(gate), 0);
 	with.gate = gate[0];
 	close(gate[1]);
-	assert_true(helper_start(answer, &with, (const int[]){ p.server, gate[0] }, 2) > 0);
+	assert_true(helper_start(answer, &with, (const int[]){p.server, gate[0]}, 2) > 0);
 	assert_int_equal(session_close(p.server), 0);
 	assert_int_equal(put(p.client, "question", 8, 0), 8);
 	assert_int_equal(get(p.client, buf, sizeof(buf), 0), 8);
