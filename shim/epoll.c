@@ -190,6 +190,25 @@ static void remove_registration(int epfd, int fd)
 	registry_unlock(guard);
 }
 
+/*
+ * An exclusive registration cannot be modified, but may have gone with another set that had this number. The kernel
+ * tells by whether it takes a new one.
+ */
+static int refuse_exclusive(int epfd, int fd, struct registration *old)
+{
+	int err = raw_ctl(epfd, EPOLL_CTL_ADD, fd, 0, 0);
+
+	if (err == -EEXIST) {
+		return -EINVAL;
+	}
+	if (err == 0) {
+		raw_ctl(epfd, EPOLL_CTL_DEL, fd, 0, 0);
+		err = -ENOENT;
+	}
+	registry_remove(old);
+	return err;
+}
+
 /* Add or modify with a token in place of the program's data. */
 static int change_translated(int epfd, int op, int fd, const struct epoll_event *user,
 			     const struct facts *facts)
@@ -207,7 +226,7 @@ static int change_translated(int epfd, int op, int fd, const struct epoll_event 
 	}
 
 	if (op == EPOLL_CTL_MOD && old && (old->user.events & EPOLLEXCLUSIVE)) {
-		err = -EINVAL;
+		err = refuse_exclusive(epfd, fd, old);
 	} else if (!r && !(r = registry_add(epfd, fd))) {
 		err = -ENOMEM;
 	} else {

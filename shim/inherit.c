@@ -33,7 +33,12 @@ static bool may_be_wrapped(int fd)
 	struct policy_verdict verdict;
 	socklen_t len = sizeof(peer);
 
-	if (sys_call(SYS_getpeername, fd, &peer, &len) != 0 || (peer.sin6_family != AF_INET && peer.sin6_family != AF_INET6)) {
+	long rc = sys_call(SYS_getpeername, fd, &peer, &len);
+
+	if (rc != 0) {
+		return rc == -ENOBUFS; /* the only one that does not say that there is no connection */
+	}
+	if (peer.sin6_family != AF_INET && peer.sin6_family != AF_INET6) {
 		return false;
 	}
 	return policy_may_match(shim_policy(), POLICY_CONNECT, ntohs(peer.sin6_port)) ||
@@ -44,7 +49,7 @@ void inherit_one(int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) != 0 || !S_ISSOCK(st.st_mode)) {
+	if (fstat(fd, &st) != 0 ? errno == EBADF : !S_ISSOCK(st.st_mode)) {
 		return;
 	}
 	if (arena_is_open()) {

@@ -325,19 +325,21 @@ void session_fork_child(void)
 
 /* ---- attach and share ---- */
 
+#define NO_SOCKET UINT64_MAX
+
+/* What tells this socket from all others; 0 if the kernel does not say, and fd is a socket. */
 static uint64_t socket_cookie(int fd)
 {
 	uint64_t cookie = 0;
 	socklen_t len = sizeof(cookie);
+	int rc = sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
 
-	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+	return rc == 0 ? cookie : rc == -ENOTSOCK || rc == -EBADF ? NO_SOCKET : 0;
 }
 
-/* The record of the socket behind fd, whatever this process knows about its descriptors; NULL if it has none. */
-static struct conn_record *find_record(int fd)
+static struct conn_record *find_by_cookie(uint64_t cookie)
 {
 	uint32_t n = arena_n_slots();
-	uint64_t cookie = n > 0 ? socket_cookie(fd) : 0;
 
 	for (uint32_t slot = 0; cookie && slot < n; slot++) {
 		struct conn_record *rec = arena_record(slot);
@@ -346,6 +348,12 @@ static struct conn_record *find_record(int fd)
 		}
 	}
 	return NULL;
+}
+
+/* The record of the socket behind fd, whatever this process knows about its descriptors; NULL if it has none. */
+static struct conn_record *find_record(int fd)
+{
+	return arena_n_slots() > 0 ? find_by_cookie(socket_cookie(fd)) : NULL;
 }
 
 struct conn_record *session_record(int fd)
@@ -391,6 +399,7 @@ static void fill_record(struct conn_record *rec, enum engine_role role, const st
 bool session_attach(int fd, enum engine_role role, const struct policy_rule *rule, struct engine_config *config,
 		    const char *name, const struct sockaddr *peer, socklen_t peer_len)
 {
+	const uint64_t cookie = socket_cookie(fd);
 	struct conn_record *rec;
 	struct local *local;
 	uint32_t slot;
@@ -400,7 +409,8 @@ bool session_attach(int fd, enum engine_role role, const struct policy_rule *rul
 		return false;
 	}
 	catch_up_with_fork();
-	if (!arena_open() || !init_marker()) {
+	/* Without the cookie the next program could not tell that the connection is protected, and would speak plainly on it. */
+	if (cookie == 0 || !arena_open() || !init_marker()) {
 		errno = ENOMEM;
 		return false;
 	}
@@ -434,7 +444,7 @@ bool session_attach(int fd, enum engine_role role, const struct policy_rule *rul
 	local->config = config;
 	local->handshake_timeout_ms = policy_rule_handshake_timeout_ms(rule);
 	fill_record(rec, role, rule, peer, peer_len);
-	atomic_store(&rec->cookie, socket_cookie(fd));
+	atomic_store(&rec->cookie, cookie);
 	/* The kernel's idea of "enough bytes to wake up" would count ciphertext. */
 	sys_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 }, sizeof(int));
 	atomic_store(&rec->phase, PHASE_TCP);
@@ -464,10 +474,15 @@ static void adopt_fresh(int fd, const struct ref *ref,
 
 void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct policy_verdict *verdict))
 {
-	struct conn_record *rec = fdtab_get(fd) ? NULL : find_record(fd);
+	const uint64_t cookie = fdtab_get(fd) ? NO_SOCKET : socket_cookie(fd);
+	struct conn_record *rec = find_by_cookie(cookie);
 	struct local *local = rec ? make_local(arena_slot(rec)) : NULL;
 	struct ref ref;
 
+	if (cookie == 0 && arena_n_slots() > 0) {
+		log_error("descriptor %d may be a TLS connection, but the kernel does not tell which: it is shut", fd);
+		sys_shutdown(fd, SHUT_RDWR);
+	}
 	if (!rec) {
 		return;
 	}

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-RUNS = 3
+RUNS = 5
 
 
 def canonical(line):
@@ -32,9 +32,14 @@ def sequences(text):
 
 
 def difference(plain, tls):
-    """The first line that differs, or None. After a reset the order of errors may."""
+    """The first line that differs, or None. After a reset the order of errors may, after shutdown() of both
+    directions the number of edges."""
+    is_shut = False
     for without, with_tls in zip(plain, tls):
-        if without != with_tls and "ECONNRESET" in without + with_tls:
+        is_shut = is_shut or (without.startswith("shut") and "how 2" in without)
+        if is_shut and without != with_tls and without.startswith("epoll") and "wait" in without:
+            return None
+        if without != with_tls and re.search("ECONNRESET|so_error.*EPIPE", without + with_tls):
             return None
         if canonical(without) != canonical(with_tls):
             return f"plain: {without}; TLS: {with_tls}"

@@ -81,7 +81,7 @@ void set_blocking(int end, bool on);
 void restore_blocking(void);
 void set_timeout(int fd, int option, int ms);
 bool read_all(int end);            /* what is on its way to end; false: it is not right */
-void await_arrival(void); /* of what has been sent at the other end, ends of streams too */
+void await_arrival(void);          /* of what has been sent at the other end, ends of streams too */
 void await_room(void);             /* until acknowledgements have emptied the kernel's buffers */
 int connect_to(int to, int flags); /* a new socket, connect() called; errno is connect's */
 int accept_one(int flags);

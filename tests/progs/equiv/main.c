@@ -125,7 +125,8 @@ static void run_op(const struct op *op)
 	} else {
 		kinds[op->kind].run(op);
 	}
-	if (op->kind == KIND_send || op->kind == KIND_shut || op->kind == KIND_lines || op->kind == KIND_forked) {
+	if (op->kind == KIND_send || op->kind == KIND_shut || op->kind == KIND_lines ||
+	    op->kind == KIND_forked) {
 		await_arrival();
 	}
 	say("\n");
@@ -163,7 +164,7 @@ static void speak_first(void)
 static void connect_pair(void)
 {
 	struct pollfd both[2];
-	int small = draw(5) == 0 ? 16384 + (int)draw(30000) : 0;
+	int small = draw(5) == 0 ? 32768 + (int)draw(30000) : 0;
 
 	fds[0][0] = connect_to(port, SOCK_NONBLOCK);
 	if (errno != EINPROGRESS) {
