@@ -152,6 +152,9 @@ static const char *advice(const struct patient *patient)
 		return "Its net package makes system calls by itself, also where the program is linked to "
 		       "libc (cgo). Use Go's "
 		       "own crypto/tls in the program, or put a TLS proxy beside it.";
+	case ELF_PASCAL:
+		return "Its run-time library makes system calls by itself, also where the program is linked to libc. Use a TLS "
+		       "library in the program, or put a TLS proxy beside it.";
 	case ELF_FOREIGN:
 		return "Use a build of the program for this machine, or tlshim built for that architecture.";
 	case ELF_OTHER_LIBC:

@@ -500,6 +500,8 @@ static unsigned scan_block(const uint8_t *block, size_t len)
 		{DOCTOR_TRACE_GNUTLS, "GNUTLS_E_", "UNEXPECTED_PACKET_LENGTH"},
 		{DOCTOR_TRACE_MBEDTLS, "=> handshake ", "wrapup"},
 		{DOCTOR_TRACE_RUSTLS, "rustls", "-0."},
+		{DOCTOR_TRACE_RUSTIX, "rustix", "-0."},
+		{DOCTOR_TRACE_RUSTIX, "rustix", "-1."},
 	};
 	unsigned found = 0;
 

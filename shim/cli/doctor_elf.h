@@ -42,6 +42,7 @@ enum doctor_trace {
 	DOCTOR_TRACE_MBEDTLS = 1 << 3,
 	DOCTOR_TRACE_RUSTLS = 1 << 4,
 	DOCTOR_TRACE_URING = 1 << 5, /* an io_uring_setup system call in the code itself */
+	DOCTOR_TRACE_RUSTIX = 1 << 6, /* of Rust: system calls without libc */
 };
 /* A set of the above. Takes a fraction of a second for every 100 MB; reads no more than the file has. */
 unsigned doctor_elf_scan(int fd);

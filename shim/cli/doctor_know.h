@@ -28,6 +28,7 @@ enum doctor_kind {
 	DOCTOR_ALLOCATOR, /* replaces malloc */
 	DOCTOR_URING,
 	DOCTOR_AIO,
+	DOCTOR_RAW,	  /* system calls without libc */
 	DOCTOR_N_KINDS
 };
 /* Something that a library's name or a symbol gives away. */

@@ -304,7 +304,9 @@ static bool add_object(struct doctor_libs *libs, const char *name, const char *p
 		goto out;
 	}
 	if (fd >= 0 && doctor_elf_read(fd, &object.elf, &object.why) && !object.is_libc) {
-		object.is_go = elf_read(fd, &info) == ELF_FITS && info.is_go;
+		if (elf_read(fd, &info) == ELF_FITS && (info.is_go || info.is_pascal)) {
+			object.maker = info.is_go ? "Go" : "Free Pascal";
+		}
 		object.traces = doctor_elf_scan(fd);
 	}
 	libs->objects[libs->n_objects++] = object;

@@ -15,7 +15,7 @@ struct doctor_object {
 	char *path;      /* where it was found; NULL: nowhere */
 	const char *why; /* why it could not be read, else NULL */
 	bool is_libc;    /* it comes with glibc: what it does below its functions is known */
-	bool is_go;
+	const char *maker; /* a compiler whose run-time library makes system calls by itself, else NULL */
 	struct doctor_elf elf;
 	unsigned traces; /* see doctor_elf_scan() */
 };

@@ -127,6 +127,8 @@ static bool note_found(struct doctor_notes *notes, const struct found found[stat
 			 "start with CAP_SYS_ADMIN; else switch it off in the program's settings, or by "
 			 "sysctl "
 			 "kernel.io_uring_disabled=2, or connections made through it are NOT protected"},
+		[DOCTOR_RAW] = {DOCTOR_NOTE, "it can make system calls by itself: ",
+				". Those pass by every hook: connections that it makes or uses so are NOT protected"},
 		[DOCTOR_AIO] = {DOCTOR_NOTE, "it can use the kernel's asynchronous input and output: ",
 				". That is made for files; used on sockets it passes by the hooks"},
 	};
@@ -151,6 +153,7 @@ static void find_traces(struct found found[static DOCTOR_N_KINDS], unsigned trac
 		{DOCTOR_TRACE_GNUTLS, {DOCTOR_TLS, "", "GnuTLS, linked in"}},
 		{DOCTOR_TRACE_MBEDTLS, {DOCTOR_TLS, "", "Mbed TLS, linked in"}},
 		{DOCTOR_TRACE_RUSTLS, {DOCTOR_TLS, "", "rustls, linked in"}},
+		{DOCTOR_TRACE_RUSTIX, {DOCTOR_RAW, "", "rustix"}},
 		{DOCTOR_TRACE_URING, {DOCTOR_URING, "", "a system call in its own code"}},
 	};
 
@@ -191,10 +194,9 @@ static bool note_object(struct doctor_notes *notes, struct found found[static DO
 		}
 	}
 	find_traces(found, object->traces, where);
-	return !object->is_go ||
-	       doctor_note(notes, DOCTOR_NOTE,
-			   "%s is made by Go: what its net package does with sockets passes by every hook",
-			   where);
+	return object->maker == NULL ||
+	       doctor_note(notes, DOCTOR_NOTE, "%s is made by %s: what it does with sockets itself passes by every hook",
+			   where, object->maker);
 }
 
 /* ---- what it calls ---- */

@@ -68,6 +68,8 @@ static const char *const verdict_texts[] = {
 	[ELF_NOT_ELF] = "is neither an ELF program nor a script",
 	[ELF_STATIC] = "is statically linked: no library can be preloaded into it",
 	[ELF_GO] = "is a Go program: it makes system calls without libc, past every preloaded library",
+	[ELF_PASCAL] =
+		"is a Free Pascal program: it makes system calls without libc, past every preloaded library",
 	[ELF_FOREIGN] = "is made for another architecture: our library cannot be loaded into it",
 	[ELF_OTHER_LIBC] = "uses another C library than glibc: our library cannot be loaded into it",
 	[ELF_SETUID] = "is set-user-ID or set-group-ID: the loader drops preloaded libraries",
@@ -142,30 +144,39 @@ static bool is_go_note(int fd, const phdr_t *segment)
 	return false;
 }
 
-/* A section named .go.buildinfo is in every program of Go 1.13 and later. */
-static bool has_go_section(int fd, const ehdr_t *header)
+/*
+ * Sections that tell who made a program: .go.buildinfo is in those of Go 1.13 and later, .fpcdata in those of Free
+ * Pascal, stripped or not.
+ */
+static void look_at_section(int fd, const shdr_t *names, const shdr_t *section, struct elf_info *info)
 {
-	static const char wanted[] = ".go.buildinfo";
+	static const char go[] = ".go.buildinfo", pascal[] = ".fpcdata";
+	char name[sizeof(go)];
+	uint64_t room = section->sh_name <= names->sh_size ? names->sh_size - section->sh_name : 0;
+	size_t len = room < sizeof(name) ? (size_t)room : sizeof(name);
+
+	if (!read_at(fd, name, len, names->sh_offset + section->sh_name)) {
+		return;
+	}
+	info->is_go = info->is_go || (len >= sizeof(go) && memcmp(name, go, sizeof(go)) == 0);
+	info->is_pascal = info->is_pascal || (len >= sizeof(pascal) && memcmp(name, pascal, sizeof(pascal)) == 0);
+}
+
+static void look_at_sections(int fd, const ehdr_t *header, struct elf_info *info)
+{
 	shdr_t names, section;
 
 	if (header->e_shoff == 0 || header->e_shentsize != sizeof(shdr_t) || header->e_shnum > MAX_SECTIONS ||
 	    header->e_shstrndx >= header->e_shnum ||
 	    !read_at(fd, &names, sizeof(names), header->e_shoff + header->e_shstrndx * sizeof(shdr_t))) {
-		return false;
+		return;
 	}
 	for (unsigned i = 0; i < header->e_shnum; i++) {
-		char name[sizeof(wanted)];
-
 		if (!read_at(fd, &section, sizeof(section), header->e_shoff + i * sizeof(shdr_t))) {
-			return false;
+			return;
 		}
-		if (section.sh_name <= names.sh_size && names.sh_size - section.sh_name >= sizeof(wanted) &&
-		    read_at(fd, name, sizeof(name), names.sh_offset + section.sh_name) &&
-		    memcmp(name, wanted, sizeof(wanted)) == 0) {
-			return true;
-		}
+		look_at_section(fd, &names, &section, info);
 	}
-	return false;
 }
 
 static bool read_interp(int fd, const phdr_t *segment, char out[static 256])
@@ -214,7 +225,7 @@ enum elf_verdict elf_read(int fd, struct elf_info *info)
 			info->is_go = true;
 		}
 	}
-	info->is_go = info->is_go || has_go_section(fd, &header);
+	look_at_sections(fd, &header, info);
 	return ELF_FITS;
 }
 
@@ -245,6 +256,9 @@ static enum elf_verdict judge_elf(int fd, const struct stat *st, const struct el
 	}
 	if (info->is_go) {
 		return ELF_GO;
+	}
+	if (info->is_pascal) {
+		return ELF_PASCAL;
 	}
 	if (info->interp[0] == '\0') {
 		return ELF_STATIC;

@@ -23,6 +23,7 @@ enum elf_verdict {
 	ELF_NOT_ELF,		/* another kind of file; elf_check() follows scripts, so this is the end */
 	ELF_STATIC,
 	ELF_GO,			/* makes system calls without libc */
+	ELF_PASCAL,		/* likewise */
 	ELF_FOREIGN,		/* other architecture or word size */
 	ELF_OTHER_LIBC,		/* its loader is not glibc's */
 	ELF_SETUID,		/* ids change at exec: the loader drops preloads */
@@ -35,6 +36,7 @@ struct elf_info {
 	uint8_t data;		/* ELFDATA2LSB, ELFDATA2MSB */
 	uint16_t machine;	/* EM_X86_64, ... */
 	bool is_go;		/* carries Go's build id or build info */
+	bool is_pascal;		/* made by Free Pascal */
 	char interp[256];	/* PT_INTERP; "" if there is none */
 };
 

@@ -106,6 +106,21 @@ compile() { cc -D_GNU_SOURCE -x c -o "$1" - "${@:2}"; }
 	done
 }
 
+@test "Free Pascal programs cannot be wrapped, linked to libc or not" {
+	echo data >fpcdata
+	objcopy --add-section .fpcdata=fpcdata plain pascal
+	chmod 755 pascal
+	refuses ./pascal "is a Free Pascal program" "TLS proxy"
+	run -126 "$TLSHIM" run --policy "$POLICY" -- ./pascal
+	assert_output --partial "is a Free Pascal program"
+	if command -v fpc >/dev/null; then
+		printf 'program p; uses cthreads, sockets; begin writeln(fpSocket(2, 1, 0)); end.\n' >p.pas
+		fpc -op p.pas >/dev/null
+		strip p
+		refuses ./p "is a Free Pascal program"
+	fi
+}
+
 @test "a library made by Go is told of" {
 	echo 'int go_thing(void) { return 1; }' | compile libgo.so -shared -fPIC
 	echo go >info
@@ -113,7 +128,7 @@ compile() { cc -D_GNU_SOURCE -x c -o "$1" - "${@:2}"; }
 	echo 'int go_thing(void); int main(void) { return go_thing(); }' | compile user -L. -lgo -Wl,-rpath,'$ORIGIN'
 	run -0 doctor ./user
 	assert_line --index 0 "./user can be wrapped, with notes"
-	says '^NOTE libgo.so is made by Go: what its net package does with sockets passes by every hook'
+	says '^NOTE libgo.so is made by Go: what it does with sockets itself passes by every hook'
 }
 
 @test "programs of another libc, another machine or 32 bits cannot be wrapped, and what they are is named" {
@@ -251,15 +266,16 @@ compile() { cc -D_GNU_SOURCE -x c -o "$1" - "${@:2}"; }
 		int ares_getaddrinfo(void) { return 0; }
 		int wolfSSL_connect(void) { return 0; }
 		void *malloc(unsigned long n) { (void)n; return 0; }
-		const char trace[] = "../ssl/" "ssl_lib.c";
+		const char trace[] = "../ssl/" "ssl_lib.c", crate[] = "registry/src/rustix" "-0.38.31/src/net";
 		int seccomp_load(void *) __attribute__((weak));
-		int main(void) { return seccomp_load ? seccomp_load(0) : trace[0]; }
+		int main(void) { return seccomp_load ? seccomp_load(0) : trace[0] + crate[0]; }
 	END
 	run -0 doctor ./all
 	says '^NOTE it can ask name servers by itself: c-ares, linked in \(the program itself\).*server-name'
 	says '^NOTE it has TLS of its own: .*wolfSSL, linked in \(the program itself\)'
 	says '^NOTE it has TLS of its own: .*OpenSSL, linked in \(the program itself\)'
 	says '^NOTE it can filter system calls: libseccomp'
+	says '^NOTE it can make system calls by itself: rustix'
 	says '^fine its memory comes from an allocator linked in'
 }
 

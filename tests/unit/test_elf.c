@@ -171,6 +171,28 @@ static void go_is_known_by_its_section(void **state)
 	assert_int_equal(judge(&image), ELF_FITS);
 }
 
+static void free_pascal_is_known_by_its_section(void **state)
+{
+	struct image image;
+
+	(void)state;
+	make_image(&image, loader);
+	memcpy(image.names, "\0.text\0.fpcdata\0.fpcdat", 24);
+	image.header.e_shoff = offsetof(struct image, sections);
+	image.header.e_shentsize = sizeof(Elf64_Shdr);
+	image.header.e_shnum = 3;
+	image.header.e_shstrndx = 1;
+	image.sections[1].sh_offset = offsetof(struct image, names);
+	image.sections[1].sh_size = sizeof(image.names);
+	image.sections[2].sh_name = 16;
+	assert_int_equal(judge(&image), ELF_FITS);
+	image.sections[2].sh_name = 7;
+	assert_int_equal(judge(&image), ELF_PASCAL);
+	/* The name is cut off by the end of the names. */
+	image.sections[1].sh_size = 15;
+	assert_int_equal(judge(&image), ELF_FITS);
+}
+
 static void damaged_notes_are_passed_over(void **state)
 {
 	static const uint32_t too_long[] = { 0xffffffff, 0xffffffff, 4, 0x00006f47 };
@@ -437,6 +459,7 @@ int main(void)
 		cmocka_unit_test(a_program_without_loader_is_static),
 		cmocka_unit_test(go_is_known_by_its_note),
 		cmocka_unit_test(go_is_known_by_its_section),
+		cmocka_unit_test(free_pascal_is_known_by_its_section),
 		cmocka_unit_test(damaged_notes_are_passed_over),
 		cmocka_unit_test(other_architectures_are_refused),
 		cmocka_unit_test(other_loaders_are_refused),
