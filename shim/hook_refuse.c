@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Calls that libc carries out where no hook sees it, and that are answered with ENOSYS where they would concern a wrapped
- * connection: programs that use them know another way.
+ * Calls that libc carries out where no hook sees it. They are refused where they would concern a wrapped connection, or one that
+ * should be: with ENOSYS where programs know another way.
  *
  * POSIX asynchronous input and output runs in threads of libc that read and write by themselves: ciphertext would come in and
  * plaintext would go out. pidfd_spawn() executes a program, and does not say which process it has become.
  */
+#include <arpa/inet.h>
 #include <errno.h>
-#include <stdatomic.h>
 
 #include "fdtab.h"
 #include "log.h"
@@ -82,6 +82,49 @@ EXPORT int lio_listio64(int mode, struct aiocb64 *const list[], int n, struct si
 		}
 	}
 	return REAL(lio_listio64) ? real.lio_listio64(mode, list, n, event) : refuse();
+}
+
+/* ---- the r commands ---- */
+
+/* Libc makes the connection by itself: only to ports (in network order) that no rule is about. */
+static bool may_call(const char *call, int port)
+{
+	enum shim_state state = shim_ready();
+
+	if (state != SHIM_BROKEN && (state != SHIM_ARMED || !policy_may_match(shim_policy(), POLICY_CONNECT,
+									      ntohs((uint16_t)port)))) {
+		return true;
+	}
+	log_error("%s to port %u is refused: libc would make the connection past the shim", call,
+		  ntohs((uint16_t)port));
+	errno = EACCES;
+	return false;
+}
+
+EXPORT int rcmd(char **host, unsigned short port, const char *local, const char *remote, const char *command,
+		int *error_fd)
+{
+	return may_call("rcmd", port) ? REAL(rcmd)(host, port, local, remote, command, error_fd) : -1;
+}
+
+EXPORT int rcmd_af(char **host, unsigned short port, const char *local, const char *remote,
+		   const char *command, int *error_fd, sa_family_t family)
+{
+	return may_call("rcmd", port) ? REAL(rcmd_af)(host, port, local, remote, command, error_fd, family)
+				      : -1;
+}
+
+EXPORT int rexec(char **host, int port, const char *user, const char *password, const char *command,
+		 int *error_fd)
+{
+	return may_call("rexec", port) ? REAL(rexec)(host, port, user, password, command, error_fd) : -1;
+}
+
+EXPORT int rexec_af(char **host, int port, const char *user, const char *password, const char *command,
+		    int *error_fd, sa_family_t family)
+{
+	return may_call("rexec", port) ? REAL(rexec_af)(host, port, user, password, command, error_fd, family)
+				       : -1;
 }
 
 /* ---- glibc 2.39 ---- */

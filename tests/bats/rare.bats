@@ -98,6 +98,16 @@ serves() {
 	assert_output ENOSYS
 }
 
+@test "rexec() and rcmd() send nothing to a port that a rule is about" {
+	connect_tls "$tapped"
+	start_peer peer sink "$port"
+	start_tap "$tapped" "$port"
+	run -0 --separate-stderr shim "$PROGS/rare" rexec "$tapped"
+	assert_output $'rexec: -1 Permission denied\nrcmd: -1 Permission denied'
+	grep -q "libc would make the connection past the shim" <<<"$stderr"
+	assert [ -z "$(ls tap)" ]
+}
+
 @test "functions that this libc lacks leave no error of dlopen() behind" {
 	connect_tls "$port"
 	cat >dlerror.c <<-'END'

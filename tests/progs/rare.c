@@ -15,6 +15,7 @@
  *   aio       asynchronous reads and writes, of the connection, of a file and of a list with both
  *   names     connects to NAME, looked up by getaddrinfo_a(), in both of its ways
  *   resolve   asks the name server at port NAME for a name by res_query() and its kind, and connects to it
+ *   rexec     what rexec() and rcmd() say
  *   spawn     what pidfd_spawn() says
  */
 #include <aio.h>
@@ -309,6 +310,19 @@ static int resolve(const char *port, const char *server_port)
 	return 0;
 }
 
+static int remote(const char *port)
+{
+	in_port_t number = htons((in_port_t)atoi(port));
+	char name[] = "127.0.0.1", *host = name;
+	int rc = rexec(&host, number, "user", "password", "command", NULL);
+
+	printf("rexec: %d %s\n", rc, rc < 0 ? strerror(errno) : "");
+	host = name;
+	rc = rcmd(&host, number, "user", "user", "command", NULL);
+	printf("rcmd: %d %s\n", rc, rc < 0 ? strerror(errno) : "");
+	return 0;
+}
+
 static int spawn(void)
 {
 	int (*pidfd_spawnp_fn)(int *, const char *, const void *, const void *, char *const[], char *const[]);
@@ -338,6 +352,9 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "resolve") == 0 && argc > 3) {
 		return resolve(argv[2], argv[3]);
+	}
+	if (strcmp(argv[1], "rexec") == 0) {
+		return remote(argv[2]);
 	}
 	return strcmp(argv[1], "spawn") == 0 ? spawn() : serve_all(argv[1], argv[2]);
 }
