@@ -2,9 +2,10 @@
 /*
  * Servers that accept late: the program's side.
  *
- * Implementation notes: a process has few such listeners, so its table is a short array. An entry belongs to who moves its state
- * from FREE to BUSY, or from LIVE to BUSY after having taken its last descriptor; so there is no lock. A vfork child shares the table but not the
- * descriptors: it is recognised by its pid and changes nothing.
+ * Implementation notes: a process has few such listeners, so its table is a short array. An entry
+ * belongs to who moves its state from FREE to BUSY, or from LIVE to BUSY after having taken its
+ * last descriptor; so there is no lock. A vfork child shares the table but not the descriptors: it
+ * is recognised by its pid and changes nothing.
  */
 #include "ahead.h"
 
@@ -22,6 +23,7 @@
 #include "helper.h"
 #include "inherit.h"
 #include "log.h"
+#include "pass.h"
 #include "session.h"
 #include "shim.h"
 #include "sys.h"
@@ -159,14 +161,29 @@ static bool option_is_set(int fd, int level, int name)
 }
 
 /*
- * May a helper serve this listener? In a group that shares its port pokes would go to other members; through a device they do
- * not come, a listener that waits for data would not hear of them, and addresses of other machines do not serve to poke.
+ * May a helper serve this listener? In a group that shares its port pokes would go to other
+ * members; through a device they do not come, a listener that waits for data would not hear of
+ * them, and addresses of other machines do not serve to poke.
  */
 static bool may_help(int fd)
 {
 	return accept_may_be_tls(fd) && !option_is_set(fd, SOL_SOCKET, SO_REUSEPORT) &&
 	       !option_is_set(fd, SOL_SOCKET, SO_BINDTODEVICE) && !option_is_set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT) &&
 	       !option_is_set(fd, IPPROTO_IP, IP_TRANSPARENT) && !option_is_set(fd, IPPROTO_IPV6, IPV6_TRANSPARENT);
+}
+
+/*
+ * A program that is init, as in a container, would find each helper among its children, and some do
+ * not put up with that.
+ */
+static bool is_init_wrapped(void)
+{
+	static _Atomic int known; /* 1: it is; 2: it is not */
+
+	if (atomic_load(&known) == 0) {
+		atomic_store(&known, pass_maps_arena(1) ? 1 : 2);
+	}
+	return atomic_load(&known) == 1;
 }
 
 /* A free entry, ours now; NULL if there is none. */
@@ -264,7 +281,7 @@ void ahead_listen(int fd)
 	int saved = errno;
 
 	if (!cookie || !(atomic_load(&born_serving) || holds_served()) || find_by_socket(fd) || !may_help(fd) ||
-	    !arena_open()) {
+	    !arena_open() || is_init_wrapped()) {
 		errno = saved;
 		return;
 	}
@@ -277,7 +294,10 @@ void ahead_listen(int fd)
 
 /* ---- accept ---- */
 
-/* sockaddr_in and sockaddr_in6 have the port at the same place. A poke is taken off the list by who finds it. */
+/*
+ * sockaddr_in and sockaddr_in6 have the port at the same place. A poke is taken off the list by who
+ * finds it.
+ */
 bool ahead_is_poke(int listener, int fd)
 {
 	struct ahead *entry = find_by_socket(listener);
@@ -365,7 +385,10 @@ int ahead_take(int listener, int fd, struct sockaddr *addr, socklen_t room, sock
 
 /* ---- end ---- */
 
-/* Ask the helper to let go of the listener, and wait until it has: programs bind the same port again at once. */
+/*
+ * Ask the helper to let go of the listener, and wait until it has: programs bind the same port
+ * again at once.
+ */
 static void end_helper(int channel)
 {
 	struct pollfd pfd = { .fd = channel };

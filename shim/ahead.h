@@ -2,10 +2,11 @@
 /*
  * Servers that accept late.
  *
- * An FTP server opens a port for each transfer, and accepts there only when the client's command has come over the
- * control connection. A client that makes its TLS handshake before it sends the command would wait for ever: before
- * accept() nobody answers. So a helper process accepts from such a listener when the program does not do so at once,
- * drives the handshake, and gives the program the connection when it accepts.
+ * An FTP server opens a port for each transfer, and accepts there only when the client's command
+ * has come over the control connection. A client that makes its TLS handshake before it sends the
+ * command would wait for ever: before accept() nobody answers. So a helper process accepts from
+ * such a listener when the program does not do so at once, drives the handshake, and gives the
+ * program the connection when it accepts.
  */
 #ifndef SHIM_AHEAD_H
 #define SHIM_AHEAD_H
@@ -23,8 +24,9 @@ static inline bool ahead_is_used(void)
 }
 
 /*
- * listen() has succeeded on fd: start a helper for it if it is a further listener of a server that is at work, whose
- * connections a rule may put under TLS. Without one the program accepts alone, as ever. Keeps errno.
+ * listen() has succeeded on fd: start a helper for it if it is a further listener of a server that
+ * is at work, whose connections a rule may put under TLS. Without one the program accepts alone, as
+ * ever. Keeps errno.
  */
 void ahead_listen(int fd);
 
@@ -33,15 +35,17 @@ void ahead_listen(int fd);
  */
 bool ahead_is_poke(int listener, int fd);
 /*
- * Then the connection itself, as accept4() gives it: with flags, its peer's address in addr (room bytes) and that address's
- * length in *len, addr and len may be NULL. fd is closed. It has its session, if the helper has put it under a rule; else that is up to the
- * caller. -1 with errno ECONNABORTED if there is none.
+ * Then the connection itself, as accept4() gives it: with flags, its peer's address in addr (room
+ * bytes) and that address's length in *len, addr and len may be NULL. fd is closed. It has its
+ * session, if the helper has put it under a rule; else that is up to the caller. -1 with errno
+ * ECONNABORTED if there is none.
  */
 int ahead_take(int listener, int fd, struct sockaddr *addr, socklen_t room, socklen_t *len, int flags);
 
 /*
- * Before fd is closed or replaced. With the last descriptor of the last process the helper goes: when this returns the port is
- * free again, as far as it is the helper's, or a second has passed. Async-signal-safe, keeps errno.
+ * Before fd is closed or replaced. With the last descriptor of the last process the helper goes:
+ * when this returns the port is free again, as far as it is the helper's, or a second has passed.
+ * Async-signal-safe, keeps errno.
  */
 void ahead_closing(int fd);
 /* The same for all of first..last. */

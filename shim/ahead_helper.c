@@ -2,13 +2,15 @@
 /*
  * Servers that accept late: the helper.
  *
- * Implementation notes: a connection is accepted when it has waited for LATE_MS, so that a program that accepts at once never sees
- * the helper. It is sent to the program at once, whether or not its client has spoken; the helper keeps a duplicate and begins the
- * handshake when the ClientHello comes, unless the program has done so; after that the session is in the hands of who
- * began (session_handshake.c). A poke stands in the listener's own queue, behind which nobody sees new clients, so
- * while there are pokes the queue's length is looked at now and then; if it has grown, all of it is taken out, and the pokes are
- * made anew. A poke that somebody took who does not know of us (a process that got the listener by other ways) is made
- * anew too. The descriptors O_NONBLOCK is shared with the program, and not ours to change: a timer ends an accept() that
+ * Implementation notes: a connection is accepted when it has waited for LATE_MS, so that a program
+ * that accepts at once never sees the helper. It is sent to the program at once, whether or not its
+ * client has spoken; the helper keeps a duplicate and begins the handshake when the ClientHello
+ * comes, unless the program has done so; after that the session is in the hands of who began
+ * (session_handshake.c). A poke stands in the listener's own queue, behind which nobody sees new
+ * clients, so while there are pokes the queue's length is looked at now and then; if it has grown,
+ * all of it is taken out, and the pokes are made anew. A poke that somebody took who does not know
+ * of us (a process that got the listener by other ways) is made anew too. The descriptors
+ * O_NONBLOCK is shared with the program, and not ours to change: a timer ends an accept() that
  * comes too late.
  */
 #include <errno.h>
@@ -73,8 +75,8 @@ static void close_with_reset(int fd)
 }
 
 /*
- * As long as nothing is to be done here the connection is the program's alone: it must not count us when it closes, and not wait for
- * us. What is on its way to the program is held by session_pass().
+ * As long as nothing is to be done here the connection is the program's alone: it must not count us
+ * when it closes, and not wait for us. What is on its way to the program is held by session_pass().
  */
 static void lend(struct taken *t, bool lent)
 {

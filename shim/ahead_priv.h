@@ -2,10 +2,11 @@
 /*
  * What the program's side (ahead.c) and the helper (ahead_helper.c) share; nobody else includes it.
  *
- * The two have a socketpair, the channel, over which the helper sends each connection that it has accepted, and then makes the
- * program's listener readable by a poke: a connection of its own to the same port. Who accepts a poke may take one
- * connection from the channel, whichever it is. Any process that inherited the listener has inherited the channel
- * too, and the page in which the ports of pokes on their way are noted. The end of the channel is the helper's.
+ * The two have a socketpair, the channel, over which the helper sends each connection that it has
+ * accepted, and then makes the program's listener readable by a poke: a connection of its own to
+ * the same port. Who accepts a poke may take one connection from the channel, whichever it is. Any
+ * process that inherited the listener has inherited the channel too, and the page in which the
+ * ports of pokes on their way are noted. The end of the channel is the helper's.
  */
 #ifndef SHIM_AHEAD_PRIV_H
 #define SHIM_AHEAD_PRIV_H
@@ -23,7 +24,10 @@
 struct ahead_shared {
 	_Atomic int32_t holders[AHEAD_HOLDERS]; /* pids of the program's processes that have the listener */
 	_Atomic uint32_t n_more_holders;	 /* those that found no room */
-	/* From which port each poke comes; 0: none, or the program has accepted it. It comes from the address that it goes to. */
+	/*
+	 * From which port each poke comes; 0: none, or the program has accepted it. It comes from
+	 * the address that it goes to.
+	 */
 	_Atomic uint32_t ports[AHEAD_TAKEN_MAX];
 };
 

@@ -73,14 +73,14 @@ static bool maps_have_arena(int maps, unsigned long long inode)
 	}
 }
 
-static bool shares_arena(pid_t pid)
+bool pass_maps_arena(pid_t pid)
 {
 	char path[64];
 	struct stat st;
 	bool found;
 	int maps;
 
-	if (pid == sys_getpid() || pid == (pid_t)sys_call(SYS_getppid, 0, 0, 0)) {
+	if (pid == sys_getpid()) {
 		return true;
 	}
 	if (pid <= 0 || fstat(arena_fd(), &st) != 0) {
@@ -94,6 +94,11 @@ static bool shares_arena(pid_t pid)
 	found = maps_have_arena(maps, (unsigned long long)st.st_ino);
 	sys_close(maps);
 	return found;
+}
+
+static bool shares_arena(pid_t pid)
+{
+	return pid == (pid_t)sys_call(SYS_getppid, 0, 0, 0) || pass_maps_arena(pid);
 }
 
 static bool count_wrapped(int fd, void *ctx)

@@ -2,10 +2,11 @@
 /*
  * A server that closes before its client's handshake is done.
  *
- * Implementation notes: the kernel would deliver what was written after close() too, and an orderly end if that is nothing (an
- * empty file by FTP). Here it cannot be sealed before the handshake ends, and nobody in this process will come back to
- * it, so a process of the shim's own goes on with it. A server that closes on many silent clients must not have
- * one for each: beyond LEFT_MAX they are given up.
+ * Implementation notes: the kernel would deliver what was written after close() too, and an orderly
+ * end if that is nothing (an empty file by FTP). Here it cannot be sealed before the handshake
+ * ends, and nobody in this process will come back to it, so a process of the shim's own goes on
+ * with it. A server that closes on many silent clients must not have one for each: beyond LEFT_MAX
+ * they are given up.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -85,7 +86,10 @@ void session_leave_behind(const struct ref *ref, bool even_empty)
 	if (rc > 0) {
 		atomic_store(&left[at], rc);
 	} else if (fd_is_blocking(ref->fd)) {
-		/* A process that may make no others (vsftpd's): close() may take its time, as for close_notify. */
+		/*
+		 * A process that may make no others (vsftpd's): close() may take its time, as for
+		 * close_notify.
+		 */
 		finish_handshake(ref->fd, WAIT_EMPTY_MS);
 	}
 	if (rc < 0 && rec->early_len > 0) {

@@ -46,6 +46,7 @@ with open(got, 'wb') as out:
 for turn in range(20):
     if ftp.nlst('up') is None:
         raise AssertionError('no list')
+ftp.voidcmd('TYPE I')
 with open(name, 'rb') as data:
     conn, _ = ftp.ntransfercmd('STOR up/sent-' + when)
     conn.sendfile(data)
