@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # Every system call of a connection, the shim's own and libc's, fails in turn: tests/progs/inject.c makes it fail,
-# tests/progs/faults.c is the program, tests/lib/inject.py goes through them. Every day a random part of the some 5,000
+# tests/progs/faults is the program, tests/lib/inject.py goes through them. Every day a random part of the some 5,000
 # cases; TLSHIM_INJECT_SECONDS=N for longer, 0 for all (with BATS_TEST_TIMEOUT=SECONDS: half an hour is enough).
 
 # shellcheck disable=SC2154 # variables that free_port sets

@@ -3,7 +3,7 @@
 
     inject.py [--seconds N] [--scenarios A,B] [--seed N] LISTEN CONNECT TAP_DIRECTORY INJECT PROGRAM TEXT
 
-Runs PROGRAM (tests/progs/faults.c) under INJECT (tests/progs/inject.c): each call that it makes, the first one, the
+Runs PROGRAM (tests/progs/faults) under INJECT (tests/progs/inject.c): each call that it makes, the first one, the
 second one and so on, with each of the faults below; in random order until the seconds are over (0: all of them).
 A bad end is a signal, a hang, bytes that were not sent, an errno out of the blue, or TEXT on the wire.
 """
@@ -42,7 +42,7 @@ OTHER = ("ENOBUFS",)
 USUAL = {"EAGAIN", "EINTR", "ENOMEM", "ENOBUFS", "ENFILE", "EMFILE", "EACCES", "EPIPE", "ECONNRESET", "ECONNABORTED",
          "ECONNREFUSED", "ENOTCONN", "EPROTO", "ETIMEDOUT", "EKEYREJECTED", "EPERM"}
 # And what follows where the call is a question about the socket, or the program's own.
-ALSO = {"fcntl": {"EINPROGRESS", "EBADF"}, "epoll_create1": {"EBADF"}, "setsockopt": {"EADDRINUSE"}}
+ALSO = {"fcntl": {"EINPROGRESS", "EBADF"}, "epoll_create1": {"EBADF"}, "memfd_create": {"EBADF"}, "setsockopt": {"EADDRINUSE"}}
 
 
 def number_of(fault):

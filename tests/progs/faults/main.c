@@ -18,22 +18,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define TOTAL 24000
+#include "faults.h"
 
 static const char *text;
 static size_t text_len;
 static int listen_port, connect_port, listener;
 
-static long note(const char *what, long rc)
+long note(const char *what, long rc)
 {
 	if (rc < 0) {
 		printf("%s %s\n", what, strerrorname_np(errno));
@@ -41,14 +39,14 @@ static long note(const char *what, long rc)
 	return rc;
 }
 
-static void make_bytes(char *out, size_t at, size_t n)
+void make_bytes(char *out, size_t at, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		out[i] = text[(at + i) % text_len];
 	}
 }
 
-static void check_bytes(const char *bytes, size_t at, size_t n)
+void check_bytes(const char *bytes, size_t at, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (at + i >= TOTAL || bytes[i] != text[(at + i) % text_len]) {
@@ -67,7 +65,7 @@ static struct sockaddr_in address_of(int port)
 	return addr;
 }
 
-static int connect_out(int flags)
+int connect_out(int flags)
 {
 	struct sockaddr_in addr = address_of(connect_port);
 	int fd = (int)note("socket", socket(AF_INET, SOCK_STREAM | flags, 0));
@@ -145,7 +143,7 @@ static void *ask(void *arg)
 	return NULL;
 }
 
-static int take(int flags)
+int take(int flags)
 {
 	struct pollfd pfd = {.fd = listener, .events = POLLIN};
 	int fd = -1;
@@ -267,7 +265,6 @@ static void run_fork(void)
 {
 	run_processes(echo);
 }
-
 static void run_exec(void)
 {
 	run_processes(exec_cat);
@@ -294,137 +291,6 @@ static void run_pass(void)
 	close(ends[0]);
 	pthread_join(client, NULL);
 	waitpid(receiver, NULL, 0);
-}
-
-/* ---- ends that do not block, both in one loop ---- */
-
-struct half {
-	int fd;
-	size_t sent, got;
-	bool is_server, is_done;
-};
-
-static void give_up(struct half *half, const char *what)
-{
-	note(what, -1);
-	half->is_done = true;
-	note("close", close(half->fd));
-}
-
-static void step(struct half *half)
-{
-	char bytes[3000];
-	size_t goal = half->is_server ? half->got : TOTAL;
-	long n;
-
-	while (half->sent < goal) {
-		size_t len = goal - half->sent < sizeof(bytes) ? goal - half->sent : sizeof(bytes);
-		make_bytes(bytes, half->sent, len);
-		n = send(half->fd, bytes, len, MSG_NOSIGNAL);
-		if (n < 0 && errno != EAGAIN && errno != EINTR) {
-			give_up(half, "send");
-			return;
-		}
-		if (n < 0) {
-			break;
-		}
-		half->sent += (size_t)n;
-	}
-	while ((n = read(half->fd, bytes, sizeof(bytes))) > 0) {
-		check_bytes(bytes, half->got, (size_t)n);
-		half->got += (size_t)n;
-	}
-	if (n < 0 && errno != EAGAIN && errno != EINTR) {
-		give_up(half, "read");
-	} else if (n == 0 || (!half->is_server && half->got == TOTAL)) {
-		half->is_done = true;
-		note("close", close(half->fd));
-	}
-}
-
-static int wait_poll(struct half *halves)
-{
-	struct pollfd pfd[2];
-
-	for (int i = 0; i < 2; i++) {
-		pfd[i].fd = halves[i].is_done ? -1 : halves[i].fd;
-		pfd[i].events = POLLIN | (halves[i].is_server || halves[i].sent == TOTAL ? 0 : POLLOUT);
-	}
-	return poll(pfd, 2, 100);
-}
-
-static int wait_select(struct half *halves)
-{
-	struct timeval time = {0, 100000};
-	fd_set in, out;
-
-	FD_ZERO(&in);
-	FD_ZERO(&out);
-	for (int i = 0; i < 2; i++) {
-		if (!halves[i].is_done) {
-			FD_SET(halves[i].fd, &in);
-		}
-		if (!halves[i].is_done && !halves[i].is_server && halves[i].sent < TOTAL) {
-			FD_SET(halves[i].fd, &out);
-		}
-	}
-	return select(FD_SETSIZE, &in, &out, NULL, &time);
-}
-
-static int wait_epoll(struct half *halves)
-{
-	struct epoll_event events[2];
-	static int set = -1;
-
-	if (set < 0) {
-		set = (int)note("epoll_create1", epoll_create1(0));
-		for (int i = 0; i < 2 && set >= 0; i++) {
-			events[0].events = EPOLLIN | EPOLLOUT | EPOLLET;
-			events[0].data.fd = halves[i].fd;
-			if (!halves[i].is_done) {
-				note("epoll_ctl", epoll_ctl(set, EPOLL_CTL_ADD, halves[i].fd, events));
-			}
-		}
-	}
-	return epoll_wait(set, events, 2, 100);
-}
-
-static void run_loop(int (*wait_for)(struct half *halves))
-{
-	struct half halves[2] = {{.fd = connect_out(SOCK_NONBLOCK)}, {.fd = -1, .is_server = true}};
-
-	if (halves[0].fd < 0) {
-		return;
-	}
-	halves[1].fd = take(SOCK_NONBLOCK);
-	halves[1].is_done = halves[1].fd < 0;
-	for (int i = 0; i < 300 && !(halves[0].is_done && halves[1].is_done); i++) {
-		if (wait_for(halves) < 0 && errno != EINTR) {
-			note("wait", -1);
-			break;
-		}
-		for (int k = 0; k < 2; k++) {
-			if (!halves[k].is_done) {
-				step(&halves[k]);
-			}
-		}
-	}
-	printf("client got %zu\n", halves[0].got);
-}
-
-static void run_poll(void)
-{
-	run_loop(wait_poll);
-}
-
-static void run_select(void)
-{
-	run_loop(wait_select);
-}
-
-static void run_epoll(void)
-{
-	run_loop(wait_epoll);
 }
 
 /* ---- the rest ---- */
