@@ -356,16 +356,26 @@ static struct conn_record *find_record(int fd)
 	return arena_n_slots() > 0 ? find_by_cookie(socket_cookie(fd)) : NULL;
 }
 
+static bool cookies_are_missing(int fd)
+{
+	uint64_t cookie;
+	socklen_t len = sizeof(cookie);
+
+	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == -ENOPROTOOPT;
+}
+
+/* A vfork child has its parent's table and descriptors of its own. */
 struct conn_record *session_record(int fd)
 {
 	struct ref ref;
 
-	return ref_get(fd, &ref) ? ref.rec : find_record(fd);
+	return !in_vfork_child() && ref_get(fd, &ref) ? ref.rec : find_record(fd);
 }
 
 bool session_is_known(int fd)
 {
-	return fdtab_is_wrapped(fd) || find_record(fd) != NULL;
+	/* Where the kernel has no identities, the table must do, even if a vfork child has something else there. */
+	return session_record(fd) != NULL || (fdtab_is_wrapped(fd) && cookies_are_missing(fd));
 }
 
 /* Records whose holders have all been killed are found when there is no other left. */

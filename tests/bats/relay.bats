@@ -175,6 +175,19 @@ n_started() { grep -c 'relays for it$' log; }
 	assert_no_relays
 }
 
+@test "a vfork child that puts another file in the place of the connection hands that on" {
+	connect_tls "$port"
+	start_peer peer sink "$port"
+	run -0 shim "$PYTHON" -c '
+import os, socket, subprocess, sys
+os.dup2(socket.create_connection(("127.0.0.1", int(sys.argv[1]))).detach(), 0)
+subprocess.run([sys.argv[2], "fds"], stdin=subprocess.DEVNULL)
+os.write(0, b"x")' "$port" "$CHILD"
+	assert_line "0 /dev/null"
+	refute_output --partial socket
+	wait_text peer.out "^TLSv1.3 clean 1 "
+}
+
 @test "where exec or spawn fail, the program goes on with its TLS connection, and no relay stays" {
 	for how in wrong missing; do
 		serve "$how"
