@@ -5,8 +5,8 @@
  * Implementation notes
  *
  *   A NewSessionTicket is checked as it comes; the place in it is kept in ticket_field, ticket_head, ticket_left. One
- *   that is split over records is not made a session of: that would need a buffer. Nor is an extension noticed then that
- *   comes twice.
+ *   that is split over records is not made a session of: that would need a buffer. Nor is an extension noticed
+ *   then that comes twice.
  *
  *   A peer's request for a KeyUpdate crosses over to the send direction through control_due, which is atomic.
  */
@@ -76,7 +76,7 @@ static bool take_extension_type(struct engine_conn *conn)
 	return ext_may_stand(EXT_IN_NEW_SESSION_TICKET, type);
 }
 
-/* The next bytes of a NewSessionTicket, behind which hs_left bytes are to come: what is wrong with them, if anything. */
+/* The next bytes of a NewSessionTicket, behind which hs_left bytes are to come: what is wrong with them. */
 static enum reason on_ticket(struct engine_conn *conn, struct rd in)
 {
 	while (!rd_end(&in)) {

@@ -208,7 +208,8 @@ static bool key_id_fits(const struct certificate *cert, const struct certificate
 /* Does it say so? */
 static bool names_key(const struct certificate *cert, const struct certificate *candidate)
 {
-	return cert->authority_key_id.len != 0 && view_equal(cert->authority_key_id, candidate->subject_key_id);
+	return cert->authority_key_id.len != 0 &&
+	       view_equal(cert->authority_key_id, candidate->subject_key_id);
 }
 
 static bool check_signature(struct verifier *v, const struct certificate *issuer, const char *name,

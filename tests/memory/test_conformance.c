@@ -846,7 +846,8 @@ static void test_4_4_4_every_byte_of_a_finished(void **unused)
 			message[4 + at] ^= (uint8_t)(1 << at % 8);
 			check(ENGINE_SERVER, give_sealed(ENGINE_SERVER, CONTENT_HANDSHAKE, message, 4 + len),
 			      ALERT_DECRYPT_ERROR, "a byte of Finished");
-			assert_int_equal(engine_hs_error(hs), ENGINE_ERR_PROTOCOL); /* no certificate's fault */
+			/* no certificate's fault */
+			assert_int_equal(engine_hs_error(hs), ENGINE_ERR_PROTOCOL);
 		} else {
 			assert_int_equal(give_sealed(ENGINE_SERVER, CONTENT_HANDSHAKE, message, 4 + len),
 					 ENGINE_OK);

@@ -477,8 +477,8 @@ static void test_malformed_tickets(void **unused)
 }
 
 /*
- * RFC 8446 4.2: extensions that are there twice, or are known to belong elsewhere; unknown ones do no harm. In records of
- * every size; but what is there twice is noticed in a whole message alone.
+ * RFC 8446 4.2: extensions that are there twice, or are known to belong elsewhere; unknown ones do no harm. In
+ * records of every size; but what is there twice is noticed in a whole message alone.
  */
 static void test_extensions_of_tickets(void **unused)
 {
@@ -492,10 +492,12 @@ static void test_extensions_of_tickets(void **unused)
 	} rows[] = {
 		{"early_data", T("\0\x2a\0\4\0\0\1\0"), 0, false},
 		{"early_data, then another", T("\0\x2a\0\4\0\0\1\0\x4a\x4a\0\1x"), 0, false},
-		{"early_data twice", T("\0\x2a\0\4\0\0\1\0\0\x2a\0\4\0\0\1\0"), ALERT_ILLEGAL_PARAMETER, true},
+		{"early_data twice", T("\0\x2a\0\4\0\0\1\0\0\x2a\0\4\0\0\1\0"), ALERT_ILLEGAL_PARAMETER,
+		 true},
 		{"empty early_data", T("\0\x2a\0\0"), ALERT_DECODE_ERROR, false},
 		{"long early_data", T("\0\x2a\0\5\0\0\1\0\0"), ALERT_DECODE_ERROR, false},
-		{"an unknown one twice", T("\x4a\x4a\0\0\x5a\x5a\0\0\x4a\x4a\0\0"), ALERT_ILLEGAL_PARAMETER, true},
+		{"an unknown one twice", T("\x4a\x4a\0\0\x5a\x5a\0\0\x4a\x4a\0\0"), ALERT_ILLEGAL_PARAMETER,
+		 true},
 		{"key_share", T("\0\x33\0\0"), ALERT_ILLEGAL_PARAMETER, false},
 		{"server_name", T("\0\0\0\0"), ALERT_ILLEGAL_PARAMETER, false},
 		{"supported_versions behind others", T("\x4a\x4a\0\0\0\x2b\0\2\3\4"), ALERT_ILLEGAL_PARAMETER,
@@ -506,7 +508,8 @@ static void test_extensions_of_tickets(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		uint8_t message[64] = {HS_NEW_SESSION_TICKET, 0, 0, (uint8_t)(14 + rows[i].len), 0, 0, 0x0e, 0x10};
+		uint8_t message[64] = {
+			HS_NEW_SESSION_TICKET, 0, 0, (uint8_t)(14 + rows[i].len), 0, 0, 0x0e, 0x10};
 		const size_t len = 18 + rows[i].len;
 
 		message[14] = 1; /* the ticket's length */
