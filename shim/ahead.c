@@ -29,15 +29,15 @@
 #include "sys.h"
 
 #define LISTENERS_MAX 32
-#define FDS_MAX 4
-#define END_WAIT_MS 1000
+#define FDS_MAX       4
+#define END_WAIT_MS   1000
 
 enum { FREE, BUSY, LIVE };
 
 struct ahead {
 	_Atomic int state;
-	_Atomic uint64_t cookie;   /* SO_COOKIE of the listener */
-	_Atomic int fds[FDS_MAX];  /* this process's descriptors of it, -1: none */
+	_Atomic uint64_t cookie;  /* SO_COOKIE of the listener */
+	_Atomic int fds[FDS_MAX]; /* this process's descriptors of it, -1: none */
 	_Atomic int channel;
 	ino_t channel_inode;
 	/* Stays mapped until the entry is used again: another thread may be at it. */
@@ -154,10 +154,11 @@ static bool holds_served(void)
 
 static bool option_is_set(int fd, int level, int name)
 {
-	char value[64] = { 0 };
+	char value[64] = {0};
 	socklen_t len = sizeof(value);
 
-	return sys_getsockopt(fd, level, name, value, &len) == 0 && len > 0 && memcmp(value, (char[64]){ 0 }, len) != 0;
+	return sys_getsockopt(fd, level, name, value, &len) == 0 && len > 0 &&
+	       memcmp(value, (char[64]){0}, len) != 0;
 }
 
 /*
@@ -168,8 +169,10 @@ static bool option_is_set(int fd, int level, int name)
 static bool may_help(int fd)
 {
 	return accept_may_be_tls(fd) && !option_is_set(fd, SOL_SOCKET, SO_REUSEPORT) &&
-	       !option_is_set(fd, SOL_SOCKET, SO_BINDTODEVICE) && !option_is_set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT) &&
-	       !option_is_set(fd, IPPROTO_IP, IP_TRANSPARENT) && !option_is_set(fd, IPPROTO_IPV6, IPV6_TRANSPARENT);
+	       !option_is_set(fd, SOL_SOCKET, SO_BINDTODEVICE) &&
+	       !option_is_set(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT) &&
+	       !option_is_set(fd, IPPROTO_IP, IP_TRANSPARENT) &&
+	       !option_is_set(fd, IPPROTO_IPV6, IPV6_TRANSPARENT);
 }
 
 /*
@@ -210,7 +213,8 @@ static bool make_shared(struct ahead *entry)
 	if (entry->shared) {
 		sys_munmap(entry->shared, sizeof(*entry->shared));
 	}
-	entry->shared = sys_mmap(NULL, sizeof(*entry->shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	entry->shared = sys_mmap(NULL, sizeof(*entry->shared), PROT_READ | PROT_WRITE,
+				 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	return entry->shared != NULL;
 }
 
@@ -237,8 +241,8 @@ static bool make_channel(struct ahead *entry, int *helper_end)
 
 static int start_helper(struct ahead *entry, int fd, int helper_end)
 {
-	struct ahead_start start = { fd, helper_end, entry->shared };
-	int keep[2] = { fd, helper_end };
+	struct ahead_start start = {fd, helper_end, entry->shared};
+	int keep[2] = {fd, helper_end};
 	int rc;
 
 	/* In the helper's copy of the policy no other thread may be in the middle of a change. */
@@ -259,8 +263,8 @@ static bool begin(struct ahead *entry, int fd, uint64_t cookie)
 	rc = start_helper(entry, fd, helper_end);
 	sys_close(helper_end);
 	if (rc < 0) {
-		log_debug("no helper for the listener %d: %s; the handshake waits until the program accepts", fd,
-			  strerrordesc_np(-rc));
+		log_debug("no helper for the listener %d: %s; the handshake waits until the program accepts",
+			  fd, strerrordesc_np(-rc));
 		sys_close(atomic_load(&entry->channel));
 		return false;
 	}
@@ -280,8 +284,8 @@ void ahead_listen(int fd)
 	struct ahead *entry;
 	int saved = errno;
 
-	if (!cookie || !(atomic_load(&born_serving) || holds_served()) || find_by_socket(fd) || !may_help(fd) ||
-	    !arena_open() || is_init_wrapped()) {
+	if (!cookie || !(atomic_load(&born_serving) || holds_served()) || find_by_socket(fd) ||
+	    !may_help(fd) || !arena_open() || is_init_wrapped()) {
 		errno = saved;
 		return;
 	}
@@ -321,7 +325,7 @@ bool ahead_is_poke(int listener, int fd)
 static int receive(struct ahead *entry, struct ahead_message *message)
 {
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-	struct iovec iov = { message, sizeof(*message) };
+	struct iovec iov = {message, sizeof(*message)};
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -336,7 +340,8 @@ static int receive(struct ahead *entry, struct ahead_message *message)
 		return -1;
 	}
 	do {
-		n = sys_call(SYS_recvmsg, atomic_load(&entry->channel), &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		n = sys_call(SYS_recvmsg, atomic_load(&entry->channel), &msg,
+			     MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	} while (n == -EINTR);
 	cmsg = n == sizeof(*message) ? CMSG_FIRSTHDR(&msg) : NULL;
 	if (!cmsg || cmsg->cmsg_level != SOL_SOCKET || cmsg->cmsg_type != SCM_RIGHTS ||
@@ -349,7 +354,7 @@ static int receive(struct ahead *entry, struct ahead_message *message)
 
 int ahead_take(int listener, int fd, struct sockaddr *addr, socklen_t room, socklen_t *len, int flags)
 {
-	const struct linger reset = { 1, 0 };
+	const struct linger reset = {1, 0};
 	struct ahead *entry = find_by_socket(listener);
 	struct ahead_message message;
 	int saved = errno;
@@ -391,12 +396,12 @@ int ahead_take(int listener, int fd, struct sockaddr *addr, socklen_t room, sock
  */
 static void end_helper(int channel)
 {
-	struct pollfd pfd = { .fd = channel };
+	struct pollfd pfd = {.fd = channel};
 	int64_t end = sys_now_ms() + END_WAIT_MS;
 
 	sys_shutdown(channel, SHUT_WR);
 	for (int64_t left = END_WAIT_MS; left > 0; left = end - sys_now_ms()) {
-		struct timespec wait = { left / 1000, left % 1000 * 1000000 };
+		struct timespec wait = {left / 1000, left % 1000 * 1000000};
 		if (sys_ppoll(&pfd, 1, &wait) != -EINTR) {
 			return;
 		}

@@ -32,24 +32,24 @@
 #include "shim.h"
 #include "sys.h"
 
-#define LATE_MS 10
+#define LATE_MS       10
 /* When something is short (descriptors, memory), and how long an accept() may take that finds nothing. */
-#define AGAIN_MS 100
-#define ACCEPT_MS 10
+#define AGAIN_MS      100
+#define ACCEPT_MS     10
 /* Looks at the queue behind a poke. */
 #define LOOK_FIRST_MS 50
-#define LOOK_LAST_MS 400
+#define LOOK_LAST_MS  400
 /* With the listener gone, how long handshakes may go on that have no limit of their own. */
-#define LEFTOVER_MS 60000
+#define LEFTOVER_MS   60000
 
 struct taken {
-	int fd; /* -1: free */
+	int fd;   /* -1: free */
 	int poke; /* -1: none */
 	bool needs_poke;
 	bool is_fetched; /* the program has it */
-	bool has_begun;	 /* the handshake: here */
-	bool is_lent;	 /* the session: to the program */
-	short events;	 /* to wait for while it goes on */
+	bool has_begun;  /* the handshake: here */
+	bool is_lent;    /* the session: to the program */
+	short events;    /* to wait for while it goes on */
 };
 
 struct helper {
@@ -64,7 +64,7 @@ struct helper {
 	int64_t end_at_ms;
 };
 
-static const struct linger reset = { 1, 0 };
+static const struct linger reset = {1, 0};
 
 /* ---- one connection ---- */
 
@@ -98,7 +98,7 @@ static void drop(struct helper *h, struct taken *t)
 		session_release(t->fd);
 	}
 	sys_close(t->fd);
-	*t = (struct taken){ .fd = -1, .poke = -1 };
+	*t = (struct taken){.fd = -1, .poke = -1};
 }
 
 /* The program will never ask for it: what the kernel does with a connection in a queue that is closed. */
@@ -127,7 +127,8 @@ static void step(struct helper *h, struct taken *t)
 	t->events = 0;
 	is_mine = t->has_begun || (!is_taken_away(h, t) && !session_is_elsewhere(t->fd));
 	t->has_begun = true;
-	if (is_mine && session_progress(t->fd, &t->events) == SESSION_CONNECTING && !session_is_elsewhere(t->fd)) {
+	if (is_mine && session_progress(t->fd, &t->events) == SESSION_CONNECTING &&
+	    !session_is_elsewhere(t->fd)) {
 		return;
 	}
 	t->events = 0;
@@ -177,7 +178,7 @@ static int open_poke(struct helper *h, const struct taken *t)
 		return -1;
 	}
 	/* Whatever the system's default is: connections over IPv4 may come to such a listener. */
-	sys_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int));
+	sys_setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){0}, sizeof(int));
 	from = to;
 	from.sin6_port = 0;
 	if (sys_call(SYS_bind, fd, &from, len) != 0 || sys_call(SYS_getsockname, fd, &from, &from_len) != 0) {
@@ -188,7 +189,8 @@ static int open_poke(struct helper *h, const struct taken *t)
 	atomic_store(&h->shared->ports[t - h->taken], ntohs(from.sin6_port));
 	rc = (int)sys_call(SYS_connect, fd, &to, len);
 	if (rc != 0 && rc != -EINPROGRESS) {
-		log_debug("process %d cannot poke the program's listener: %s", (int)sys_getpid(), strerrordesc_np(-rc));
+		log_debug("process %d cannot poke the program's listener: %s", (int)sys_getpid(),
+			  strerrordesc_np(-rc));
 		atomic_store(&h->shared->ports[t - h->taken], 0);
 		sys_close(fd);
 		return -1;
@@ -273,8 +275,8 @@ static void nothing(int sig)
 /* As accept4(), but comes back soon if the program was quicker. */
 static int accept_soon(int listener, struct sockaddr_in6 *peer, socklen_t *len)
 {
-	const struct itimerval on = { { 0, ACCEPT_MS * 1000 }, { 0, ACCEPT_MS * 1000 } };
-	const struct itimerval off = { { 0, 0 }, { 0, 0 } };
+	const struct itimerval on = {{0, ACCEPT_MS * 1000}, {0, ACCEPT_MS * 1000}};
+	const struct itimerval off = {{0, 0}, {0, 0}};
 	int fd;
 
 	sys_call(SYS_setitimer, ITIMER_REAL, &on, NULL);
@@ -285,8 +287,8 @@ static int accept_soon(int listener, struct sockaddr_in6 *peer, socklen_t *len)
 
 static bool send_to_program(struct helper *h, int fd, const struct ahead_message *message)
 {
-	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = { 0 };
-	struct iovec iov = { (void *)(uintptr_t)message, sizeof(*message) };
+	_Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {0};
+	struct iovec iov = {(void *)(uintptr_t)message, sizeof(*message)};
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -323,7 +325,7 @@ static void take(struct helper *h, int fd, const struct ahead_message *message)
 		close_with_reset(fd);
 		return;
 	}
-	*t = (struct taken){ .fd = fd, .poke = -1, .needs_poke = true };
+	*t = (struct taken){.fd = fd, .poke = -1, .needs_poke = true};
 	if (fdtab_is_wrapped(fd)) {
 		session_pass(fd, true);
 		lend(t, true);
@@ -346,8 +348,8 @@ static bool is_full(const struct helper *h)
 
 static bool is_readable(int fd)
 {
-	const struct timespec now = { 0, 0 };
-	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	const struct timespec now = {0, 0};
+	struct pollfd pfd = {.fd = fd, .events = POLLIN};
 
 	return sys_ppoll(&pfd, 1, &now) > 0;
 }
@@ -372,7 +374,7 @@ static void accept_all(struct helper *h)
 {
 	h->accept_at_ms = 0;
 	while (!is_full(h) && is_readable(h->listener)) {
-		struct ahead_message message = { .peer_len = sizeof(message.peer) };
+		struct ahead_message message = {.peer_len = sizeof(message.peer)};
 		int fd = accept_soon(h->listener, &message.peer, &message.peer_len);
 		struct taken *t;
 
@@ -398,7 +400,7 @@ static void accept_all(struct helper *h)
 /* Has somebody come behind a poke? Has a poke been taken by a stranger? */
 static void look_at_queue(struct helper *h)
 {
-	struct tcp_info info = { 0 };
+	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 	size_t n = n_pokes(h);
 	bool is_short;
@@ -463,9 +465,9 @@ static void wait_for_news(const struct helper *h, struct pollfd polled[N_POLLED]
 	bool listens = !h->accept_at_ms && n_pokes(h) == 0 && !h->poke_at_ms && !is_full(h);
 
 	left = left > 0 ? left : 0;
-	wait = (struct timespec){ left / 1000, left % 1000 * 1000000 };
-	polled[0] = (struct pollfd){ .fd = listens ? h->listener : -1, .events = POLLIN };
-	polled[1] = (struct pollfd){ .fd = h->channel, .events = POLLIN };
+	wait = (struct timespec){left / 1000, left % 1000 * 1000000};
+	polled[0] = (struct pollfd){.fd = listens ? h->listener : -1, .events = POLLIN};
+	polled[1] = (struct pollfd){.fd = h->channel, .events = POLLIN};
 	for (size_t i = 0; i < AHEAD_TAKEN_MAX; i++) {
 		const struct taken *t = &h->taken[i];
 		bool waits = t->fd >= 0 && fdtab_is_wrapped(t->fd) && (!t->has_begun || t->events);
@@ -473,7 +475,7 @@ static void wait_for_news(const struct helper *h, struct pollfd polled[N_POLLED]
 			.fd = waits ? t->fd : -1,
 			.events = t->has_begun ? t->events : POLLIN,
 		};
-		polled[3 + 2 * i] = (struct pollfd){ .fd = t->fd >= 0 ? t->poke : -1 };
+		polled[3 + 2 * i] = (struct pollfd){.fd = t->fd >= 0 ? t->poke : -1};
 	}
 	sys_ppoll(polled, N_POLLED, until_ms ? &wait : NULL);
 }
@@ -506,9 +508,9 @@ static void go_on(struct helper *h, const struct pollfd polled[N_POLLED])
 		if (t->fd >= 0 && t->poke >= 0 && polled[3 + 2 * i].revents) {
 			poke_ended(h, t);
 		}
-		if (t->fd >= 0 && (polled[2 + 2 * i].revents ||
-				   (is_at_work(t) && session_deadline_ms(t->fd) &&
-				    sys_now_ms() >= session_deadline_ms(t->fd)))) {
+		if (t->fd >= 0 &&
+		    (polled[2 + 2 * i].revents || (is_at_work(t) && session_deadline_ms(t->fd) &&
+						   sys_now_ms() >= session_deadline_ms(t->fd)))) {
 			step(h, t);
 		}
 	}
@@ -546,15 +548,15 @@ static bool has_work(const struct helper *h)
 void ahead_helper(void *arg)
 {
 	const struct ahead_start *start = arg;
-	const struct sigaction action = { .sa_handler = nothing };
-	struct helper h = { .listener = start->listener, .channel = start->channel, .shared = start->shared };
+	const struct sigaction action = {.sa_handler = nothing};
+	struct helper h = {.listener = start->listener, .channel = start->channel, .shared = start->shared};
 	struct pollfd polled[N_POLLED];
 
 	shim_unlock_policy();
 	sys_call(SYS_prctl, PR_SET_NAME, "tlshim-ahead", 0);
 	sigaction(SIGALRM, &action, NULL);
 	for (size_t i = 0; i < AHEAD_TAKEN_MAX; i++) {
-		h.taken[i] = (struct taken){ .fd = -1, .poke = -1 };
+		h.taken[i] = (struct taken){.fd = -1, .poke = -1};
 	}
 	while (has_work(&h)) {
 		wait_for_news(&h, polled);

@@ -19,9 +19,9 @@
 #include "session_priv.h"
 #include "sys.h"
 
-#define LEFT_MAX 32
+#define LEFT_MAX      32
 /* Where the rule has no handshake-timeout, and where there is nothing to be sent but the end. */
-#define WAIT_MS 60000
+#define WAIT_MS       60000
 #define WAIT_EMPTY_MS 5000 /* and where this process has to wait itself */
 
 static _Atomic int left[LEFT_MAX]; /* pids */
@@ -37,7 +37,8 @@ static void finish_handshake(int fd, int wait_ms)
 	struct ref ref;
 	short events;
 
-	while (session_progress(fd, &events) == SESSION_CONNECTING && sys_now_ms() < end && ref_get(fd, &ref)) {
+	while (session_progress(fd, &events) == SESSION_CONNECTING && sys_now_ms() < end &&
+	       ref_get(fd, &ref)) {
 		int64_t look = session_deadline_ms(fd);
 		int rc = wait_events(&ref, events, SO_SNDTIMEO, &started_ms, look && look < end ? look : end);
 		if (rc != 0 && rc != -EINTR && rc != -ETIMEDOUT) {
@@ -73,13 +74,14 @@ void session_leave_behind(const struct ref *ref, bool even_empty)
 {
 	struct conn_record *rec = ref->rec;
 	uint8_t phase = atomic_load(&rec->phase);
-	struct leaving leaving = { ref->fd, rec->early_len > 0 ? WAIT_MS : WAIT_EMPTY_MS };
+	struct leaving leaving = {ref->fd, rec->early_len > 0 ? WAIT_MS : WAIT_EMPTY_MS};
 	size_t at;
 	int rc;
 
 	if (rec->role != ENGINE_SERVER || (rec->early_len == 0 && !even_empty) ||
 	    (phase != PHASE_TCP && phase != PHASE_HANDSHAKE) || atomic_load(&ref->local->n_fds) != 1 ||
-	    session_wants_reset(ref->fd) || session_is_shared(ref->fd) || tcp_state(ref->fd) != TCP_ESTABLISHED) {
+	    session_wants_reset(ref->fd) || session_is_shared(ref->fd) ||
+	    tcp_state(ref->fd) != TCP_ESTABLISHED) {
 		return;
 	}
 	rc = has_room(&at) ? helper_start(finish, &leaving, &leaving.fd, 1) : -EAGAIN;
@@ -93,7 +95,8 @@ void session_leave_behind(const struct ref *ref, bool even_empty)
 		finish_handshake(ref->fd, WAIT_EMPTY_MS);
 	}
 	if (rc < 0 && rec->early_len > 0) {
-		log_warn("%s: %u bytes that were written before the handshake are lost: no process to send them (%s)",
+		log_warn("%s: %u bytes that were written before the handshake are lost: no process to send "
+			 "them (%s)",
 			 rec->rule, rec->early_len, strerrordesc_np(-rc));
 	}
 }
