@@ -168,7 +168,7 @@ n_started() { grep -c 'relays for it$' log; }
 	END
 	connect_tls "$tapped"
 	start_peer peer echo "$tapped"
-	for i in {1..5}; do
+	for _ in {1..5}; do
 		run -0 shim bash script "$tapped" "$CHILD"
 		assert_output "1-2-3-4-5-6-7-8-9-"
 	done
