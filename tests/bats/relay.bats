@@ -144,7 +144,7 @@ n_started() { grep -c 'relays for it$' log; }
 
 @test "a child that has the connection as its output alone takes no input away, and the program goes on with it" {
 	serve output say "$MARKER "
-	for i in {1..5}; do
+	for _ in {1..5}; do
 		run -0 peer get "$port"
 		assert_output "$MARKER after"
 	done
