@@ -325,14 +325,14 @@ client_source() {
 	accept_tls "$third"
 	start_shim redis redis-server --port "$port" --save '' --bind 127.0.0.1
 	start_shim ncat ncat -lk --sh-exec cat 127.0.0.1 "$second"
-	start_shim socat socat "TCP-LISTEN:$third,bind=127.0.0.1,reuseaddr,fork" EXEC:cat
+	start_shim socat socat "TCP-LISTEN:$third,bind=127.0.0.1,backlog=128,reuseaddr,fork" EXEC:cat
 	for p in "$port" "$second" "$third"; do
 		wait_listen "$p"
 		"$PYTHON" - "$p" <<-'END'
 			import random, socket, struct, sys
 			half, garbage = open("half", "rb").read(), open("garbage", "rb").read()
 			random.seed(5)
-			for n in range(120):
+			for n in range(48):
 			    s = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 			    s.sendall(random.choice((b"", half, garbage, garbage[:random.randrange(400)], b"GET / HTTP/1.0\r\n\r\n",
 			        half + garbage, b"\x15\x03\x03\x00\x02\x02\x28", b"\x80\x2e\x01\x03\x01" + garbage[:60])))
