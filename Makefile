@@ -145,7 +145,7 @@ check: all progs $(TEST_BIN) ## all tests
 check-fast: all progs $(TEST_BIN) ## C tests and the quick end-to-end tests, about a minute
 	@BUILD=$(BUILD) tests/run --fast
 
-compat: all progs ## some hundred real programs through the shim, about 12 minutes
+compat: all progs ## a hundred real programs and upstream test suites, some 15 minutes
 	@BUILD=$(BUILD) tests/run --compat
 
 check-c: $(TEST_BIN)
