@@ -166,10 +166,10 @@ iperf_bytes() { "$PYTHON" -c 'import json, sys; print(json.load(open("json"))["e
 	connect_tls "$port" 'truncation ignore'
 	for direction in '' -R; do
 		# shellcheck disable=SC2086
-		run -0 shim iperf3 -c 127.0.0.1 -p "$port" -n 8M -P 2 -J $direction
+		run -0 shim iperf3 -c 127.0.0.1 -p "$port" -n 40M -P 2 -J $direction
 		echo "$output" >json
-		assert [ "$(iperf_bytes sum_sent)" -ge 8388608 ]
-		assert [ "$(iperf_bytes sum_received)" -gt 4000000 ]
+		assert [ "$(iperf_bytes sum_sent)" -ge 41943040 ]
+		assert [ "$(iperf_bytes sum_received)" -gt 20000000 ]
 	done
 }
 
@@ -180,10 +180,10 @@ iperf_bytes() { "$PYTHON" -c 'import json, sys; print(json.load(open("json"))["e
 	start_shim iperf iperf3 -s -B 127.0.0.1 -p "$port"
 	wait_listen "$port"
 	start_back "$plain" "$port"
-	run -0 limited iperf3 -c 127.0.0.1 -p "$plain" -n 8M -P 2 -J
+	run -0 limited iperf3 -c 127.0.0.1 -p "$plain" -n 40M -P 2 -J
 	echo "$output" >json
-	assert [ "$(iperf_bytes sum_sent)" -ge 8388608 ]
-	assert [ "$(iperf_bytes sum_received)" -gt 4000000 ]
+	assert [ "$(iperf_bytes sum_sent)" -ge 41943040 ]
+	assert [ "$(iperf_bytes sum_received)" -gt 20000000 ]
 }
 
 # A line goes there and comes back, ten times over one connection.
