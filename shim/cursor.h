@@ -23,8 +23,8 @@ void cursor_init(struct cursor *cur, const struct iovec *iov, int n_iov);
 uint8_t *cursor_piece(const struct cursor *cur, size_t *len);
 void cursor_skip(struct cursor *cur, size_t len);
 /*
- * How many of the next len bytes (at most left) are memory that the program can write? See memory.h: what the kernel would
- * answer with EFAULT must be found before we touch it.
+ * How many of the next len bytes (at most left) are memory that the program can write? See memory.h: what the
+ * kernel would answer with EFAULT must be found before we touch it.
  */
 size_t cursor_writable(struct cursor *cur, size_t len);
 /* Copy len bytes (at most left) into the program's memory, or out of it, and go on. */

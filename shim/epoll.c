@@ -191,8 +191,8 @@ static void remove_registration(int epfd, int fd)
 }
 
 /*
- * An exclusive registration cannot be modified, but may have gone with another set that had this number. The kernel
- * tells by whether it takes a new one.
+ * An exclusive registration cannot be modified, but may have gone with another set that had this
+ * number. The kernel tells by whether it takes a new one.
  */
 static int refuse_exclusive(int epfd, int fd, struct registration *old)
 {

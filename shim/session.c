@@ -419,7 +419,7 @@ bool session_attach(int fd, enum engine_role role, const struct policy_rule *rul
 		return false;
 	}
 	catch_up_with_fork();
-	/* Without the cookie the next program could not tell that the connection is protected, and would speak plainly on it. */
+	/* Without it the next program could not tell that the connection is protected, and would speak plainly. */
 	if (cookie == 0 || !arena_open() || !init_marker()) {
 		errno = ENOMEM;
 		return false;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the files of `equiv` share: the state of a sequence, its two connected sockets, and one function for each kind of call.
+ * What the files of `equiv` share: the state of a sequence, its two connected sockets, and one function for
+ * each kind of call.
  *
- * Ends 0 (the client) and 1 (the server) live in one process, its threads and a forked child. What a call did is said into the log.
+ * Ends 0 (the client) and 1 (the server) live in one process, its threads and a forked child. What a call did
+ * is said into the log.
  */
 #ifndef EQUIV_H
 #define EQUIV_H

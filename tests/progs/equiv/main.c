@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Random sequences of socket calls on a connected pair of TCP sockets, for comparison of a run with the shim and one without:
+ * Random sequences of socket calls on a connected pair of TCP sockets, for comparison of a run with the shim
+ * and one without:
  *
  *   equiv PORT CLOSED_PORT SEED COUNT
  *
- * prints what each call did, for COUNT sequences from SEED on. The same seed makes the same calls, in this process, in a
- * thread or in a forked child. What may differ under TLS is left out here: how many bytes fit into full buffers.
+ * prints what each call did, for COUNT sequences from SEED on. The same seed makes the same calls, in this
+ * process, in a thread or in a forked child. What may differ under TLS is left out here: how many bytes fit
+ * into full buffers.
  */
 #include <fcntl.h>
 #include <netinet/tcp.h>

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Both directions at once, processes that go on where another one began, and sockets that have no peer or lose it.
+ * Both directions at once, processes that go on where another one began, and sockets that have no peer or
+ * lose it.
  */
 #include <fcntl.h>
 #include <netinet/tcp.h>

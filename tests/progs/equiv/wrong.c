@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Calls that must fail, and change nothing: arguments that cannot be, memory that is not there, descriptors that are gone.
+ * Calls that must fail, and change nothing: arguments that cannot be, memory that is not there, descriptors
+ * that are gone.
  */
 #include <fcntl.h>
 #include <limits.h>

@@ -4,8 +4,9 @@
  *
  *   faults SCENARIO LISTEN CONNECT TEXT
  *
- * A client sends TEXT over and over to port CONNECT, which leads to the server on LISTEN, and gets it back. A call that fails
- * is named with its errno ("send ECONNRESET"), and its end gives up. Data that is not what was sent: status 3.
+ * A client sends TEXT over and over to port CONNECT, which leads to the server on LISTEN, and gets it back. A
+ * call that fails is named with its errno ("send ECONNRESET"), and its end gives up. Data that is not what was
+ * sent: status 3.
  */
 #include <arpa/inet.h>
 #include <errno.h>
