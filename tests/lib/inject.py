@@ -42,7 +42,8 @@ OTHER = ("ENOBUFS",)
 USUAL = {"EAGAIN", "EINTR", "ENOMEM", "ENOBUFS", "ENFILE", "EMFILE", "EACCES", "EPIPE", "ECONNRESET", "ECONNABORTED",
          "ECONNREFUSED", "ENOTCONN", "EPROTO", "ETIMEDOUT", "EKEYREJECTED", "EPERM"}
 # And what follows where the call is a question about the socket, or the program's own.
-ALSO = {"fcntl": {"EINPROGRESS", "EBADF"}, "epoll_create1": {"EBADF"}, "memfd_create": {"EBADF"}, "setsockopt": {"EADDRINUSE"}}
+ALSO = {"fcntl": {"EINPROGRESS", "EBADF", "EINVAL"}, "epoll_create1": {"EBADF"}, "memfd_create": {"EBADF"},
+        "setsockopt": {"EADDRINUSE"}}
 
 
 def number_of(fault):
