@@ -265,9 +265,11 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 		*(int *)arg = (int)session_readable_bytes(fd);
 		return 0;
 	case SIOCATMARK:
-		if (arg) {
-			*(int *)arg = 0;
+		if (!memory_can_write(arg, sizeof(int))) {
+			errno = EFAULT;
+			return -1;
 		}
+		*(int *)arg = 0;
 		return 0;
 	default:
 		return real.ioctl(fd, request, arg);

@@ -413,13 +413,13 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags)
 {
 	unsigned i;
 
-	if (!fdtab_is_wrapped(fd) && fdtab_n_used == 0) {
+	/* With MSG_FASTOPEN the first message makes the connection. */
+	if (!fdtab_is_wrapped(fd) && fdtab_n_used == 0 && !(flags & MSG_FASTOPEN)) {
 		return REAL(sendmmsg)(fd, msgs, n_msgs, flags);
 	}
 	for (i = 0; i < n_msgs; i++) {
-		ssize_t n = !memory_can_write(&msgs[i], sizeof(msgs[i])) ? fail(EFAULT) :
-			    fdtab_is_wrapped(fd)			 ? hook_sendmsg(fd, &msgs[i].msg_hdr, flags) :
-									   send_plainly(fd, &msgs[i].msg_hdr, flags);
+		ssize_t n = memory_can_write(&msgs[i], sizeof(msgs[i])) ? sendmsg(fd, &msgs[i].msg_hdr, flags) :
+									  fail(EFAULT);
 		if (n < 0) {
 			break;
 		}

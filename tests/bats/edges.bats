@@ -1,0 +1,42 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# speed: fast
+#
+# Connections that come about in rare ways: by Fast Open, by inheritance, announced by signals.
+
+# shellcheck disable=SC2154 # variables that free_port sets
+bats_require_minimum_version 1.5.0
+load ../lib/e2e
+
+setup_file() { e2e_setup_file; }
+setup() { e2e_setup; }
+teardown() { e2e_teardown; }
+
+# Each mode of tests/progs/edges says the same with TLS as without, and the wire sees TLS alone.
+same_as_plain() {
+	local mode
+	free_port plain server tapped
+	accept_tls "$server"
+	connect_tls "$tapped"
+	start plain_server "$PROGS/echo_server" threads "$plain"
+	start_shim server "$PROGS/echo_server" threads "$server"
+	wait_listen "$plain"
+	wait_listen "$server"
+	start_tap "$tapped" "$server"
+	wait_listen "$tapped"
+	MARKER=words
+	for mode in "$@"; do
+		limited "$PROGS/edges" "$mode" "$plain" >expected
+		run -0 shim "$PROGS/edges" "$mode" "$tapped"
+		assert_output "$(cat expected)"
+	done
+	assert_protected
+}
+
+@test "TCP Fast Open sends no plaintext, whichever call opens the connection" {
+	same_as_plain sendto sendmsg sendmmsg number empty fast-connect
+}
+
+@test "IPv4 addresses in IPv6 sockets, SIGIO, and questions for urgent data do as without TLS" {
+	same_as_plain mapped sigio mark
+}
