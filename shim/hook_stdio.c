@@ -131,6 +131,8 @@ static FILE *open_cookie(int fd, const char *mode)
 
 	if (stream) {
 		stream->_fileno = fd;
+		/* Cookie streams are for bytes only, and the mark of that makes putwc() crash: with NULL it writes bytes. */
+		stream->_wide_data = NULL;
 		atomic_store(&cookie_functions, functions_of(stream));
 	}
 	return stream;

@@ -3,7 +3,8 @@
  * Connections that a program image has from the one before it, or from another process.
  *
  * Implementation notes: TLSHIM_ARENA in the environment says that there was an arena. If it cannot be had, nobody knows which sockets are in the
- * middle of a TLS connection, so those that a rule might have wrapped are shut: plaintext must not get into them.
+ * middle of a TLS connection, so those that a rule might have wrapped are shut: plaintext must not get into them. Without an arena
+ * there was no shim, or one without TLS: a connection is then judged by its address, as if it were accepted now.
  */
 #include "inherit.h"
 
@@ -66,21 +67,81 @@ static void inherit_each(int fd, void *ctx)
 	inherit_one(fd);
 }
 
-void inherit_connections(void)
+/* Is this the end of a TCP connection? */
+static bool is_connection(int fd)
 {
-	const char *value = getenv("TLSHIM_ARENA");
+	struct sockaddr_in6 peer;
+	socklen_t len = sizeof(int);
+	int protocol = 0;
 
-	if (!value) {
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) != 0 || protocol != IPPROTO_TCP) {
+		return false;
+	}
+	len = sizeof(peer);
+	return sys_call(SYS_getpeername, fd, &peer, &len) == 0;
+}
+
+static void wrap_connection(int fd, void *ctx)
+{
+	(void)ctx;
+	/* Standard input and output are often one socket: the second is the session of the first. */
+	inherit_one(fd);
+	if (!fdtab_is_wrapped(fd) && is_connection(fd) && !accept_wrap(fd)) {
+		sys_shutdown(fd, SHUT_RDWR);
+	}
+}
+
+/* A dead end in the place of fd: shutting the socket itself would end other processes' connection, too. */
+static void cut_connection(int fd, void *ctx)
+{
+	int pair[2];
+
+	(void)ctx;
+	if (!is_connection(fd)) {
 		return;
 	}
-	arena_is_lost = !arena_inherit(value);
+	if (sys_call6(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, (long)pair, 0, 0) != 0) {
+		sys_shutdown(fd, SHUT_RDWR);
+		return;
+	}
+	sys_close(pair[1]);
+	if (sys_call(SYS_dup3, pair[0], fd, 0) < 0) {
+		sys_shutdown(fd, SHUT_RDWR);
+	}
+	sys_close(pair[0]);
+}
+
+static void inherit_from_image(const char *arena)
+{
+	arena_is_lost = !arena_inherit(arena);
 	openfds_each(inherit_each, NULL);
 	if (!arena_is_lost) {
 		session_exec_arrived();
 		ahead_exec_arrived();
-		for (int fd = 0; fd <= 2; fd++) {
+	}
+}
+
+void inherit_connections(void)
+{
+	const char *value = getenv("TLSHIM_ARENA");
+
+	if (value) {
+		inherit_from_image(value);
+		unsetenv("TLSHIM_ARENA");
+	} else if (policy_has(shim_policy(), POLICY_ACCEPT)) {
+		/* From a super-server that has no shim: nobody has asked the policy about it. */
+		openfds_each(wrap_connection, NULL);
+	}
+	for (int fd = 0; fd <= 2; fd++) {
+		if (fdtab_is_wrapped(fd)) {
 			stdio_adopt(fd);
 		}
 	}
+	log_connections_known();
+}
+
+void inherit_nothing(void)
+{
+	openfds_each(cut_connection, NULL);
 	unsetenv("TLSHIM_ARENA");
 }

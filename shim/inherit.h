@@ -5,8 +5,13 @@
 #ifndef SHIM_INHERIT_H
 #define SHIM_INHERIT_H
 
-/* At start-up, when the policy is loaded: find the arena of the former image and the connections among our descriptors. */
+/*
+ * At start-up, when the policy is loaded: find the arena of the former image and the connections among our descriptors.
+ * Without one, put the connections that a launcher has accepted under the rules for accept.
+ */
 void inherit_connections(void);
+/* The same where no policy can be used: in the place of connections there are sockets that lead nowhere. */
+void inherit_nothing(void);
 /* A socket has come from elsewhere: take it over if it is a connection of the arena. */
 void inherit_one(int fd);
 

@@ -224,6 +224,8 @@ static void start(void)
 	if (atomic_load(&state) == SHIM_ARMED) {
 		uring_guard();
 		inherit_connections();
+	} else {
+		inherit_nothing();
 	}
 	errno = saved;
 }

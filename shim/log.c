@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +25,18 @@
 static enum log_level threshold = LOG_LEVEL_WARN;
 static int fd = -1; /* of the log file; standard error otherwise */
 static struct stat first_stderr;
+/* Standard error is a TCP socket, and it is not known yet whether it is a TLS connection. */
+static bool stderr_is_open_question;
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };
+
+static bool is_tcp(int socket)
+{
+	int protocol = 0;
+	socklen_t len = sizeof(protocol);
+
+	return sys_getsockopt(socket, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 && protocol == IPPROTO_TCP;
+}
 
 void log_init(const char *level, const char *file)
 {
@@ -34,6 +45,7 @@ void log_init(const char *level, const char *file)
 	if (fstat(2, &first_stderr) != 0) {
 		memset(&first_stderr, 0, sizeof(first_stderr));
 	}
+	stderr_is_open_question = is_tcp(2);
 	for (int i = LOG_LEVEL_ERROR; level && i <= LOG_LEVEL_DEBUG; i++) {
 		if (strcmp(level, level_names[i]) == 0) {
 			threshold = (enum log_level)i;
@@ -60,6 +72,11 @@ void log_init(const char *level, const char *file)
 	}
 }
 
+void log_connections_known(void)
+{
+	stderr_is_open_question = false;
+}
+
 bool log_enabled(enum log_level level)
 {
 	return level <= threshold;
@@ -73,7 +90,7 @@ bool log_is_stderr(void)
 		return false;
 	}
 	/* Closed at the start: what has number 2 now may be any file of the program's. */
-	if (first_stderr.st_ino == 0 || fdtab_is_wrapped(2) || fstat(2, &now) != 0) {
+	if (stderr_is_open_question || first_stderr.st_ino == 0 || fdtab_is_wrapped(2) || fstat(2, &now) != 0) {
 		return false;
 	}
 	return !S_ISSOCK(now.st_mode) || (now.st_dev == first_stderr.st_dev && now.st_ino == first_stderr.st_ino);

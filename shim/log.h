@@ -19,6 +19,11 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 
 /* Read the settings; level and file may be NULL. Called once, from init. */
 void log_init(const char *level, const char *file);
+/*
+ * All connections that the process was started with are in the table of descriptors. Until then nothing is written to a
+ * standard error that is a TCP socket.
+ */
+void log_connections_known(void);
 bool log_enabled(enum log_level level);
 /* Log one line: "tlshim[PID]: LEVEL: text". Longer than 1,000 bytes is cut; control characters become '?'. */
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));

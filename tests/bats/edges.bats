@@ -40,3 +40,47 @@ same_as_plain() {
 @test "IPv4 addresses in IPv6 sockets, SIGIO, and questions for urgent data do as without TLS" {
 	same_as_plain mapped sigio mark
 }
+
+# A client of $tapped sends MARKER and "quit", and gets what the program has to say.
+converse() {
+	printf '%s\nquit\n' "$MARKER" >input
+	limited "$PYTHON" "$LIB/peer.py" --pki "$PKI" --send get "$tapped" <input
+}
+
+@test "a connection that a super-server without the shim has accepted speaks TLS" {
+	free_port port tapped
+	accept_tls "$port"
+	start server socat "TCP-LISTEN:$port,bind=127.0.0.1" \
+		"EXEC:$TLSHIM run --policy $POLICY -- $PROGS/stdio_server 0 session,nofork"
+	wait_listen "$port"
+	start_tap "$tapped" "$port"
+	wait_listen "$tapped"
+	run -0 converse
+	assert_output "0 1 got $MARKER"$'\n..\n0 1 got quit\n..\ngoodbye'
+	assert_protected
+}
+
+@test "log lines never get onto a connection that is standard error" {
+	free_port port tapped
+	accept_tls "$port"
+	TLSHIM_LOG=nonsense start_shim server "$PROGS/stdio_server" "$port" exec
+	wait_listen "$port"
+	start_tap "$tapped" "$port"
+	wait_listen "$tapped"
+	run -0 converse
+	assert_output "0 1 got $MARKER"$'\n..\n0 1 got quit\n..\ngoodbye'
+	assert_protected
+}
+
+@test "a program that is executed with a connection, but finds no policy, writes nothing on it" {
+	free_port port tapped
+	accept_tls "$port"
+	start_shim server "$PROGS/stdio_server" "$port" exec
+	wait_listen "$port"
+	start_tap "$tapped" "$port"
+	wait_listen "$tapped"
+	mv "$POLICY" elsewhere
+	run converse
+	refute_output --partial goodbye
+	assert_protected
+}
