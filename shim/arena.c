@@ -226,7 +226,7 @@ bool arena_inherit(const char *value)
 	size_t len;
 	int got, high;
 
-	/* FD:PID:INODE, see arena_env() */
+	/* FD:PID:INODE, see arena_env(); no FD if there was no arena */
 	fd = strtol(value, &end, 10);
 	if (arena_is_open() || *end != ':' || fd < 0) {
 		return false;
@@ -270,17 +270,16 @@ bool arena_inherit(const char *value)
 const char *arena_env(void)
 {
 	static char value[80];
-	struct stat st;
 	char *p = value;
 
-	if (memfd < 0 || fstat(memfd, &st) != 0) {
-		return NULL;
+	/* By the inode that it had: if the program has closed it, the next image must not believe that there was none. */
+	if (memfd >= 0) {
+		p = put_number(p, (unsigned long long)memfd);
 	}
-	p = put_number(p, (unsigned long long)memfd);
 	*p++ = ':';
 	p = put_number(p, (unsigned long long)sys_getpid());
 	*p++ = ':';
-	p = put_number(p, (unsigned long long)st.st_ino);
+	p = put_number(p, memfd >= 0 ? (unsigned long long)memfd_inode : 0);
 	*p = '\0';
 	return value;
 }

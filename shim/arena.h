@@ -93,7 +93,7 @@ bool arena_open(void);
 bool arena_is_open(void);
 /* Take over the arena that the value of TLSHIM_ARENA names; false if it is not (any more) there. */
 bool arena_inherit(const char *value);
-/* Value for TLSHIM_ARENA of a program to be started, NULL if there is no arena. Static storage. */
+/* Value for TLSHIM_ARENA of a program to be started, which also says if there is no arena. Static storage. */
 const char *arena_env(void);
 /* Make the memfd survive exec (or not). */
 void arena_set_inheritable(bool on);

@@ -3,8 +3,8 @@
  * Connections that a program image has from the one before it, or from another process.
  *
  * Implementation notes: TLSHIM_ARENA in the environment says that there was an arena. If it cannot be had, nobody knows which sockets are in the
- * middle of a TLS connection, so those that a rule might have wrapped are shut: plaintext must not get into them. Without an arena
- * there was no shim, or one without TLS: a connection is then judged by its address, as if it were accepted now.
+ * middle of a TLS connection, so those that a rule might have wrapped are shut: plaintext must not get into them. Where whoever started
+ * us had no shim, connections are judged by their addresses, as if they were made now.
  */
 #include "inherit.h"
 
@@ -17,6 +17,7 @@
 #include "accept.h"
 #include "ahead.h"
 #include "arena.h"
+#include "connect.h"
 #include "fdtab.h"
 #include "log.h"
 #include "openfds.h"
@@ -81,12 +82,35 @@ static bool is_connection(int fd)
 	return sys_call(SYS_getpeername, fd, &peer, &len) == 0;
 }
 
+/*
+ * Was it this end that connected, as far as ports tell? A service has a lower one than those that the kernel chooses for
+ * its clients.
+ */
+static bool looks_like_client(int fd, const struct sockaddr_in6 *peer)
+{
+	struct sockaddr_in6 local;
+	socklen_t len = sizeof(local);
+
+	return sys_call(SYS_getsockname, fd, &local, &len) == 0 && ntohs(local.sin6_port) > ntohs(peer->sin6_port);
+}
+
+/* Nobody has asked the policy about this connection yet. */
 static void wrap_connection(int fd, void *ctx)
 {
+	struct sockaddr_in6 peer;
+	socklen_t len = sizeof(peer);
+
 	(void)ctx;
 	/* Standard input and output are often one socket: the second is the session of the first. */
 	inherit_one(fd);
-	if (!fdtab_is_wrapped(fd) && is_connection(fd) && !accept_wrap(fd)) {
+	if (fdtab_is_wrapped(fd) || !is_connection(fd)) {
+		return;
+	}
+	if (!accept_wrap(fd)) {
+		sys_shutdown(fd, SHUT_RDWR);
+	} else if (!fdtab_is_wrapped(fd) && sys_call(SYS_getpeername, fd, &peer, &len) == 0 &&
+		   looks_like_client(fd, &peer) &&
+		   connect_plan(fd, (struct sockaddr *)&peer, len) == CONNECT_REFUSED) {
 		sys_shutdown(fd, SHUT_RDWR);
 	}
 }
@@ -121,17 +145,24 @@ static void inherit_from_image(const char *arena)
 	}
 }
 
+/* Was the process that started this image one with the shim, but without an arena? ":PID:0", see arena_env(). */
+static bool had_no_arena(const char *value)
+{
+	long pid = value[0] == ':' ? strtol(value + 1, NULL, 10) : 0;
+
+	return pid > 0 && (pid == sys_getpid() || pid == sys_call(SYS_getppid, 0, 0, 0));
+}
+
 void inherit_connections(void)
 {
 	const char *value = getenv("TLSHIM_ARENA");
 
-	if (value) {
+	if (value && value[0] != ':') {
 		inherit_from_image(value);
-		unsetenv("TLSHIM_ARENA");
-	} else if (policy_has(shim_policy(), POLICY_ACCEPT)) {
-		/* From a super-server that has no shim: nobody has asked the policy about it. */
+	} else if (!value || !had_no_arena(value)) {
 		openfds_each(wrap_connection, NULL);
 	}
+	unsetenv("TLSHIM_ARENA");
 	for (int fd = 0; fd <= 2; fd++) {
 		if (fdtab_is_wrapped(fd)) {
 			stdio_adopt(fd);

@@ -84,3 +84,27 @@ converse() {
 	refute_output --partial goodbye
 	assert_protected
 }
+
+@test "a connection that a launcher without the shim has made speaks TLS" {
+	free_port port tapped
+	start peer "$PYTHON" "$LIB/peer.py" --pki "$PKI" echo "$port"
+	wait_listen "$port"
+	start_tap "$tapped" "$port"
+	wait_listen "$tapped"
+	connect_tls "$tapped"
+	printf '#!/bin/bash\necho "%s"; read -r line; echo "$line" >answer\n' "$MARKER" >program
+	chmod +x program
+	run -0 limited socat "TCP:127.0.0.1:$tapped" "EXEC:$TLSHIM run --policy $POLICY -- $PWD/program,nofork"
+	run -0 cat answer
+	assert_output "$MARKER"
+	assert_protected
+}
+
+@test "a shell's plain connection stays plain in its children, which know no name for it" {
+	free_port port
+	start server "$PROGS/echo_server" threads "$port"
+	wait_listen "$port"
+	printf 'connect db.example:%s tls {\n\ttrust %s\n}\n' "$port" "$PKI/ca.pem" >"$POLICY"
+	run -0 shim bash -c "exec 3<>/dev/tcp/localhost/$port; cat /dev/null; echo words >&3; head -n 1 <&3"
+	assert_output words
+}
