@@ -62,7 +62,10 @@ enum engine_err {
  * time. Called in handshakes and by whoever opens records; must not call the engine.
  */
 struct engine_session_store {
-	/* Keep data[0..len) under id until expires (as now()). Several sessions may have one id (a client's tickets). */
+	/*
+	 * Keep data[0..len) under id until expires (as now()). Several sessions may have one id (a client's
+	 * tickets).
+	 */
 	void (*put)(const uint8_t id[static ENGINE_SESSION_ID_LEN], const uint8_t *data, size_t len, int64_t expires);
 	/*
 	 * Copy the newest session of id to out, which has ENGINE_SESSION_MAX bytes; returns its length, 0 if there is
@@ -212,8 +215,8 @@ must_check bool engine_config_set_ticket_keys(struct engine_config *cfg, const s
 must_check bool engine_config_set_pins(struct engine_config *cfg, const uint8_t (*digests)[32], size_t n);
 /*
  * Add every X509 CRL block of pem[0..len), or one CRL in DER. As soon as a configuration has a CRL, a certificate
- * whose issuer has none or only an expired one is refused, and so is a revoked one. Delta CRLs, indirect ones, those for
- * some reasons only and those signed with SHA-1 are not taken.  RFC 5280 6.3
+ * whose issuer has none or only an expired one is refused, and so is a revoked one. Delta CRLs, indirect
+ * ones, those for some reasons only and those signed with SHA-1 are not taken.  RFC 5280 6.3
  * ENGINE_ERR_CONFIG with a sentence in why when nothing could be read or a block is damaged or not taken.
  */
 must_check enum engine_err engine_config_add_crl(struct engine_config *cfg, const uint8_t *text, size_t len,
@@ -298,8 +301,9 @@ struct engine_conn {
 	uint8_t verify_data_len; /* of either Finished, TLS 1.2 and older: what renegotiation_info proves */
 	uint8_t client_verify_data[12], server_verify_data[12];
 	/*
-	 * Longest plaintext of a record that the peer may send, and that we may; 0: the usual. Padding counts, the content
-	 * type of TLS 1.3 does not: there, these are one less than what record_size_limit says.  RFC 8449 4
+	 * Longest plaintext of a record that the peer may send, and that we may; 0: the usual. Padding
+	 * counts, the content type of TLS 1.3 does not: there, these are one less than what
+	 * record_size_limit says.  RFC 8449 4
 	 */
 	uint16_t recv_limit, send_limit;
 	uint16_t padding;	/* records are padded to a multiple of this */

@@ -149,7 +149,10 @@ must_check bool ext_take_record_size_limit(struct engine_hs *hs, const struct ex
 
 /* ---- building of what both roles send ---- */
 
-/* record_size_limit: records as long as the protocol allows. Said so that the peer may say that it wants shorter ones. */
+/*
+ * record_size_limit: records as long as the protocol allows. Said so that the peer may say that it wants
+ * shorter ones.
+ */
 void ext_build_record_size_limit(struct wr *out, bool is_tls13, uint32_t *offered);
 
 /* signature_algorithms with all schemes that we accept. */

@@ -47,14 +47,15 @@ struct session *session_hold(const struct session *session);
 void session_free(struct session *session);
 
 /*
- * Is it valid at this time: not issued in the future, and neither at the end of its lifetime nor of that of all sessions
- * behind the same full handshake?
+ * Is it valid at this time: not issued in the future, and neither at the end of its lifetime nor of that of
+ * all sessions behind the same full handshake?
  */
 must_check bool session_is_fresh(const struct session *session, int64_t now);
 
 /*
- * When sessions that descend from this handshake end, however often they are renewed: ENGINE_SESSION_LIFETIME_MAX behind
- * the full handshake, and not later than the peer's certificate.  RFC 8446 4.6.1
+ * When sessions that descend from this handshake end, however often they are renewed:
+ * ENGINE_SESSION_LIFETIME_MAX behind the full handshake, and not later than the peer's certificate.  RFC
+ * 8446 4.6.1
  */
 int64_t session_end(const struct engine_hs *hs, int64_t now);
 /* So many seconds, or fewer if the session ends earlier; issued and resumable_until are set. */
@@ -65,7 +66,10 @@ uint32_t session_lifetime(uint32_t seconds, const struct session *session);
  */
 must_check bool session_begin(const struct engine_hs *hs, struct session *session);
 
-/* Was the peer then who the configuration wants it to be: with a certificate if it needs one, verified if it verifies? */
+/*
+ * Was the peer then who the configuration wants it to be: with a certificate if it needs one, verified if
+ * it verifies?
+ */
 must_check bool session_has_peer(const struct engine_config *config, const struct session *session);
 /* The handshake goes on from hs->session: it is resumed, and the peer is who it was then. */
 void session_resume(struct engine_hs *hs);
@@ -89,8 +93,8 @@ bool session_is_kept(const uint8_t name[static ENGINE_SESSION_ID_LEN]);
 /* Keep a session; nothing happens if that cannot be, or if name is zeros. */
 void session_put(const uint8_t name[static ENGINE_SESSION_ID_LEN], const struct session *session);
 /*
- * Get the newest one that is fresh, as session_hold() makes copies; take: nobody else gets it. NULL if there is none, or
- * no memory.
+ * Get the newest one that is fresh, as session_hold() makes copies; take: nobody else gets it. NULL if
+ * there is none, or no memory.
  */
 struct session *session_load(const uint8_t name[static ENGINE_SESSION_ID_LEN], bool take);
 /* The same into memory of the caller's, without the ticket. False if there is none. */

@@ -4,9 +4,10 @@
  *
  * Implementation notes: the path grows from the leaf upwards, depth first. A candidate issuer is held against
  * the whole path below it before it joins, signature last, so that a path that reaches an anchor is valid and
- * nothing has to be checked again. What the peer sent is tried in any order, those first whose key identifier is the one
- * that is asked for; each certificate joins a path once, and the signature checks of a whole request are counted, so that
- * no set of certificates makes the search long. Of the reasons for which paths failed, the most telling one is kept.
+ * nothing has to be checked again. What the peer sent is tried in any order, those first whose key
+ * identifier is the one that is asked for; each certificate joins a path once, and the signature checks of
+ * a whole request are counted, so that no set of certificates makes the search long. Of the reasons for
+ * which paths failed, the most telling one is kept.
  *
  * Names are compared byte by byte, as issuers copy them. Anchors are judged like other CAs, as OpenSSL does,
  * except for the signature on themselves; anchors of version 1, from before there were extensions, pass.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The inside of a verification: what verify.c (the leaf, its names, the verdict) and verify_path.c (the way to an anchor)
- * share.
+ * The inside of a verification: what verify.c (the leaf, its names, the verdict) and verify_path.c (the way
+ * to an anchor) share.
  */
 #ifndef ENGINE_VERIFY_PATH_H
 #define ENGINE_VERIFY_PATH_H

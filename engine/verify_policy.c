@@ -2,10 +2,10 @@
 /*
  * Certificate policies, RFC 5280 6.1.2 to 6.1.5.
  *
- * Implementation notes: the RFC grows a tree of policies. With any policy being acceptable to us, all that is asked of it
- * is whether it has leaves, and these follow from the set of policies that are expected at each step: so the set is kept,
- * not the tree, which hostile mappings could make grow without bounds (RFC 9618). A certificate with more policies than
- * the set has room for is refused.
+ * Implementation notes: the RFC grows a tree of policies. With any policy being acceptable to us, all that
+ * is asked of it is whether it has leaves, and these follow from the set of policies that are expected at
+ * each step: so the set is kept, not the tree, which hostile mappings could make grow without bounds (RFC
+ * 9618). A certificate with more policies than the set has room for is refused.
  */
 #include <string.h>
 

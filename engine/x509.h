@@ -52,10 +52,10 @@ bool private_key_can_decrypt(const struct private_key *key);
 must_check enum engine_err private_key_decrypt_premaster(const struct private_key *key, const uint8_t *in, size_t len,
 							 uint16_t client_version, uint8_t out[static PREMASTER_LEN]);
 /*
- * The choice in it: out is version and the last 46 bytes of block[0..len), a decrypted RSA block, if that is well-formed
- * (00 02, bytes other than 0, 00, 48 bytes), else version and the last 46 of random. What version the block holds does
- * not matter: it is replaced, and a wrong one fails in Finished.
- * ct: time and memory access depend on len alone, which is public.
+ * The choice in it: out is version and the last 46 bytes of block[0..len), a decrypted RSA block, if that
+ * is well-formed (00 02, bytes other than 0, 00, 48 bytes), else version and the last 46 of random. What
+ * version the block holds does not matter: it is replaced, and a wrong one fails in Finished. ct: time and
+ * memory access depend on len alone, which is public.
  */
 void premaster_select(const uint8_t *block, size_t len, uint16_t version, const uint8_t random[static PREMASTER_LEN],
 		      uint8_t out[static PREMASTER_LEN]);
@@ -67,8 +67,8 @@ void private_key_free(struct private_key *key); /* wipes; NULL is allowed */
  */
 must_check bool public_key_fits(const struct public_key *key, uint16_t scheme, bool for_tls13);
 /*
- * Check sig over msg. for_tls13 false: as TLS 1.2 has it. False if it is wrong, if the scheme does not fit the kind of key (in TLS 1.3 the curve too), or
- * if it is not one that the engine offers.
+ * Check sig over msg. for_tls13 false: as TLS 1.2 has it. False if it is wrong, if the scheme does not fit
+ * the kind of key (in TLS 1.3 the curve too), or if it is not one that the engine offers.
  */
 must_check bool public_key_verify(const struct public_key *key, uint16_t scheme, bool for_tls13, const uint8_t *msg,
 				  size_t msg_len, const uint8_t *sig, size_t sig_len);
@@ -125,8 +125,8 @@ bool credential_may_sign(const struct credential *credential);
 bool credential_may_encipher(const struct credential *credential);
 /*
  * Is every certificate of the chain signed with one of the peer's schemes (signature_algorithms_cert, or else
- * signature_algorithms; 16-bit numbers)? Self-signed ones do not count. One that fits comes first; if none does, another
- * may be sent all the same.  RFC 8446 4.4.2.2, 4.2.3
+ * signature_algorithms; 16-bit numbers)? Self-signed ones do not count. One that fits comes first; if none
+ * does, another may be sent all the same.  RFC 8446 4.4.2.2, 4.2.3
  */
 bool credential_fits_schemes(const struct credential *credential, struct rd schemes);
 /*

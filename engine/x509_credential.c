@@ -386,8 +386,8 @@ static size_t find_next(const struct credential *credential, size_t k)
 }
 
 /*
- * Put each certificate behind the one that it certifies, as TLS 1.2 demands (RFC 5246 7.4.2), and leave away what is there
- * twice. What belongs to none, another way to the top perhaps, stays behind.
+ * Put each certificate behind the one that it certifies, as TLS 1.2 demands (RFC 5246 7.4.2), and leave
+ * away what is there twice. What belongs to none, another way to the top perhaps, stays behind.
  */
 static void order_chain(struct credential *credential)
 {

@@ -48,8 +48,8 @@ struct policy *policy_load(const char *path, struct policy_diag *diag);
 void policy_ref(struct policy *policy);
 void policy_unref(struct policy *policy); /* NULL is allowed */
 /*
- * Hold and release the lock under which credentials are loaded, for fork handlers: taken before fork, released in parent
- * and child. It is a leaf: nothing else is locked while it is held.
+ * Hold and release the lock under which credentials are loaded, for fork handlers: taken before fork,
+ * released in parent and child. It is a leaf: nothing else is locked while it is held.
  */
 void policy_lock(struct policy *policy);
 void policy_unlock(struct policy *policy);
@@ -72,8 +72,8 @@ struct policy_query {
 	const char *const *names;	/* connect: names looked up for that address, newest first; may be NULL */
 	size_t n_names;
 	/*
-	 * Of this process, for "program" clauses: its executable (path or base name), and the name that it was started by, which differs
-	 * where one binary goes by several names. NULL fits none of them.
+	 * Of this process, for "program" clauses: its executable (path or base name), and the name that it
+	 * was started by, which differs where one binary goes by several names. NULL fits none of them.
 	 */
 	const char *program, *started_as;
 	uint32_t uid;			/* for "user" clauses */
@@ -113,14 +113,15 @@ bool policy_has(const struct policy *policy, enum policy_direction direction);
 
 /*
  * The engine configuration of a rule with action tls, starttls or permissive. Loaded from the files at the first
- * call and kept; thread-safe; borrowed (take a reference to keep it). NULL with a one-line sentence in why, naming file and
- * problem, if it cannot be loaded; the next call tries again.
+ * call and kept; thread-safe; borrowed (take a reference to keep it). NULL with a one-line sentence in why,
+ * naming file and problem, if it cannot be loaded; the next call tries again.
  */
 struct engine_config *policy_rule_config(const struct policy_rule *rule, char why[static 512]);
 
 /*
- * Load the configuration of each rule of that direction that could hold for this port (0: any) in this program, so that it happens while
- * the process still may read the files. False with a sentence in why about the first that cannot be loaded.
+ * Load the configuration of each rule of that direction that could hold for this port (0: any) in this
+ * program, so that it happens while the process still may read the files. False with a sentence in why
+ * about the first that cannot be loaded.
  */
 bool policy_preload(const struct policy *policy, enum policy_direction direction, uint16_t port, const char *program,
 		    const char *started_as, char why[static 512]);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The cache of cipher contexts: a fixed number of cells; a connection prefers one, and takes a neighbour when that is busy.
+ * The cache of cipher contexts: a fixed number of cells; a connection prefers one, and takes a neighbour
+ * when that is busy.
  */
 #include "cipher_cache.h"
 

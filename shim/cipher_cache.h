@@ -11,7 +11,10 @@
 
 struct cipher_cell;
 
-/* A context for exclusive use, preferably the one used last for this connection and direction; NULL if there is no memory. */
+/*
+ * A context for exclusive use, preferably the one used last for this connection and direction; NULL if
+ * there is no memory.
+ */
 struct engine_cipher *cipher_get(uint32_t slot, int direction, struct cipher_cell **cell);
 void cipher_put(struct cipher_cell *cell);
 /* Forget the keys of a connection that has ended. */

@@ -50,8 +50,8 @@ struct exec_guard {
 bool exec_is_listener(int fd);
 
 /*
- * Keep all wrapped sockets of this process, and such listeners, from the program that it executes next. Returns how many
- * it would have got.
+ * Keep all wrapped sockets of this process, and such listeners, from the program that it executes next.
+ * Returns how many it would have got.
  */
 int exec_guard_set(struct exec_guard *guard);
 /* The exec failed, or the spawn is done. */

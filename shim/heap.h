@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Memory for the engine: apart from the program's malloc, which may be a replacement that calls our hooks, may be locked by
- * the thread that a signal handler interrupted, or may be what the program corrupts. Freed memory is wiped and kept
- * out of core dumps.
+ * Memory for the engine: apart from the program's malloc, which may be a replacement that calls our hooks,
+ * may be locked by the thread that a signal handler interrupted, or may be what the program corrupts. Freed
+ * memory is wiped and kept out of core dumps.
  */
 #ifndef SHIM_HEAP_H
 #define SHIM_HEAP_H

@@ -3,10 +3,11 @@
  * A process of the shim's own, detached from the program in whose middle it is started.
  *
  * Implementation notes: two steps. A first child shares our memory while we stand still, as a vfork child does, so that
- * only one copy of the page tables is made; its exit signal is 0, which hides it from the program's SIGCHLD and wait(). It
- * opens a session and forks the helper by _Fork(), which gives it what libc must know of itself: the thread id and the list of
- * robust locks. All signals are blocked meanwhile: the program's handlers must run in neither. The helper waits at a futex
- * until it is written down as a holder of its connections, so that it cannot end them before that.
+ * only one copy of the page tables is made; its exit signal is 0, which hides it from the program's SIGCHLD
+ * and wait(). It opens a session and forks the helper by _Fork(), which gives it what libc must know of
+ * itself: the thread id and the list of robust locks. All signals are blocked meanwhile: the program's
+ * handlers must run in neither. The helper waits at a futex until it is written down as a holder of its
+ * connections, so that it cannot end them before that.
  */
 #include "helper.h"
 

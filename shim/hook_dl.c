@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * dlopen() without RTLD_DEEPBIND: with it the library's calls would be bound to libc's functions, past every hook. PHP, for
- * one, loads its extensions so.
+ * dlopen() without RTLD_DEEPBIND: with it the library's calls would be bound to libc's functions, past
+ * every hook. PHP, for one, loads its extensions so.
  *
- * Implementation notes: libc looks libraries up by the RUNPATH of whoever calls, and knows the caller by the return address.
- * So nothing may stand between the program and libc's dlopen(): the entry changes the flags and jumps, which C cannot be
- * relied on to do.
+ * Implementation notes: libc looks libraries up by the RUNPATH of whoever calls, and knows the caller by
+ * the return address. So nothing may stand between the program and libc's dlopen(): the entry changes the
+ * flags and jumps, which C cannot be relied on to do.
  */
 #include <dlfcn.h>
 #include <errno.h>

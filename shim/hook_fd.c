@@ -2,8 +2,8 @@
 /*
  * Hooks on descriptors: close, dup and their families, fcntl, ioctl.
  *
- * Implementation notes: the shim has descriptors of its own (arena, log). Loops that close everything must not hit them, and a
- * dup2() onto one moves it away first.
+ * Implementation notes: the shim has descriptors of its own (arena, log). Loops that close everything must
+ * not hit them, and a dup2() onto one moves it away first.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Hooks on data: read, write, recv, send and their families. Each checks what the kernel would check of the arguments and hands over to
- * session_recv() or session_send().
+ * Hooks on data: read, write, recv, send and their families. Each checks what the kernel would check of the
+ * arguments and hands over to session_recv() or session_send().
  */
 #include <errno.h>
 #include <limits.h>

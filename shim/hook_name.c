@@ -93,8 +93,8 @@ EXPORT int gethostbyname2_r(const char *name, int family, struct hostent *ret, c
 }
 
 /*
- * Look-ups that go on behind the program's back. Their results lie in the requests, and a program may take them from there only
- * when the call, or gai_error(), has said that they are done.
+ * Look-ups that go on behind the program's back. Their results lie in the requests, and a program may take
+ * them from there only when the call, or gai_error(), has said that they are done.
  */
 static void remember_request(const struct gaicb *request)
 {

@@ -2,8 +2,9 @@
 /*
  * Hooks on processes: fork and the ends that run no destructors.
  *
- * Implementation notes: our fork handlers (init.c) run for fork(), daemon() and forkpty(), not for _Fork() and clone(). vfork() cannot be wrapped by a C
- * function; its child is recognised where it matters (session.c).
+ * Implementation notes: our fork handlers (init.c) run for fork(), daemon() and forkpty(), not for _Fork()
+ * and clone(). vfork() cannot be wrapped by a C function; its child is recognised where it matters
+ * (session.c).
  */
 #include <errno.h>
 #include <sched.h>
@@ -41,8 +42,8 @@ EXPORT pid_t __fork(void)
 }
 
 /*
- * What libc keeps of a thread for its locks: the id, and the list of robust ones. A child of a bare clone(2) has its parent's id there,
- * so each would take the other's locks for its own.
+ * What libc keeps of a thread for its locks: the id, and the list of robust ones. A child of a bare
+ * clone(2) has its parent's id there, so each would take the other's locks for its own.
  */
 static __thread struct {
 	pid_t id;
@@ -144,7 +145,10 @@ static int start_clone(void *arg)
 	return status;
 }
 
-/* A thread, or a child that borrows our memory (and is recognised, as vfork's), passes; one with a copy of it is a fork. */
+/*
+ * A thread, or a child that borrows our memory (and is recognised, as vfork's), passes; one with a copy of
+ * it is a fork.
+ */
 static int hook_clone(const struct start *start, void *stack, int flags, void *const rest[static 3], clone_fn *real_clone)
 {
 	struct start copied = *start;

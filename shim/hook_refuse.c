@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Calls that libc carries out where no hook sees it. They are refused where they would concern a wrapped connection, or one that
- * should be: with ENOSYS where programs know another way.
+ * Calls that libc carries out where no hook sees it. They are refused where they would concern a wrapped
+ * connection, or one that should be: with ENOSYS where programs know another way.
  *
- * POSIX asynchronous input and output runs in threads of libc that read and write by themselves: ciphertext would come in and
- * plaintext would go out. pidfd_spawn() executes a program, and does not say which process it has become.
+ * POSIX asynchronous input and output runs in threads of libc that read and write by themselves: ciphertext
+ * would come in and plaintext would go out. pidfd_spawn() executes a program, and does not say which
+ * process it has become.
  */
 #include <arpa/inet.h>
 #include <errno.h>

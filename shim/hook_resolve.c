@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * res_query() and its kind: programs that ask name servers by themselves (mail servers do) and get the answer as it came.
- * The addresses in it are remembered under the name that was asked for, as hook_name.c does for getaddrinfo().
+ * res_query() and its kind: programs that ask name servers by themselves (mail servers do) and get the
+ * answer as it came. The addresses in it are remembered under the name that was asked for, as hook_name.c
+ * does for getaddrinfo().
  *
- * Implementation notes: which of res_query and __res_query a libc exports depends on its version, so each stands in for the
- * other. <resolv.h> makes the one a macro for the other in some, and is not included: states are passed on as pointers.
+ * Implementation notes: which of res_query and __res_query a libc exports depends on its version, so each
+ * stands in for the other. <resolv.h> makes the one a macro for the other in some, and is not included:
+ * states are passed on as pointers.
  */
 #include <errno.h>
 #include <string.h>

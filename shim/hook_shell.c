@@ -2,8 +2,9 @@
 /*
  * system() and popen(): libc starts the shell by itself, with the environment of this process.
  *
- * Implementation notes: the shell may inherit wrapped sockets, so for the time of the call `environ` is one that hands on the shim and
- * the arena. Threads that change the environment meanwhile break the rules of setenv(3) anyway.
+ * Implementation notes: the shell may inherit wrapped sockets, so for the time of the call `environ` is one
+ * that hands on the shim and the arena. Threads that change the environment meanwhile break the rules of
+ * setenv(3) anyway.
  */
 #include <errno.h>
 #include <fcntl.h>

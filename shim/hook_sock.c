@@ -128,7 +128,10 @@ static bool prepare_listener(int fd, const struct sockaddr *addr)
 		return false;
 	}
 	if (!atomic_exchange(&all_tried, true)) {
-		/* It may listen on other ports later, when it has changed its root or user. Those rules may also never be used. */
+		/*
+		 * It may listen on other ports later, when it has changed its root or user. Those rules may
+		 * also never be used.
+		 */
 		(void)policy_preload(shim_policy(), POLICY_ACCEPT, 0, shim_program(), shim_started_as(), why);
 	}
 	/* Before the program forks: processes that pass connections to each other must share it. */
@@ -326,7 +329,10 @@ static enum connect_plan attach_client(int fd, const struct policy_verdict *verd
 	}
 	name = name ? name : verdict->name;
 	if (!name && policy_rule_verify(verdict->rule) == ENGINE_VERIFY_FULL) {
-		/* No look-up was seen: the program knows the peer by its address, so the certificate must be for that. */
+		/*
+		 * No look-up was seen: the program knows the peer by its address, so the certificate must
+		 * be for that.
+		 */
 		const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)addr;
 		if (addr->sa_family == AF_INET) {
 			inet_ntop(AF_INET, &((const struct sockaddr_in *)addr)->sin_addr, literal, sizeof(literal));

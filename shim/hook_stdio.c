@@ -22,6 +22,7 @@
 #include <wchar.h>
 
 #include "fdtab.h"
+#include "iostream.h"
 #include "real.h"
 #include "session.h"
 #include "shim.h"
@@ -131,7 +132,10 @@ static FILE *open_cookie(int fd, const char *mode)
 
 	if (stream) {
 		stream->_fileno = fd;
-		/* Cookie streams are for bytes only, and the mark of that makes putwc() crash: with NULL it writes bytes. */
+		/*
+		 * Cookie streams are for bytes only, and the mark of that makes putwc() crash: with NULL it
+		 * writes bytes.
+		 */
 		stream->_wide_data = NULL;
 		atomic_store(&cookie_functions, functions_of(stream));
 	}
@@ -306,6 +310,7 @@ static void replace(int fd)
 	old->_fileno = -1;
 	standard[fd].original = old;
 	*standard[fd].variable = standard[fd].cookie;
+	iostream_follow(old, standard[fd].cookie);
 }
 
 static void give_back(int fd)
@@ -320,11 +325,13 @@ static void give_back(int fd)
 	standard[fd].original = NULL;
 	move_pending(standard[fd].cookie, fd, original);
 	*standard[fd].variable = original;
+	iostream_follow(standard[fd].cookie, original);
 }
 
 /*
- * FILEs over other numbers cannot be replaced, for the program holds their addresses. While a wrapped socket is at such a number, a
- * FILE of libc's over it is cut off: what it writes then fails with EBADF instead of going out in clear.
+ * FILEs over other numbers cannot be replaced, for the program holds their addresses. While a wrapped
+ * socket is at such a number, a FILE of libc's over it is cut off: what it writes then fails with EBADF
+ * instead of going out in clear.
  */
 #define N_PARKED 16
 static struct {

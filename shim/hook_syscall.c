@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * syscall(), through which some programs make by number the calls that are hooked by name. Numbers that concern no socket are passed on
- * as they are.
+ * syscall(), through which some programs make by number the calls that are hooked by name. Numbers that
+ * concern no socket are passed on as they are.
  */
 #include <errno.h>
 #include <fcntl.h>

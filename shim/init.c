@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Start-up of the shim in a process, in this order: real functions, environment, log, proof of life, policy, fork handlers,
- * inherited connections, armed.
+ * Start-up of the shim in a process, in this order: real functions, environment, log, proof of life,
+ * policy, fork handlers, inherited connections, armed.
  *
- * Implementation notes: it runs from our constructor, or earlier, when another library's constructor makes the first call that
- * needs the policy. In a set-user-ID program (AT_SECURE) the environment belongs to somebody else: nothing is done.
+ * Implementation notes: it runs from our constructor, or earlier, when another library's constructor makes
+ * the first call that needs the policy. In a set-user-ID program (AT_SECURE) the environment belongs to
+ * somebody else: nothing is done.
  */
 #include <dlfcn.h>
 #include <errno.h>

@@ -2,8 +2,9 @@
 /*
  * SCM_RIGHTS with wrapped connections.
  *
- * Implementation notes: who reads the other end of a Unix socket cannot be known for certain. The kernel tells who opened it
- * (SO_PEERCRED): that process must have our arena mapped. Of a socketpair that is this process or its parent.
+ * Implementation notes: who reads the other end of a Unix socket cannot be known for certain. The kernel
+ * tells who opened it (SO_PEERCRED): that process must have our arena mapped. Of a socketpair that is this
+ * process or its parent.
  */
 #include "pass.h"
 

@@ -2,8 +2,9 @@
 /*
  * Descriptors that travel between processes over Unix sockets (SCM_RIGHTS).
  *
- * A wrapped connection may be passed to a process that shares our arena: one that descends from the same start of the shim and has
- * it loaded. Any other receiver would speak plaintext into it, so that is refused.
+ * A wrapped connection may be passed to a process that shares our arena: one that descends from the same
+ * start of the shim and has it loaded. Any other receiver would speak plaintext into it, so that is
+ * refused.
  */
 #ifndef SHIM_PASS_H
 #define SHIM_PASS_H

@@ -41,8 +41,8 @@ void real_init(void);
 extern _Atomic bool real_ready;
 
 /*
- * The real function, looked up if need be. Entries with a bare system call behind them (read, write, close, fcntl, ioctl,
- * syscall and their twins) may be used as real.name at any time.
+ * The real function, looked up if need be. Entries with a bare system call behind them (read, write, close,
+ * fcntl, ioctl, syscall and their twins) may be used as real.name at any time.
  */
 #define REAL(name) (__builtin_expect(!real_ready, 0) ? (real_init(), real.name) : real.name)
 

@@ -3,9 +3,9 @@
  * The life of a wrapped socket: attach, share, close, fork, exit.
  *
  * Implementation notes: a record knows the processes that hold its socket (holders), each process knows how many of its
- * descriptors refer to it (local->n_fds). Who closes the last descriptor of the last living process sends close_notify and
- * frees the record. A vfork child shares our memory but not our descriptors: it is recognised (same marker, other pid),
- * and its close() and dup2() change nothing here.
+ * descriptors refer to it (local->n_fds). Who closes the last descriptor of the last living process sends
+ * close_notify and frees the record. A vfork child shares our memory but not our descriptors: it is
+ * recognised (same marker, other pid), and its close() and dup2() change nothing here.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -549,7 +549,10 @@ void session_keep_only(const int fds[], size_t n)
 	for (uint32_t slot = 0; slot < arena_n_slots(); slot++) {
 		struct local *local = find_local(slot);
 		if (local) {
-			/* Its threads stayed behind. A handshake in flight stays: it may be one of those to go on with. */
+			/*
+			 * Its threads stayed behind. A handshake in flight stays: it may be one of those to
+			 * go on with.
+			 */
 			atomic_store(&local->n_fds, 0);
 			atomic_store(&local->hs_waiters, 0);
 		}
@@ -679,9 +682,10 @@ static void say_goodbye(const struct ref *ref)
 }
 
 /*
- * A client that sends and closes without reading: the server's session tickets are still on their way, and when they arrive at a
- * closed socket, the kernel resets the connection and throws away what it has not delivered. So wait a bounded time until
- * it has. After the first data from the server no tickets are expected.
+ * A client that sends and closes without reading: the server's session tickets are still on their way, and
+ * when they arrive at a closed socket, the kernel resets the connection and throws away what it has not
+ * delivered. So wait a bounded time until it has. After the first data from the server no tickets are
+ * expected.
  */
 static void await_delivery(const struct ref *ref)
 {
@@ -796,9 +800,10 @@ static void finish_before_exec(int fd, fdtab_entry entry, void *ctx)
 		return;
 	}
 	/*
-	 * A handshake that is half done would be lost. One that has not begun can be left to the new image, but where the socket is
-	 * the program's standard input or output, this process has nothing else to do than to wait for the client, and
-	 * it may lose the right to read the key with exec. A vfork child must not keep its parent waiting.
+	 * A handshake that is half done would be lost. One that has not begun can be left to the new image,
+	 * but where the socket is the program's standard input or output, this process has nothing else to
+	 * do than to wait for the client, and it may lose the right to read the key with exec. A vfork
+	 * child must not keep its parent waiting.
 	 */
 	if ((atomic_load(&ref.rec->phase) == PHASE_HANDSHAKE && atomic_load(&ref.rec->hs_pid) == sys_getpid()) ||
 	    (atomic_load(&ref.rec->phase) == PHASE_TCP && fd <= 2 && !is_vfork)) {

@@ -22,8 +22,9 @@
 /* ---- life cycle ---- */
 
 /*
- * Put fd, a TCP socket of this process, under TLS. verdict: as policy_match() gave it (action POLICY_TLS); config: of its
- * rule. For a client name is the name to verify and send, or NULL. False with errno (ENOMEM, ENFILE) if no record is to be had.
+ * Put fd, a TCP socket of this process, under TLS. verdict: as policy_match() gave it (action POLICY_TLS);
+ * config: of its rule. For a client name is the name to verify and send, or NULL. False with errno (ENOMEM,
+ * ENFILE) if no record is to be had.
  */
 must_check bool session_attach(int fd, enum engine_role role, const struct policy_rule *rule,
 			       struct engine_config *config, const char *name, const struct sockaddr *peer,
@@ -35,24 +36,30 @@ must_check bool session_attach(int fd, enum engine_role role, const struct polic
 int session_close(int fd);
 /* The descriptor is gone from this process by a way that closed it already (dup2 onto it, fclose, close_range). */
 void session_forget(int fd);
-/* Before a call that will close fd silently (dup2 onto it, close_range, closefrom): release as session_close(), but leave fd open. */
+/*
+ * Before a call that will close fd silently (dup2 onto it, close_range, closefrom): release as
+ * session_close(), but leave fd open.
+ */
 void session_release(int fd);
 /* newfd now shares oldfd's socket: dup, F_DUPFD, dup2 (after session_release(newfd) where that was wrapped). */
 void session_dup(int oldfd, int newfd);
 
 /*
- * At the start of a program image: if fd is a connection that the arena knows, take it over. config_for: called when its handshake
- * has not begun yet, to find the configuration for it (NULL: it fails).
+ * At the start of a program image: if fd is a connection that the arena knows, take it over. config_for:
+ * called when its handshake has not begun yet, to find the configuration for it (NULL: it fails).
  */
 void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct policy_verdict *verdict));
 
 /*
- * This process keeps fd open, but does not hold its connection any more (lent), which others do or will; or it does again.
- * session_disown(): fd, which is lent, is about to be closed.
+ * This process keeps fd open, but does not hold its connection any more (lent), which others do or will; or
+ * it does again. session_disown(): fd, which is lent, is about to be closed.
  */
 void session_lend(int fd, bool lent);
 void session_disown(int fd);
-/* A copy of wrapped fd is on its way to another process (begin), or has arrived or been given up: somebody holds it meanwhile. */
+/*
+ * A copy of wrapped fd is on its way to another process (begin), or has arrived or been given up: somebody
+ * holds it meanwhile.
+ */
 void session_pass(int fd, bool begin);
 
 /* ---- connecting ---- */
@@ -94,8 +101,8 @@ enum session_phase {
 enum session_phase session_phase(int fd);
 
 /*
- * Move the handshake on as far as it goes without blocking. After it, *events holds what to wait for in the kernel (POLLIN,
- * POLLOUT or both) while the phase that is returned is SESSION_CONNECTING.
+ * Move the handshake on as far as it goes without blocking. After it, *events holds what to wait for in the
+ * kernel (POLLIN, POLLOUT or both) while the phase that is returned is SESSION_CONNECTING.
  */
 enum session_phase session_progress(int fd, short *events);
 
@@ -103,8 +110,9 @@ enum session_phase session_progress(int fd, short *events);
 bool session_is_elsewhere(int fd);
 
 /*
- * When to call session_progress() on a connecting session even if the kernel says nothing (CLOCK_MONOTONIC in ms), 0 for never: when
- * the handshake is given up, which makes the phase SESSION_FAILED; soon, if another process is at it.
+ * When to call session_progress() on a connecting session even if the kernel says nothing (CLOCK_MONOTONIC
+ * in ms), 0 for never: when the handshake is given up, which makes the phase SESSION_FAILED; soon, if
+ * another process is at it.
  */
 int64_t session_deadline_ms(int fd);
 
@@ -115,14 +123,15 @@ int64_t session_deadline_ms(int fd);
  */
 bool session_recv_ready(int fd);
 /*
- * Bytes that the program believes sent wait for the kernel (early data of a server, close_notify before a FIN, KeyUpdate):
- * wait for POLLOUT too and call session_flush() when it comes.
+ * Bytes that the program believes sent wait for the kernel (early data of a server, close_notify before a
+ * FIN, KeyUpdate): wait for POLLOUT too and call session_flush() when it comes.
  */
 bool session_flush_due(int fd);
 void session_flush(int fd);
 /*
- * May the kernel's POLLIN be not good enough for the program? Not on a blocking descriptor, where a read that brings nothing hangs; nor on
- * a client's, where tickets come before the first data, and programs exist that take EAGAIN after POLLIN for an error.
+ * May the kernel's POLLIN be not good enough for the program? Not on a blocking descriptor, where a read
+ * that brings nothing hangs; nor on a client's, where tickets come before the first data, and programs
+ * exist that take EAGAIN after POLLIN for an error.
  */
 bool session_wakes_in_vain(int fd);
 /* Then, with POLLIN at hand: has it come for nothing that can be read? Looks closer where half a record is likely. */
@@ -131,7 +140,10 @@ bool session_is_client(int fd); /* no system call */
 /* The identity of the session behind fd (never 0 while wrapped): to tell whether fd still is the same connection. */
 uint64_t session_id(int fd);
 
-/* Is fd a wrapped socket, even if it came to this process by a way that the fd table has not seen (a vfork child's dup2)? */
+/*
+ * Is fd a wrapped socket, even if it came to this process by a way that the fd table has not seen (a vfork
+ * child's dup2)?
+ */
 bool session_is_known(int fd);
 
 /* ---- processes ---- */
@@ -140,17 +152,21 @@ void session_fork_prepare(void);       /* before fork: the child will hold every
 void session_fork_parent(bool failed); /* after it, in the parent; failed: there is no child */
 void session_fork_child(void);
 /*
- * In a process that the shim has made for itself by a bare fork: it uses the connections behind fds[0..n-1], and no others that
- * the process which it is a copy of knew. That one makes it a holder by session_hand_on().
+ * In a process that the shim has made for itself by a bare fork: it uses the connections behind
+ * fds[0..n-1], and no others that the process which it is a copy of knew. That one makes it a holder by
+ * session_hand_on().
  */
 void session_keep_only(const int fds[], size_t n);
 /*
- * Before exec: the new image takes over what it inherits, so the arena becomes inheritable, and handshakes that only this image can
- * finish are finished. After a failed exec: undo.
+ * Before exec: the new image takes over what it inherits, so the arena becomes inheritable, and handshakes
+ * that only this image can finish are finished. After a failed exec: undo.
  */
 void session_exec_prepare(void);
 void session_exec_failed(void);
-/* Process pid, a vfork child or one that was spawned, has inherited fd, whose connection must not end before it adopts it. */
+/*
+ * Process pid, a vfork child or one that was spawned, has inherited fd, whose connection must not end
+ * before it adopts it.
+ */
 void session_hand_on(int fd, pid_t pid);
 /* It will not use it after all. */
 void session_take_back(int fd, pid_t pid);
@@ -163,9 +179,15 @@ void session_relay_begins(int fd, pid_t relay, pid_t program);
 /* This process, a relay, has seen its program's end; it has sent all, or will never run. */
 void session_relay_finishing(int fd);
 void session_relay_ends(int fd, pid_t relay);
-/* Wait until what a program that is gone has written has been relayed: what is written next comes behind it. Bounded. */
+/*
+ * Wait until what a program that is gone has written has been relayed: what is written next comes behind
+ * it. Bounded.
+ */
 void session_relay_await(int fd, bool blocking);
-/* Before exec of an image that will not know the shim: this process gives up what it holds. After a failed exec: false. */
+/*
+ * Before exec of an image that will not know the shim: this process gives up what it holds. After a failed
+ * exec: false.
+ */
 void session_exec_leave(bool leaves);
 /* In the new image, after all session_adopt() calls: let go of what this process held before and did not get. */
 void session_exec_arrived(void);

@@ -2,9 +2,10 @@
 /*
  * The handshake of a wrapped socket: who drives it, what the program sees meanwhile, and how it ends.
  *
- * Implementation notes: the engine's handshake object is private memory, and fork copies it. The record counts the steps;
- * whoever comes with a copy that is not up to date must not go on with it, and waits until the process that has the other
- * one is done. The kernel cannot tell when that is, so the waiting is a short sleep between looks.
+ * Implementation notes: the engine's handshake object is private memory, and fork copies it. The record
+ * counts the steps; whoever comes with a copy that is not up to date must not go on with it, and waits
+ * until the process that has the other one is done. The kernel cannot tell when that is, so the waiting is
+ * a short sleep between looks.
  */
 #include <errno.h>
 #include <string.h>
@@ -21,7 +22,10 @@
 #define FOREIGN_LOOK_MS 2
 /* The same for programs that wait in poll, select or epoll. */
 #define FOREIGN_WAKE_MS 20
-/* How long a thread waits for the peer before it looks whether another thread has finished the handshake: alone, and not alone. */
+/*
+ * How long a thread waits for the peer before it looks whether another thread has finished the handshake:
+ * alone, and not alone.
+ */
 #define LOOK_ALONE_MS 100
 #define LOOK_SHARED_MS 5
 
@@ -174,7 +178,10 @@ int handshake_renew(const struct ref *ref, const uint8_t *data, size_t len)
 	return 0;
 }
 
-/* Data that came during a renegotiation goes to the program; the byte that receive() left in the kernel makes it readable. */
+/*
+ * Data that came during a renegotiation goes to the program; the byte that receive() left in the kernel
+ * makes it readable.
+ */
 static bool keep_data(const struct ref *ref)
 {
 	size_t len;
@@ -428,8 +435,9 @@ static void stop_waiting(void *local)
 }
 
 /*
- * Another thread may take the bytes that this one waits for, and end the handshake with them: nothing would wake this one then. So
- * the wait is short; -ETIMEDOUT: look again. What SO_RCVTIMEO or SO_SNDTIMEO allow runs from *started_ms.
+ * Another thread may take the bytes that this one waits for, and end the handshake with them: nothing would
+ * wake this one then. So the wait is short; -ETIMEDOUT: look again. What SO_RCVTIMEO or SO_SNDTIMEO allow
+ * runs from *started_ms.
  */
 static int wait_for_peer(const struct ref *ref, short events, int timeout_option, int64_t *started_ms)
 {

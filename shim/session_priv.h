@@ -3,8 +3,8 @@
  * What the session_*.c files share; nobody else includes it.
  *
  * Locks: recv_lock before send_lock; the handshake holds both. A lock is held over non-blocking system calls only
- * (sys.h, so that no cancellation point lies inside), and after taking one the descriptor is checked again: close() takes
- * both locks before it gives the number back.
+ * (sys.h, so that no cancellation point lies inside), and after taking one the descriptor is checked again:
+ * close() takes both locks before it gives the number back.
  */
 #ifndef SHIM_SESSION_PRIV_H
 #define SHIM_SESSION_PRIV_H
@@ -40,7 +40,10 @@ bool ref_get(int fd, struct ref *ref);
 /* True if fd still is what ref says. */
 bool ref_is_current(const struct ref *ref);
 
-/* Take locks; 0, or -errno: -EBADF when the session is gone, -EAGAIN when this very thread holds the lock (signal handler). */
+/*
+ * Take locks; 0, or -errno: -EBADF when the session is gone, -EAGAIN when this very thread holds the lock
+ * (signal handler).
+ */
 int lock_recv(const struct ref *ref);
 int lock_send(const struct ref *ref);
 int lock_both(const struct ref *ref);
@@ -57,8 +60,8 @@ bool session_is_holder(struct conn_record *rec, int pid);
 /* SO_LINGER with a zero timeout: the program wants a reset. */
 bool session_wants_reset(int fd);
 /*
- * Before the last descriptor of a connection is closed, without locks: if a server has written what waits for the handshake, or even
- * if it has written nothing, another process takes it over (session_leave.c).
+ * Before the last descriptor of a connection is closed, without locks: if a server has written what waits
+ * for the handshake, or even if it has written nothing, another process takes it over (session_leave.c).
  */
 void session_leave_behind(const struct ref *ref, bool even_empty);
 bool fd_is_blocking(int fd);
@@ -68,9 +71,10 @@ int tcp_state(int fd);
 void format_peer(const struct conn_record *rec, char out[static 80]);
 
 /*
- * Wait without locks until events are there: 0, or -EINTR, -EAGAIN (SO_RCVTIMEO or SO_SNDTIMEO passed, which: timeout_option),
- * -ETIMEDOUT (deadline_ms passed; 0: none), -EBADF (closed meanwhile). *started_ms: 0 before the first wait of a call; what
- * the option allows runs from there through all of them. A cancellation point.
+ * Wait without locks until events are there: 0, or -EINTR, -EAGAIN (SO_RCVTIMEO or SO_SNDTIMEO passed,
+ * which: timeout_option), -ETIMEDOUT (deadline_ms passed; 0: none), -EBADF (closed meanwhile). *started_ms:
+ * 0 before the first wait of a call; what the option allows runs from there through all of them. A
+ * cancellation point.
  */
 int wait_events(const struct ref *ref, short events, int timeout_option, int64_t *started_ms, int64_t deadline_ms);
 /* Wait until there is something to read, as recv(2) itself waits: SO_RCVTIMEO, EINTR, SA_RESTART. 0 or -errno. */
@@ -110,7 +114,10 @@ int recv_error_taken(struct conn_record *rec);
 /* Read and throw away what the peer has sent, so that close() does not turn into a reset. */
 void recv_drain_locked(const struct ref *ref);
 
-/* The connection is over: remember error (errno for the program), tell SO_ERROR too if the program is still connecting. */
+/*
+ * The connection is over: remember error (errno for the program), tell SO_ERROR too if the program is still
+ * connecting.
+ */
 void session_fail(const struct ref *ref, int error);
 
 #endif

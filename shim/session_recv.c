@@ -2,15 +2,17 @@
 /*
  * From the network to the program.
  *
- * Implementation notes: poll, select and epoll look at the kernel's buffer, so the rule is: while plaintext waits here that the
- * program has not taken, at least one byte stays unread there (the token). There are two ways to take records:
+ * Implementation notes: poll, select and epoll look at the kernel's buffer, so the rule is: while plaintext
+ * waits here that the program has not taken, at least one byte stays unread there (the token). There are
+ * two ways to take records:
  *
  *   direct  the program's buffer is large: read at most as many bytes of ciphertext as it has room for plaintext, so
  *           whatever was read can be delivered whole. What is left over is an incomplete record, which is kept.
  *   peek    look at one record; when it is complete, decrypt it into the connection's buffer and take all of it but the
  *           last byte out of the kernel. That byte is taken when the plaintext has been delivered.
  *
- * The end of the peer's data is made lasting by shutdown(SHUT_RD): the kernel then reports the socket readable for ever.
+ * The end of the peer's data is made lasting by shutdown(SHUT_RD): the kernel then reports the socket
+ * readable for ever.
  */
 #include <errno.h>
 #include <limits.h>
@@ -29,7 +31,10 @@
 
 /* Below this much room reading directly would take many small bites. */
 #define DIRECT_MIN 512u
-/* Below this length a record is decrypted aside and copied, so that the program's buffer stays untouched behind the data. */
+/*
+ * Below this length a record is decrypted aside and copied, so that the program's buffer stays untouched
+ * behind the data.
+ */
 #define IN_PLACE_MIN 4096u
 #define DIRECT_MAX (SCRATCH_LEN - ENGINE_MAX_RECORD)
 #define ALERT_LEN 2u
@@ -318,8 +323,8 @@ static int take_direct(const struct ref *ref, struct cursor *cur, uint8_t *scrat
 		return rc;
 	}
 	/*
-	 * Fewer bytes than asked for: the kernel had no more, and will tell when it has. Only the end may have come with them, told by
-	 * the same edge, so whoever gets no data has to be asked about it now.
+	 * Fewer bytes than asked for: the kernel had no more, and will tell when it has. Only the end may
+	 * have come with them, told by the same edge, so whoever gets no data has to be asked about it now.
 	 */
 	return (size_t)n < ask && !rec->recv_eof && cur->left < room ? -EAGAIN : 1;
 }
@@ -387,8 +392,8 @@ static int take_peek(const struct ref *ref)
 }
 
 /*
- * A program that peeks waits for more than one record may hold: append the next one to the plaintext that waits. True if that
- * was possible; an incomplete record stays in the kernel.
+ * A program that peeks waits for more than one record may hold: append the next one to the plaintext that
+ * waits. True if that was possible; an incomplete record stays in the kernel.
  */
 static bool append_record(const struct ref *ref)
 {
@@ -425,7 +430,10 @@ static bool append_record(const struct ref *ref)
 	return is_taken;
 }
 
-/* Is there memory for all that the direct way may bring? Where there is not, the other one finds out how much there is. */
+/*
+ * Is there memory for all that the direct way may bring? Where there is not, the other one finds out how
+ * much there is.
+ */
 static bool is_room_real(struct cursor *cur)
 {
 	size_t len = cur->n_iov == 1 || cur->left < DIRECT_MAX ? cur->left : DIRECT_MAX;
@@ -497,7 +505,10 @@ static int end_of_stream(struct conn_record *rec)
 /* The peer renegotiates: the handshake comes first, then take() again. */
 #define RENEWING 2
 
-/* Take what is there without waiting: 0 at the end of data, -EAGAIN when it needs more from the peer, 1 when cur is full, or -errno. */
+/*
+ * Take what is there without waiting: 0 at the end of data, -EAGAIN when it needs more from the peer, 1
+ * when cur is full, or -errno.
+ */
 static int take(const struct ref *ref, struct cursor *cur, int flags)
 {
 	struct conn_record *rec = ref->rec;
@@ -581,7 +592,10 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 		}
 		rc = rc == 0 ? lock_recv(&ref) : rc;
 		if (rc != 0) {
-			/* No waiting: the time is up, or this is a signal handler and the thread that it interrupted holds the lock. */
+			/*
+			 * No waiting: the time is up, or this is a signal handler and the thread that it
+			 * interrupted holds the lock.
+			 */
 			break;
 		}
 		rc = total > 0 ? take(&ref, &cur, flags) : look(&ref);
@@ -669,7 +683,10 @@ bool session_brings_nothing(int fd)
 {
 	struct ref ref;
 
-	/* Records that fit a segment come whole, as far as is known: looking costs more than a reader that looks itself. */
+	/*
+	 * Records that fit a segment come whole, as far as is known: looking costs more than a reader that
+	 * looks itself.
+	 */
 	if (ref_get(fd, &ref) && ref.rec->recv_any && ref.rec->recv_kind != RECV_CIPHER &&
 	    ref.rec->last_record_len <= SEGMENT_LEN && !fd_is_blocking(fd)) {
 		return false;
@@ -678,8 +695,9 @@ bool session_brings_nothing(int fd)
 }
 
 /*
- * Plaintext in the complete records that are still in the kernel, behind the token. Programs read as much as FIONREAD says and then
- * wait for an edge, so too little would let them stall; too much costs them one EAGAIN.
+ * Plaintext in the complete records that are still in the kernel, behind the token. Programs read as much
+ * as FIONREAD says and then wait for an edge, so too little would let them stall; too much costs them one
+ * EAGAIN.
  */
 static size_t count_waiting(const struct ref *ref)
 {
@@ -703,8 +721,9 @@ static size_t count_waiting(const struct ref *ref)
 	}
 	if (n > 0 && at < (size_t)n) {
 		/*
-		 * What does not end in the scratch. It counts even if it has not come whole: while the kernel's buffer is held by this part
-		 * the peer may not be allowed to send the rest, and only a read takes it out.
+		 * What does not end in the scratch. It counts even if it has not come whole: while the
+		 * kernel's buffer is held by this part the peer may not be allowed to send the rest, and
+		 * only a read takes it out.
 		 */
 		int more = 0;
 		if (sys_call(SYS_ioctl, ref->fd, FIONREAD, &more) != 0 || more < n) {

@@ -2,11 +2,11 @@
 /*
  * From the program to the network.
  *
- * Implementation notes: a write counts when its sealed bytes are in the kernel. If the kernel takes part of a record, the
- * rest waits in the connection's send buffer together with the record's plaintext, and the program is told that it
- * was not sent. When the program comes again, the pending bytes go first; as far as what it offers then is that very
- * plaintext, it counts as sent without being sealed twice. Anything else it offers is new. Records of which no byte has
- * left are taken back, so that their numbers are used again.
+ * Implementation notes: a write counts when its sealed bytes are in the kernel. If the kernel takes part of
+ * a record, the rest waits in the connection's send buffer together with the record's plaintext, and the
+ * program is told that it was not sent. When the program comes again, the pending bytes go first; as far as
+ * what it offers then is that very plaintext, it counts as sent without being sealed twice. Anything else
+ * it offers is new. Records of which no byte has left are taken back, so that their numbers are used again.
  *
  * Send buffer: [0, PLAIN_AT) sealed bytes, [PLAIN_AT, …) the plaintext of the last record in them.
  */
@@ -280,8 +280,8 @@ static int error_of_shut(const struct ref *ref)
 }
 
 /*
- * Send as much of cur as the kernel takes at once: 0 if all, -EAGAIN, or what failed; -ERESTART: a handshake comes first. Under
- * send_lock.
+ * Send as much of cur as the kernel takes at once: 0 if all, -EAGAIN, or what failed; -ERESTART: a
+ * handshake comes first. Under send_lock.
  */
 static int push(const struct ref *ref, struct cursor *cur, int flags, uint8_t *scratch)
 {
@@ -356,8 +356,8 @@ static ssize_t take_early(const struct ref *ref, struct cursor *cur)
 }
 
 /*
- * Seal early data from *at on into the front of its buffer, in records as long as the peer takes them, until all is sealed or the room
- * is used up. False if the engine refuses.
+ * Seal early data from *at on into the front of its buffer, in records as long as the peer takes them,
+ * until all is sealed or the room is used up. False if the engine refuses.
  */
 static bool seal_early(struct conn_record *rec, struct engine_cipher *cipher, size_t *at)
 {
@@ -381,7 +381,10 @@ static bool seal_early(struct conn_record *rec, struct engine_cipher *cipher, si
 	return true;
 }
 
-/* Seal and send all early data. What does not fit the buffer needs a kernel that takes the rest at once, as it does behind a handshake. */
+/*
+ * Seal and send all early data. What does not fit the buffer needs a kernel that takes the rest at once, as
+ * it does behind a handshake.
+ */
 static bool send_all_early(const struct ref *ref)
 {
 	struct conn_record *rec = ref->rec;
@@ -429,8 +432,8 @@ static ssize_t write_failed(int err, int flags)
 }
 
 /*
- * The failure of an accepted connection that a readiness call, or another process, has found: it is told once, as the kernel tells of a
- * reset. A broken pipe, whose signal ends programs, comes after that.
+ * The failure of an accepted connection that a readiness call, or another process, has found: it is told
+ * once, as the kernel tells of a reset. A broken pipe, whose signal ends programs, comes after that.
  */
 static int failure_untold(const struct ref *ref)
 {

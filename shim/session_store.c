@@ -2,10 +2,11 @@
 /*
  * The session store: a set-associative cache behind one process-shared lock.
  *
- * Implementation notes: an entry lies in the set of WAYS slots that its name falls into; what is full loses its oldest entry, so a
- * lookup and an insertion cost the same however full the store is. The lock is robust: when a process is killed within it, the
- * next one finds out and empties the store, since a half-written session must not be resumed. Whoever comes from a signal handler
- * that interrupted the holder gets nothing, which costs a full handshake and no more.
+ * Implementation notes: an entry lies in the set of WAYS slots that its name falls into; what is full loses
+ * its oldest entry, so a lookup and an insertion cost the same however full the store is. The lock is
+ * robust: when a process is killed within it, the next one finds out and empties the store, since a
+ * half-written session must not be resumed. Whoever comes from a signal handler that interrupted the holder
+ * gets nothing, which costs a full handshake and no more.
  */
 #include "session_store.h"
 
@@ -126,7 +127,10 @@ static void leave(struct head *head)
 	pthread_mutex_unlock(&head->lock);
 }
 
-/* The set that a name falls into: WAYS slots, NULL if the store has none. Names are digests, so their first bytes are even. */
+/*
+ * The set that a name falls into: WAYS slots, NULL if the store has none. Names are digests, so their first
+ * bytes are even.
+ */
 static struct slot *set_of(struct head *head, const uint8_t *id)
 {
 	const size_t n_sets = count_slots() / WAYS;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Waiting as the kernel would wait in the call that the program made: timeouts, signals, cancellation. No lock is held here.
+ * Waiting as the kernel would wait in the call that the program made: timeouts, signals, cancellation. No
+ * lock is held here.
  */
 #include <errno.h>
 #include <signal.h>
@@ -31,8 +32,8 @@ static int64_t option_timeout_ms(int fd, int option)
 }
 
 /*
- * poll(2) is never restarted after a signal, send(2) is if the handler has SA_RESTART. Which handler ran cannot be known, but
- * if all that are installed restart, so did that one.
+ * poll(2) is never restarted after a signal, send(2) is if the handler has SA_RESTART. Which handler ran
+ * cannot be known, but if all that are installed restart, so did that one.
  */
 static bool all_handlers_restart(void)
 {
@@ -53,8 +54,8 @@ static bool all_handlers_restart(void)
 }
 
 /*
- * poll(2) refuses more entries than RLIMIT_NOFILE allows, and programs that lock themselves up set that to 0. select(2) does not look
- * at it.
+ * poll(2) refuses more entries than RLIMIT_NOFILE allows, and programs that lock themselves up set that to
+ * 0. select(2) does not look at it.
  */
 #define SELECT_MAX 65536
 static int select_one(struct pollfd *pfd, int timeout_ms)

@@ -2,9 +2,10 @@
 /*
  * io_uring, whose operations pass by every hook.
  *
- * Implementation notes: liburing makes its system calls by itself. A seccomp filter reaches them, but without CAP_SYS_ADMIN it needs
- * no_new_privs, which breaks set-user-ID children: a side effect that nobody asked for. So the filter is for privileged programs,
- * and only for those that have the library loaded, because a filter costs every system call a little.
+ * Implementation notes: liburing makes its system calls by itself. A seccomp filter reaches them, but
+ * without CAP_SYS_ADMIN it needs no_new_privs, which breaks set-user-ID children: a side effect that nobody
+ * asked for. So the filter is for privileged programs, and only for those that have the library loaded,
+ * because a filter costs every system call a little.
  */
 #include "uring.h"
 

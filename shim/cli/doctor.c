@@ -2,7 +2,8 @@
 /*
  * `tlshim doctor`: can this program be wrapped, and what is to be expected?
  *
- * Implementation notes: nothing of the program is executed, and whatever comes from files is escaped before it is printed.
+ * Implementation notes: nothing of the program is executed, and whatever comes from files is escaped before
+ * it is printed.
  */
 #include "cli.h"
 

@@ -2,10 +2,11 @@
 /*
  * Reads the dynamic section of programs and libraries.
  *
- * Implementation notes: files may be damaged or made to harm. Every table is checked against the file's size before it is
- * read, numbers of entries are bounded, names end within the string table or do not count, and nothing is mapped: a file
- * that is cut short while we read gives an error, not a signal. How many symbols there are stands nowhere: the hash
- * tables know of those that are defined, the relocations of those that are imported.
+ * Implementation notes: files may be damaged or made to harm. Every table is checked against the file's
+ * size before it is read, numbers of entries are bounded, names end within the string table or do not
+ * count, and nothing is mapped: a file that is cut short while we read gives an error, not a signal. How
+ * many symbols there are stands nowhere: the hash tables know of those that are defined, the relocations of
+ * those that are imported.
  */
 #include "doctor_elf.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an ELF file says to its loader: which libraries it needs, where they are looked for, and which symbols it imports
- * and defines. And what its bytes give away: TLS libraries and io_uring linked into it.
+ * What an ELF file says to its loader: which libraries it needs, where they are looked for, and which
+ * symbols it imports and defines. And what its bytes give away: TLS libraries and io_uring linked into it.
  */
 #ifndef SHIM_CLI_DOCTOR_ELF_H
 #define SHIM_CLI_DOCTOR_ELF_H
@@ -28,8 +28,9 @@ struct doctor_elf {
 /*
  * Read the dynamic section of the file open at fd, which elf_read() has found to be of this machine.
  *
- * True with *elf filled, for doctor_elf_free() to free: empty if the file has no dynamic section. False with a sentence's
- * end in *why ("has ..."), and nothing to free, if its tables lead out of it or are larger than any real one.
+ * True with *elf filled, for doctor_elf_free() to free: empty if the file has no dynamic section. False
+ * with a sentence's end in *why ("has ..."), and nothing to free, if its tables lead out of it or are
+ * larger than any real one.
  */
 must_check bool doctor_elf_read(int fd, struct doctor_elf *elf, const char **why);
 void doctor_elf_free(struct doctor_elf *elf);

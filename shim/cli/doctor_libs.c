@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Finds libraries where ld.so(8) says that the loader looks: rpath, LD_LIBRARY_PATH, runpath, the cache of ldconfig, the
- * standard folders.
+ * Finds libraries where ld.so(8) says that the loader looks: rpath, LD_LIBRARY_PATH, runpath, the cache of
+ * ldconfig, the standard folders.
  *
  * Implementation notes: the loader itself could be asked (LD_TRACE_LOADED_OBJECTS), but it would be the loader that the
  * program names, executed by whoever wants to know whether the program is any good. So we look by ourselves. A wrong

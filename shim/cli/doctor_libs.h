@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A program with all the libraries that the loader would map for it, found by reading alone: nothing of them is executed.
+ * A program with all the libraries that the loader would map for it, found by reading alone: nothing of
+ * them is executed.
  */
 #ifndef SHIM_CLI_DOCTOR_LIBS_H
 #define SHIM_CLI_DOCTOR_LIBS_H
@@ -28,9 +29,9 @@ struct doctor_libs {
 };
 
 /*
- * Read the program at path, what it needs and what is to be preloaded into it (LD_PRELOAD, /etc/ld.so.preload; ours left
- * out), breadth first as the loader does. False with errno if memory is short; the program itself, if it cannot be read,
- * has `why` set. doctor_libs_free() in either case.
+ * Read the program at path, what it needs and what is to be preloaded into it (LD_PRELOAD,
+ * /etc/ld.so.preload; ours left out), breadth first as the loader does. False with errno if memory is
+ * short; the program itself, if it cannot be read, has `why` set. doctor_libs_free() in either case.
  */
 must_check bool doctor_libs_read(struct doctor_libs *libs, const char *path);
 void doctor_libs_free(struct doctor_libs *libs);

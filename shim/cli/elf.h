@@ -56,8 +56,8 @@ struct elf_report {
 
 /*
  * Judge the program at path (no look-up in PATH), as this process would execute it: a script is judged by its
- * interpreter, and one of the form `#!/usr/bin/env NAME` by NAME, looked up in search_path (the value of PATH; NULL: the
- * system's default) too.
+ * interpreter, and one of the form `#!/usr/bin/env NAME` by NAME, looked up in search_path (the value of
+ * PATH; NULL: the system's default) too.
  */
 must_check enum elf_verdict elf_check(const char *path, const char *search_path, struct elf_report *report);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * CBC records, MAC-then-encrypt: what a decrypted record holds, how long its padding is and where its MAC stands does not
- * show in time, only whether all of it was right.  RFC 5246 6.2.3.2
+ * CBC records, MAC-then-encrypt: what a decrypted record holds, how long its padding is and where its MAC
+ * stands does not show in time, only whether all of it was right.  RFC 5246 6.2.3.2
  */
 #include "tests/ct/ct.h"
 

@@ -80,8 +80,8 @@ static struct public_key *public_half(const struct engine_config *config)
 }
 
 /*
- * All of it, with the key of a server: a ciphertext that is secret, and with it what becomes of it. Its first byte stays
- * public, and is small: that it is no number above the modulus may be seen.
+ * All of it, with the key of a server: a ciphertext that is secret, and with it what becomes of it. Its
+ * first byte stays public, and is small: that it is no number above the modulus may be seen.
  */
 static void test_a_premaster_secret_is_decrypted_without_a_branch(void **unused)
 {

@@ -46,7 +46,10 @@ static void require(bool condition)
 	}
 }
 
-/* Cut the next piece off, whose length is in front of it, into a block of its own; what is left when that is too long. */
+/*
+ * Cut the next piece off, whose length is in front of it, into a block of its own; what is left when that
+ * is too long.
+ */
 static struct view cut(struct view *in, uint8_t **block)
 {
 	size_t len = 0;

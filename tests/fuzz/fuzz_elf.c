@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzz the readers of ELF files and scripts, of `tlshim run`, the exec hooks and `tlshim doctor`. The input is the file.
+ * Fuzz the readers of ELF files and scripts, of `tlshim run`, the exec hooks and `tlshim doctor`. The input
+ * is the file.
  */
 #include <stdlib.h>
 #include <string.h>

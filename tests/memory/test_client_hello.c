@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * ClientHellos that a server must refuse, and with which alert; and odd ones that it must take. RFC 8446 4.1.2, 4.2, 9.2
+ * ClientHellos that a server must refuse, and with which alert; and odd ones that it must take. RFC 8446
+ * 4.1.2, 4.2, 9.2
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -583,7 +583,10 @@ static void test_two_servers_of_one_name_are_kept_apart(void **unused)
 
 /* ---- damage ---- */
 
-/* A resumed handshake in which a byte that role sends is changed, or is the first that gets lost. Returns how many it sends. */
+/*
+ * A resumed handshake in which a byte that role sends is changed, or is the first that gets lost. Returns
+ * how many it sends.
+ */
 static size_t run_damaged(const struct pair_session *session, enum engine_role role, size_t at, uint8_t flip)
 {
 	static uint8_t wire[16384];

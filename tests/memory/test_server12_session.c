@@ -281,12 +281,14 @@ static const struct change changes[] = {
 	  ALERT_ILLEGAL_PARAMETER },
 	{ "only unknown suites are offered", RAW12_EXTENSIONS, RAW12_EXTENSIONS, "c02b", "0002", 0, 0, 0, 1,
 	  ALERT_ILLEGAL_PARAMETER },
-	{ "its suite is no longer the best", RAW12_EXTENSIONS, RAW12_EXTENSIONS, "c014", "c02f c02b c014", 0, 0, 0, 1, RESUMED },
+	{ "its suite is no longer the best", RAW12_EXTENSIONS, RAW12_EXTENSIONS, "c014", "c02f c02b c014", 0, 0, 0, 1,
+	  RESUMED },
 	/* RFC 6066 3 */
 	{ "another name", RAW12_EXTENSIONS SNI_LOCALHOST, RAW12_EXTENSIONS SNI_OTHER, NULL, NULL, 0, 0, 0, 1, FULL },
 	{ "a name taken back", RAW12_EXTENSIONS SNI_LOCALHOST, RAW12_EXTENSIONS, NULL, NULL, 0, 0, 0, 1, FULL },
 	{ "a name added", RAW12_EXTENSIONS, RAW12_EXTENSIONS SNI_LOCALHOST, NULL, NULL, 0, 0, 0, 1, FULL },
-	{ "the same name", RAW12_EXTENSIONS SNI_LOCALHOST, RAW12_EXTENSIONS SNI_LOCALHOST, NULL, NULL, 0, 0, 0, 1, RESUMED },
+	{ "the same name", RAW12_EXTENSIONS SNI_LOCALHOST, RAW12_EXTENSIONS SNI_LOCALHOST, NULL, NULL, 0, 0, 0, 1,
+	  RESUMED },
 	/* RFC 5246 F.1.4 */
 	{ "an older version", RAW12_EXTENSIONS, RAW12_EXTENSIONS, "c013", "c013", 0x0303, 0x0302, 0, 1, FULL },
 	{ "a newer version", RAW12_EXTENSIONS, RAW12_EXTENSIONS, "c013", "c013", 0x0301, 0x0303, 0, 1, FULL },

@@ -123,12 +123,14 @@ struct client_path {
 /* clang-format off */
 static const struct client_path client_paths[] = {
 	{ "full", &ec_server, { .suite = 0xc02b }, false },
-	{ "everything", &ec_server, { .suite = 0xc02b, .request = true, .ticket = true, .extensions = FAKE12_EMS FAKE12_TICKET FAKE12_RENEGOTIATION }, false },
+	{ "everything", &ec_server, { .suite = 0xc02b, .request = true, .ticket = true,
+	  .extensions = FAKE12_EMS FAKE12_TICKET FAKE12_RENEGOTIATION }, false },
 	{ "status", &ec_server, { .suite = 0xc02b, .status = "3000", .extensions = FAKE12_EMS FAKE12_STATUS }, false },
 	{ "RSA key transport, request", &rsa_server, { .suite = 0x009c, .request = true }, false },
 	{ "DHE", &rsa_server, { .suite = 0x009e }, false },
 	{ "abbreviated", &ec_server, { .suite = 0xc02b, .session_id = "echo", .resume = true }, false },
-	{ "abbreviated, ticket", &ec_server, { .suite = 0xc02b, .session_id = "echo", .resume = true, .ticket = true, .extensions = FAKE12_EMS FAKE12_TICKET FAKE12_RENEGOTIATION }, false },
+	{ "abbreviated, ticket", &ec_server, { .suite = 0xc02b, .session_id = "echo", .resume = true, .ticket = true,
+	  .extensions = FAKE12_EMS FAKE12_TICKET FAKE12_RENEGOTIATION }, false },
 	{ "renegotiated", &ec_server, { .suite = 0xc02b, .request = true }, true },
 };
 /* clang-format on */

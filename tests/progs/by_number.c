@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * by_number PORT TEXT: a client that makes all its socket calls by syscall(2), says TEXT, prints the answer, and leaves by
- * exit_group. Numbers that concern no socket must work too.
+ * by_number PORT TEXT: a client that makes all its socket calls by syscall(2), says TEXT, prints the
+ * answer, and leaves by exit_group. Numbers that concern no socket must work too.
  */
 #include <arpa/inet.h>
 #include <poll.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A plain server with a second port for data, as FTP servers have one, on which it accepts when it is told to and not before:
- * late_server STYLE PORT DATAPORT [ADDRESS]. STYLE is how it waits and accepts:
+ * A plain server with a second port for data, as FTP servers have one, on which it accepts when it is told
+ * to and not before: late_server STYLE PORT DATAPORT [ADDRESS]. STYLE is how it waits and accepts:
  *
  *   block select poll epoll   that, then accept()
  *   nonblock                  accept4() on a non-blocking listener, until it has come

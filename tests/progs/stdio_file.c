@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * stdio_file PORT FILE MARKER: opens FILE with fopen(), puts a connection at its descriptor by dup2(), prints MARKER into the FILE,
- * puts the file back, prints again, and talks to the peer through the socket. Says what fflush() answered.
+ * stdio_file PORT FILE MARKER: opens FILE with fopen(), puts a connection at its descriptor by dup2(),
+ * prints MARKER into the FILE, puts the file back, prints again, and talks to the peer through the socket.
+ * Says what fflush() answered.
  */
 #include <arpa/inet.h>
 #include <errno.h>

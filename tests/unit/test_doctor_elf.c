@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * shim/cli/doctor_elf.c, doctor_libs.c and doctor_know.c: what programs import, define and need; files that lie about it.
+ * shim/cli/doctor_elf.c, doctor_libs.c and doctor_know.c: what programs import, define and need; files that
+ * lie about it.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -130,7 +130,8 @@ static void refuses_bad_servers_and_says_why(void **state)
 {
 	(void)state;
 	static const struct test_case cases[] = {
-		{ "expired.pem", "ca.pem", "localhost", ALERT_CERTIFICATE_EXPIRED, "certificate of CN=expired expired on 20" },
+		{ "expired.pem", "ca.pem", "localhost", ALERT_CERTIFICATE_EXPIRED,
+		  "certificate of CN=expired expired on 20" },
 		{ "future.pem", "ca.pem", "localhost", ALERT_CERTIFICATE_EXPIRED, "CN=future is not valid before 20" },
 		{ "wrong-name.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE,
 		  "certificate is for a.example, *.b.example; the program asked for localhost" },
@@ -146,7 +147,8 @@ static void refuses_bad_servers_and_says_why(void **state)
 		{ "critical.pem", "ca.pem", "localhost", ALERT_UNSUPPORTED_CERTIFICATE, "critical extension" },
 		{ "critical-key-id.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "key identifier" },
 		{ "signs-certs.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "no CA's, but its key usage" },
-		{ "constrains.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "no CA's, but it has name constraints" },
+		{ "constrains.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE,
+		  "no CA's, but it has name constraints" },
 		{ "by-expired-root.pem", "ca-expired.pem", "localhost", ALERT_CERTIFICATE_EXPIRED,
 		  "certificate of CN=ca-expired expired" },
 		{ "by-twin.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "another CA has the same name" },
@@ -188,9 +190,11 @@ static void judges_every_intermediate(void **state)
 		{ "under-inter.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA,
 		  "issuer CN=inter of CN=under-inter is not in the trust file; if it is an intermediate, the chain "
 		  "that the server sent is incomplete" },
-		{ "under-inter2.pem inter2.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "issuer CN=inter of CN=inter2" },
+		{ "under-inter2.pem inter2.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA,
+		  "issuer CN=inter of CN=inter2" },
 		{ "under-not-ca.pem not-ca.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "do not say CA" },
-		{ "under-no-constraints.pem no-constraints.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "do not say CA" },
+		{ "under-no-constraints.pem no-constraints.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA,
+		  "do not say CA" },
 		{ "under-no-cert-sign.pem no-cert-sign.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "keyCertSign" },
 		{ "under-too-deep.pem too-deep.pem short.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "path length" },
 		{ "under-inter-expired.pem inter-expired.pem", "ca.pem", "localhost", ALERT_CERTIFICATE_EXPIRED,
@@ -213,7 +217,8 @@ static void finds_paths_in_any_order(void **state)
 	static const struct test_case cases[] = {
 		/* order, surplus, duplicates */
 		{ "under-inter2.pem inter.pem inter2.pem", "ca.pem", "localhost", 0, NULL },
-		{ "under-inter2.pem ca-rsa.pem inter.pem inter.pem other-ca.pem inter2.pem ca.pem", "ca.pem", "localhost", 0, NULL },
+		{ "under-inter2.pem ca-rsa.pem inter.pem inter.pem other-ca.pem inter2.pem ca.pem", "ca.pem",
+		  "localhost", 0, NULL },
 		/* an intermediate as anchor ends the path, and what is sent above it is not needed */
 		{ "under-inter.pem", "inter.pem", "localhost", 0, NULL },
 		{ "under-inter2.pem inter2.pem ca.pem", "inter.pem", "localhost", 0, NULL },
@@ -235,7 +240,8 @@ static void finds_paths_in_any_order(void **state)
 		{ "under-bridge.pem bridge.pem bridge-b.pem", "root-b.pem", "localhost", 0, NULL },
 		{ "under-bridge.pem bridge.pem a-by-b.pem", "root-b.pem", "localhost", 0, NULL },
 		/* a and b certify each other: no anchor, no end, unless somebody counts */
-		{ "under-bridge.pem bridge.pem bridge-b.pem a-by-b.pem b-by-a.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "" },
+		{ "under-bridge.pem bridge.pem bridge-b.pem a-by-b.pem b-by-a.pem", "ca.pem", "localhost",
+		  ALERT_UNKNOWN_CA, "" },
 		{ "under-bridge.pem bridge.pem a-by-b.pem b-by-a.pem", "root-b.pem", "localhost", 0, NULL },
 	};
 	run(ENGINE_SERVER, cases, sizeof(cases) / sizeof(cases[0]));
@@ -250,7 +256,8 @@ static void obeys_name_constraints(void **state)
 		{ "nc-case.pem nc.pem", "ca.pem", "a.example.com", 0, NULL },
 		{ "nc-other.pem nc.pem", "ca.pem", "a.example.com", ALERT_BAD_CERTIFICATE, "example.org is outside" },
 		{ "nc-other.pem", "nc.pem", "a.example.com", ALERT_BAD_CERTIFICATE, "example.org is outside" },
-		{ "nc-suffix.pem nc.pem", "ca.pem", "notexample.com", ALERT_BAD_CERTIFICATE, "notexample.com is outside" },
+		{ "nc-suffix.pem nc.pem", "ca.pem", "notexample.com", ALERT_BAD_CERTIFICATE,
+		  "notexample.com is outside" },
 		{ "nc-excluded.pem nc.pem", "ca.pem", "x.secret.example.com", ALERT_BAD_CERTIFICATE, "outside" },
 		/* it would stand for the excluded secret.example.com */
 		{ "nc-wildcard.pem nc.pem", "ca.pem", "b.example.com", ALERT_BAD_CERTIFICATE, "outside" },
@@ -267,13 +274,16 @@ static void obeys_name_constraints(void **state)
 		{ "no-uri-address.pem nc-no-uri.pem", "ca.pem", NULL, ALERT_BAD_CERTIFICATE, "outside" },
 		{ "kinds-email.pem nc-kinds.pem", "ca.pem", "x", ALERT_BAD_CERTIFICATE, "outside" },
 		{ "kinds-email-dn.pem nc-kinds.pem", "ca.pem", "x", ALERT_BAD_CERTIFICATE, "outside" },
-		{ "kinds-dir.pem nc-kinds.pem", "ca.pem", "a.example", ALERT_BAD_CERTIFICATE, "the subject CN=x is outside" },
+		{ "kinds-dir.pem nc-kinds.pem", "ca.pem", "a.example", ALERT_BAD_CERTIFICATE,
+		  "the subject CN=x is outside" },
 		{ "kinds-good.pem nc-kinds.pem", "ca.pem", NULL, 0, NULL },
 		{ "under-excluded-dir.pem nc-excluded-dir.pem", "ca.pem", "localhost", 0, NULL },
-		{ "in-excluded-dir.pem nc-excluded-dir.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "the subject CN=x is outside" },
+		{ "in-excluded-dir.pem nc-excluded-dir.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE,
+		  "the subject CN=x is outside" },
 		{ "unlike-excluded-utf8.pem nc-excluded-utf8.pem", "ca.pem", "localhost", 0, NULL },
 		/* it might be the same to somebody who knows the case of such letters */
-		{ "like-excluded-utf8.pem nc-excluded-utf8.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "outside" },
+		{ "like-excluded-utf8.pem nc-excluded-utf8.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE,
+		  "outside" },
 		{ "other-kind-good.pem nc-other-kind.pem", "ca.pem", "localhost", 0, NULL },
 		{ "other-kind-bad.pem nc-other-kind.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "outside" },
 	};
@@ -286,7 +296,8 @@ static void hostile_numbers_of_names_are_not_compared_to_the_end(void **state)
 	static const struct test_case cases[] = {
 		{ "many-names.pem", "ca.pem", "localhost", 0, NULL },
 		{ "many-names.pem", "ca.pem", "name1000.example", 0, NULL },
-		{ "many-names.pem", "ca.pem", "name1001.example", ALERT_BAD_CERTIFICATE, "name6.example, ...; the program" },
+		{ "many-names.pem", "ca.pem", "name1001.example", ALERT_BAD_CERTIFICATE,
+		  "name6.example, ...; the program" },
 		{ "under-nc-many.pem nc-many.pem", "ca.pem", "localhost", 0, NULL },
 		{ "many-under-nc-many.pem nc-many.pem", "ca.pem", "name1.example", ALERT_BAD_CERTIFICATE, "outside" },
 	};
@@ -303,7 +314,8 @@ static void judges_clients(void **state)
 		  "certificate of CN=under-inter-clients is not for TLS clients: its extended key usage lacks clientAuth" },
 		{ "server.pem", "ca.pem", NULL, ALERT_UNSUPPORTED_CERTIFICATE, "clientAuth" },
 		{ "client-expired.pem", "ca.pem", NULL, ALERT_CERTIFICATE_EXPIRED, "expired on" },
-		{ "client-other.pem", "ca.pem", NULL, ALERT_UNKNOWN_CA, "the chain that the client sent is incomplete" },
+		{ "client-other.pem", "ca.pem", NULL, ALERT_UNKNOWN_CA,
+		  "the chain that the client sent is incomplete" },
 	};
 	run(ENGINE_CLIENT, cases, sizeof(cases) / sizeof(cases[0]));
 }

@@ -94,9 +94,12 @@ static void issuers_of_one_name_are_told_apart(void **state)
 		  "ca.pem", "localhost", 0, NULL, NORMAL },
 		{ "under-many.pem many-1.pem many-2.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE,
 		  "signature on the certificate of CN=under-many is wrong", NORMAL },
-		{ "under-many.pem", "many-1.pem many-2.pem many-3.pem many-8.pem many-4.pem", "localhost", 0, NULL, NORMAL },
-		{ "under-many-anonymous.pem", "many-1.pem many-2.pem many-3.pem many-8.pem many-4.pem", "localhost", 0, NULL, NORMAL },
-		{ "under-many.pem", "many-1.pem many-2.pem", "localhost", ALERT_UNKNOWN_CA, "another CA has the same name", NORMAL },
+		{ "under-many.pem", "many-1.pem many-2.pem many-3.pem many-8.pem many-4.pem", "localhost", 0, NULL,
+		  NORMAL },
+		{ "under-many-anonymous.pem", "many-1.pem many-2.pem many-3.pem many-8.pem many-4.pem", "localhost",
+		  0, NULL, NORMAL },
+		{ "under-many.pem", "many-1.pem many-2.pem", "localhost", ALERT_UNKNOWN_CA,
+		  "another CA has the same name", NORMAL },
 	};
 	run(cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -105,11 +108,15 @@ static void an_expired_twin_does_no_harm(void **state)
 {
 	(void)state;
 	static const struct test_case cases[] = {
-		{ "under-twin-inter.pem twin-inter-expired.pem twin-inter.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
-		{ "under-twin-inter.pem twin-inter.pem twin-inter-expired.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
-		{ "under-twin-inter.pem twin-inter-expired.pem", "ca.pem", "localhost", ALERT_CERTIFICATE_EXPIRED, "CN=twin-inter expired", NORMAL },
+		{ "under-twin-inter.pem twin-inter-expired.pem twin-inter.pem", "ca.pem", "localhost", 0, NULL,
+		  NORMAL },
+		{ "under-twin-inter.pem twin-inter.pem twin-inter-expired.pem", "ca.pem", "localhost", 0, NULL,
+		  NORMAL },
+		{ "under-twin-inter.pem twin-inter-expired.pem", "ca.pem", "localhost", ALERT_CERTIFICATE_EXPIRED,
+		  "CN=twin-inter expired", NORMAL },
 		{ "under-twin-inter.pem", "twin-inter-expired.pem twin-inter.pem", "localhost", 0, NULL, NORMAL },
-		{ "under-twin-inter.pem twin-inter.pem", "twin-inter-expired.pem ca.pem", "localhost", 0, NULL, NORMAL },
+		{ "under-twin-inter.pem twin-inter.pem", "twin-inter-expired.pem ca.pem", "localhost", 0, NULL,
+		  NORMAL },
 		/* whichever is found, the name has the last word */
 		{ "under-twin-inter.pem twin-inter-expired.pem twin-inter.pem", "ca.pem", "other.example", ALERT_BAD_CERTIFICATE,
 		  "asked for other.example", NORMAL },
@@ -124,7 +131,8 @@ static void names_are_compared_without_case_and_spaces(void **state)
 		{ "under-spaced.pem spaced.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
 		{ "under-spaced.pem spaced-twin.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
 		{ "under-spaced.pem", "spaced-twin.pem", "localhost", 0, NULL, NORMAL },
-		{ "under-spaced.pem spaced-other.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA, "issuer CN=The  Sub CA of", NORMAL },
+		{ "under-spaced.pem spaced-other.pem", "ca.pem", "localhost", ALERT_UNKNOWN_CA,
+		  "issuer CN=The  Sub CA of", NORMAL },
 	};
 	run(cases, sizeof(cases) / sizeof(cases[0]));
 }
@@ -137,11 +145,14 @@ static void policies_hold_where_they_are_demanded(void **state)
 		{ "under-policy-any.pem policy-ca.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
 		{ "under-policy-other.pem policy-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE,
 		  "certificate of CN=under-policy-other: it has no certificate policy that holds on the whole path", NORMAL },
-		{ "under-policy-none.pem policy-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "policy", NORMAL },
+		{ "under-policy-none.pem policy-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "policy",
+		  NORMAL },
 		{ "under-mapping.pem mapping-ca.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
-		{ "under-mapping-unmapped.pem mapping-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "policy", NORMAL },
+		{ "under-mapping-unmapped.pem mapping-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "policy",
+		  NORMAL },
 		{ "under-no-any.pem no-any-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "policy", NORMAL },
-		{ "under-maps-any.pem maps-any-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "it maps anyPolicy", NORMAL },
+		{ "under-maps-any.pem maps-any-ca.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE,
+		  "it maps anyPolicy", NORMAL },
 		{ "under-late-policy.pem late-policy-ca.pem", "ca.pem", "localhost", 0, NULL, NORMAL },
 		/* an anchor's own word counts for nothing here: the path begins below it */
 		{ "under-policy-none.pem", "policy-ca.pem", "localhost", 0, NULL, NORMAL },
@@ -172,19 +183,26 @@ static void pins_are_on_the_path(void **state)
 		{ "chain-under-inter.pem", "ca.pem", "localhost", 0, NULL, { .pins = "under-inter.pem" } },
 		{ "chain-under-inter.pem", "ca.pem", "localhost", 0, NULL, { .pins = "inter.pem" } },
 		{ "chain-under-inter.pem", "ca.pem", "localhost", 0, NULL, { .pins = "ca.pem" } },
-		{ "chain-under-inter.pem", "ca.pem", "localhost", 0, NULL, { .pins = "other-ca.pem ca-rsa.pem inter.pem" } },
+		{ "chain-under-inter.pem", "ca.pem", "localhost", 0, NULL,
+		  { .pins = "other-ca.pem ca-rsa.pem inter.pem" } },
 		{ "chain-under-inter.pem", "ca.pem", "localhost", ALERT_CERTIFICATE_UNKNOWN,
 		  "no certificate of the server's chain has a pinned key", { .pins = "other-ca.pem inter2.pem" } },
 		/* sent along is not on the path */
-		{ "chain-under-inter.pem other-ca.pem", "ca.pem", "localhost", ALERT_CERTIFICATE_UNKNOWN, "pinned", { .pins = "other-ca.pem" } },
+		{ "chain-under-inter.pem other-ca.pem", "ca.pem", "localhost", ALERT_CERTIFICATE_UNKNOWN, "pinned",
+		  { .pins = "other-ca.pem" } },
 		/* of two ways the one with the key is gone */
-		{ "under-bridge.pem bridge.pem bridge-b.pem", "root-a.pem root-b.pem", "localhost", 0, NULL, { .pins = "root-a.pem" } },
-		{ "under-bridge.pem bridge.pem bridge-b.pem", "root-a.pem root-b.pem", "localhost", 0, NULL, { .pins = "root-b.pem" } },
+		{ "under-bridge.pem bridge.pem bridge-b.pem", "root-a.pem root-b.pem", "localhost", 0, NULL,
+		  { .pins = "root-a.pem" } },
+		{ "under-bridge.pem bridge.pem bridge-b.pem", "root-a.pem root-b.pem", "localhost", 0, NULL,
+		  { .pins = "root-b.pem" } },
 		/* a pin is no trust, and no name */
 		{ "chain-under-inter.pem", "other-ca.pem", "localhost", ALERT_UNKNOWN_CA, "", { .pins = "inter.pem" } },
-		{ "chain-under-inter.pem", "ca.pem", "other.example", ALERT_BAD_CERTIFICATE, "other.example", { .pins = "inter.pem" } },
-		{ "chain-under-inter.pem", "other-ca.pem", "x", 0, NULL, { .pins = "under-inter.pem", .verify = ENGINE_VERIFY_NONE } },
-		{ "chain-under-inter.pem", "other-ca.pem", "x", ALERT_CERTIFICATE_UNKNOWN, "pinned", { .pins = "inter.pem", .verify = ENGINE_VERIFY_NONE } },
+		{ "chain-under-inter.pem", "ca.pem", "other.example", ALERT_BAD_CERTIFICATE, "other.example",
+		  { .pins = "inter.pem" } },
+		{ "chain-under-inter.pem", "other-ca.pem", "x", 0, NULL, { .pins = "under-inter.pem",
+		  .verify = ENGINE_VERIFY_NONE } },
+		{ "chain-under-inter.pem", "other-ca.pem", "x", ALERT_CERTIFICATE_UNKNOWN, "pinned",
+		  { .pins = "inter.pem", .verify = ENGINE_VERIFY_NONE } },
 		{ "server.pem", "server.pem", "localhost", 0, NULL, { .pins = "server.pem" } },
 		{ "server.pem", "server.pem", "localhost", ALERT_CERTIFICATE_UNKNOWN, "pinned", { .pins = "ca.pem" } },
 	};
@@ -205,7 +223,8 @@ static void the_common_name_counts_where_it_is_asked_for(void **state)
 	static const struct test_case cases[] = {
 		{ "no-san.pem", "ca.pem", "localhost", 0, NULL, CN },
 		{ "no-san.pem", "ca.pem", "LOCALHOST.", 0, NULL, CN },
-		{ "no-san.pem", "ca.pem", "other.example", ALERT_BAD_CERTIFICATE, "has no subject alternative name; the program asked for", CN },
+		{ "no-san.pem", "ca.pem", "other.example", ALERT_BAD_CERTIFICATE,
+		  "has no subject alternative name; the program asked for", CN },
 		{ "no-san.pem", "ca.pem", "localhost", ALERT_BAD_CERTIFICATE, "(a CN does not count)", NORMAL },
 		{ "cn-ip.pem", "ca.pem", "127.0.0.1", 0, NULL, CN },
 		{ "cn-ip.pem", "ca.pem", "127.0.0.2", ALERT_BAD_CERTIFICATE, "", CN },

@@ -120,8 +120,10 @@ static void bad_responses_are_refused(void **state)
 {
 	(void)state;
 	static const struct test_case cases[] = {
-		{ "revoked.ocsp", "server.pem", "ca.pem", ALERT_CERTIFICATE_REVOKED, "CN=server was revoked on 2024-01-02", NORMAL },
-		{ "revoked.ocsp", "server.pem", "ca.pem", ALERT_CERTIFICATE_REVOKED, "revoked", { .later = 20 * 86400 } },
+		{ "revoked.ocsp", "server.pem", "ca.pem", ALERT_CERTIFICATE_REVOKED,
+		  "CN=server was revoked on 2024-01-02", NORMAL },
+		{ "revoked.ocsp", "server.pem", "ca.pem", ALERT_CERTIFICATE_REVOKED, "revoked",
+		  { .later = 20 * 86400 } },
 		{ "unknown.ocsp", "server.pem", "ca.pem", UNUSABLE, "does not know it", NORMAL },
 		{ "other-cert.ocsp", "server.pem", "ca.pem", UNUSABLE, "another certificate", NORMAL },
 		{ "good.ocsp", "server-ed25519.pem", "ca.pem", UNUSABLE, "another certificate", NORMAL },
@@ -136,18 +138,22 @@ static void bad_responses_are_refused(void **state)
 		{ "by-inter.ocsp", "server.pem", "ca.pem", UNUSABLE, "not fit for it", NORMAL },
 		{ "by-expired.ocsp", "server.pem", "ca.pem", UNUSABLE, "expired", NORMAL },
 		{ "responder-no-certs.ocsp", "server.pem", "ca.pem", UNUSABLE, "not signed by the issuer", NORMAL },
-		{ "good-checked.ocsp", "server.pem", "ca.pem", UNUSABLE, "responder is revoked", { .crls = "revoked-responder.crl" } },
+		{ "good-checked.ocsp", "server.pem", "ca.pem", UNUSABLE, "responder is revoked",
+		  { .crls = "revoked-responder.crl" } },
 		/* the twin of its issuer: same name, other key */
 		{ "good.ocsp", "by-twin.pem", "ca-twin.pem", UNUSABLE, "another certificate", NORMAL },
 		{ "server.pem", "server.pem", "ca.pem", UNUSABLE, "malformed", NORMAL },
 		/* none, where one is due */
-		{ NULL, "server.pem", "ca.pem", UNUSABLE, "stapled no OCSP response, which is required", { .required = true } },
-		{ NULL, "must-staple.pem", "ca.pem", UNUSABLE, "though its certificate says that it would", { .asked = true } },
+		{ NULL, "server.pem", "ca.pem", UNUSABLE, "stapled no OCSP response, which is required",
+		  { .required = true } },
+		{ NULL, "must-staple.pem", "ca.pem", UNUSABLE, "though its certificate says that it would",
+		  { .asked = true } },
 		/* the certificate is trusted by itself: nobody is asked, unless that is required */
 		{ "good.ocsp", "server.pem", "server.pem", UNUSABLE, "trusted by itself", { .required = true } },
 		{ "revoked.ocsp", "server.pem", "server.pem", 0, NULL, NORMAL },
 		/* the chain comes first */
-		{ "good.ocsp", "server.pem", "other-ca.pem", ALERT_UNKNOWN_CA, "not in the trust file", { .required = true } },
+		{ "good.ocsp", "server.pem", "other-ca.pem", ALERT_UNKNOWN_CA, "not in the trust file",
+		  { .required = true } },
 		{ "revoked.ocsp", "server.pem", "", 0, NULL, { .verify = ENGINE_VERIFY_NONE } },
 	};
 	run(cases, sizeof(cases) / sizeof(cases[0]));

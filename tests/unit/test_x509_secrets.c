@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Private keys leave no copies: after a key has been read, used and freed, nothing of it is found in the memory of the
- * process, neither as in its file nor turned around as wolfCrypt's numbers have it; nor of the numbers that were drawn to
- * sign with it, which give it away.
+ * process, neither as in its file nor turned around as wolfCrypt's numbers have it; nor of the numbers that
+ * were drawn to sign with it, which give it away.
  *
- * What is looked for is kept with its bits flipped, so that the search does not find itself. Memory that is given back is
- * not used again, so that nothing hides a copy.
+ * What is looked for is kept with its bits flipped, so that the search does not find itself. Memory that is
+ * given back is not used again, so that nothing hides a copy.
  */
 #include <malloc.h>
 #include <pthread.h>
@@ -166,7 +166,10 @@ static const uint8_t *inner_key(const uint8_t *p)
 	return p;
 }
 
-/* The scalar and the prefix that are made of an Ed25519 seed, RFC 8032 5.1.5; clamping touches its first and last byte. */
+/*
+ * The scalar and the prefix that are made of an Ed25519 seed, RFC 8032 5.1.5; clamping touches its first
+ * and last byte.
+ */
 static void look_for_expanded(const uint8_t *flipped_seed)
 {
 	uint8_t seed[32], expanded[64];

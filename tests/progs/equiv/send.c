@@ -154,7 +154,10 @@ void run_send(const struct op *op)
 	long sent;
 
 	if (state->shut_rd[1 - op->end] && state->shut_wr[1 - op->end]) {
-		/* It would be reset, and TLS has one record more that can provoke it: when that is told is no matter. */
+		/*
+		 * It would be reset, and TLS has one record more that can provoke it: when that is told is
+		 * no matter.
+		 */
 		return;
 	}
 	if (n == room && (plain.flags & MSG_MORE)) {
