@@ -151,3 +151,25 @@ start_stdio_server() {
 	assert_line --partial "and back"
 	assert_protected
 }
+
+@test "the streams of C++ are protected, also those that were there before the connection" {
+	g++ -O1 -o iostreams "$LIB/../progs/iostreams.cc"
+	free_port plain server tapped
+	accept_tls "$server"
+	connect_tls "$tapped"
+	start plain_server "$PROGS/echo_server" threads "$plain"
+	start_shim server "$PROGS/echo_server" threads "$server"
+	wait_listen "$plain"
+	wait_listen "$server"
+	start_tap "$tapped" "$server"
+	wait_listen "$tapped"
+	MARKER="line 1"
+	for mode in here own exec filebuf; do
+		limited ./iostreams "$mode" "$plain" >expected
+		run -0 shim ./iostreams "$mode" "$tapped"
+		assert_output "$(cat expected)"
+		assert_line "line 1"
+		assert_line 100000
+	done
+	assert_protected
+}
