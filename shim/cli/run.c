@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <unistd.h>
 
 #include "elf.h"
@@ -88,11 +89,13 @@ static bool find_library(char out[static PATH_MAX])
 	char self[PATH_MAX], path[PATH_MAX];
 	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	if (n <= 0) {
+	if (n > 0) {
+		self[n] = '\0';
+	} else if (realpath((const char *)getauxval(AT_EXECFN), self) == NULL) {
+		/* Where there is no /proc, the kernel has still told the path. */
 		cli_say("cannot find out where %s is: /proc/self/exe: %s", LIBRARY, strerror(errno));
 		return false;
 	}
-	self[n] = '\0';
 	*strrchr(self, '/') = '\0';
 	for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
 		n = snprintf(path, sizeof(path), "%s%s/" LIBRARY, self, places[i]);

@@ -108,3 +108,17 @@ converse() {
 	run -0 shim bash -c "exec 3<>/dev/tcp/localhost/$port; cat /dev/null; echo words >&3; head -n 1 <&3"
 	assert_output words
 }
+
+@test "without /proc programs are wrapped, and executed with their connections, all the same" {
+	unshare -m umount -l /proc || skip "/proc cannot be taken away here"
+	free_port port tapped
+	accept_tls "$port"
+	start server unshare -m bash -c 'umount -l /proc; exec "$@"' - \
+		"$TLSHIM" run --policy "$POLICY" -- "$PROGS/stdio_server" "$port" exec
+	wait_listen "$port"
+	start_tap "$tapped" "$port"
+	wait_listen "$tapped"
+	run -0 converse
+	assert_output "0 1 got $MARKER"$'\n..\n0 1 got quit\n..\ngoodbye'
+	assert_protected
+}
