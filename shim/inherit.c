@@ -10,8 +10,11 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "accept.h"
@@ -25,6 +28,10 @@
 #include "shim.h"
 #include "stdio_adopt.h"
 #include "sys.h"
+
+/* States of TCP, which the kernel numbers in a header that programs do not see. */
+#define STATE_ESTABLISHED 1
+#define STATE_CLOSE_WAIT  8
 
 static bool arena_is_lost;
 
@@ -83,14 +90,33 @@ static bool is_connection(int fd)
 }
 
 /*
- * Was it this end that connected, as far as ports tell? A service has a lower one than those that the kernel chooses for
- * its clients.
+ * Who connected? To the kernel a SYN that is answered counts as a byte that is acknowledged, though none was sent; of the
+ * other end's it counts none. 1: this end, 0: the other, -1: it cannot be said while data is under way.
  */
+static int opened_here(int fd)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) != 0 ||
+	    len < offsetof(struct tcp_info, tcpi_bytes_retrans) + sizeof(info.tcpi_bytes_retrans) ||
+	    (info.tcpi_state != STATE_ESTABLISHED && info.tcpi_state != STATE_CLOSE_WAIT) || info.tcpi_unacked != 0) {
+		return -1;
+	}
+	return info.tcpi_bytes_acked > info.tcpi_bytes_sent - info.tcpi_bytes_retrans;
+}
+
+/* If the kernel does not say it, ports do: a service has a lower one than those that are chosen for clients. */
 static bool looks_like_client(int fd, const struct sockaddr_in6 *peer)
 {
 	struct sockaddr_in6 local;
 	socklen_t len = sizeof(local);
+	int is_client = opened_here(fd);
 
+	if (is_client >= 0) {
+		return is_client;
+	}
 	return sys_call(SYS_getsockname, fd, &local, &len) == 0 && ntohs(local.sin6_port) > ntohs(peer->sin6_port);
 }
 

@@ -85,8 +85,9 @@ converse() {
 	assert_protected
 }
 
-@test "a connection that a launcher without the shim has made speaks TLS" {
-	free_port port tapped
+@test "a connection that a launcher without the shim has made speaks TLS, whatever its ports" {
+	local from
+	free_port low port tapped
 	start peer "$PYTHON" "$LIB/peer.py" --pki "$PKI" echo "$port"
 	wait_listen "$port"
 	start_tap "$tapped" "$port"
@@ -94,10 +95,18 @@ converse() {
 	connect_tls "$tapped"
 	printf '#!/bin/bash\necho "%s"; read -r line; echo "$line" >answer\n' "$MARKER" >program
 	chmod +x program
-	run -0 limited socat "TCP:127.0.0.1:$tapped" "EXEC:$TLSHIM run --policy $POLICY -- $PWD/program,nofork"
-	run -0 cat answer
-	assert_output "$MARKER"
-	assert_protected
+	# Ports of clients are above those of the tests' services; the second one is not.
+	while [ "$low" -ge "$tapped" ]; do
+		free_port low
+	done
+	for from in '' ",sourceport=$low,reuseaddr"; do
+		rm -f answer
+		run -0 limited socat "TCP:127.0.0.1:$tapped$from" \
+			"EXEC:$TLSHIM run --policy $POLICY -- $PWD/program,nofork"
+		run -0 cat answer
+		assert_output "$MARKER"
+		assert_protected
+	done
 }
 
 @test "a shell's plain connection stays plain in its children, which know no name for it" {
