@@ -442,11 +442,11 @@ static void stop_waiting(void *local)
 static int wait_for_peer(const struct ref *ref, short events, int timeout_option, int64_t *started_ms)
 {
 	int look_ms = atomic_fetch_add(&ref->local->hs_waiters, 1) > 0 ? LOOK_SHARED_MS : LOOK_ALONE_MS;
-	int64_t until = sys_now_ms() + look_ms;
+	int64_t until = sys_now_ms() + look_ms, deadline = ref->local->hs_deadline_ms;
 	int rc;
 
-	if (ref->local->hs_deadline_ms && ref->local->hs_deadline_ms < until) {
-		until = ref->local->hs_deadline_ms;
+	if (deadline && deadline < until) {
+		until = deadline;
 	}
 	pthread_cleanup_push(stop_waiting, ref->local);
 	rc = wait_events(ref, events, timeout_option, started_ms, until);

@@ -19,7 +19,7 @@ struct local {
 	_Atomic uint32_t n_fds; /* descriptors of this process that refer to it */
 	struct engine_hs *hs;	/* handshake in flight, under both locks */
 	uint32_t hs_steps;	/* record's hs_steps when hs was touched last */
-	int64_t hs_deadline_ms; /* 0: none */
+	_Atomic int64_t hs_deadline_ms; /* 0: none; who waits looks without a lock */
 	_Atomic int hs_waiters; /* threads of this process that wait for the handshake in a blocking call */
 	struct engine_config *config;
 	char *name;		/* to verify and send; from heap_alloc */

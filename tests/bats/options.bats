@@ -228,7 +228,10 @@ resumed() {
 	local port=$port
 	rm -f session
 	asked "$1" -sess_out session
-	[ -s session ] || echo "no session"
+	if [ ! -s session ]; then
+		output="no session"
+		return
+	fi
 	port=${SECOND:-$port}
 	asked "$1" -sess_in session
 }
