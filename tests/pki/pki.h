@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include <cmocka.h>
@@ -54,6 +55,18 @@ static PKI_UNUSED int pki_setup(void **state)
 	char command[600];
 	(void)snprintf(command, sizeof(command), "tests/pki/make %s", pki_dir());
 	return engine_init(&env) && system(command) == 0 ? 0 : -1;
+}
+
+/* When the set was made: what it holds for minutes or days is judged by that. */
+static PKI_UNUSED int64_t pki_made(void)
+{
+	char path[700];
+	struct stat st;
+	(void)snprintf(path, sizeof(path), "%s/stamp", pki_dir());
+	if (stat(path, &st) != 0) {
+		fail_msg("no %s", path);
+	}
+	return (int64_t)st.st_mtime;
 }
 
 /* The text of a file of the set, NUL-terminated; the caller frees it. */

@@ -10,7 +10,7 @@
 
 struct options {
 	bool required, asked;
-	int64_t later; /* than now, in seconds */
+	int64_t later; /* than the responses were made, in seconds */
 	const char *crls;
 	enum engine_verify verify;
 };
@@ -36,7 +36,7 @@ static uint8_t verify(const char *trust_names, const struct pki_chain *chain, co
 		.certs = (const uint8_t *const *)chain->der,
 		.cert_lens = chain->len,
 		.n_certs = chain->n,
-		.now = pki_now() + options.later,
+		.now = pki_made() + options.later,
 		.ocsp = (const uint8_t *)ocsp,
 		.ocsp_len = ocsp_len,
 		.ocsp_asked = options.asked,
