@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 
 #include "ahead.h"
@@ -39,6 +40,36 @@ EXPORT pid_t fork(void)
 EXPORT pid_t __fork(void)
 {
 	return hook_fork(REAL(__fork));
+}
+
+/*
+ * daemon() ends the parent within libc, without a word to us. As long as it counted as a holder, the child would not be
+ * the last one, and if it ended soon, without close_notify.
+ */
+static __thread bool is_daemonizing;
+
+void proc_fork_parent(void)
+{
+	if (is_daemonizing) {
+		session_exec_leave(true);
+	}
+}
+
+EXPORT int daemon(int nochdir, int noclose)
+{
+	const pid_t parent = sys_getpid();
+	int rc, err;
+
+	is_daemonizing = true;
+	rc = REAL(daemon)(nochdir, noclose);
+	err = errno;
+	is_daemonizing = false;
+	if (rc != 0 && sys_getpid() == parent) {
+		session_exec_leave(false);
+		session_fork_parent(true);
+	}
+	errno = err;
+	return rc;
 }
 
 /*

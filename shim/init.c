@@ -24,6 +24,7 @@
 #include "inherit.h"
 #include "log.h"
 #include "names.h"
+#include "proc.h"
 #include "ready.h"
 #include "real.h"
 #include "session.h"
@@ -197,6 +198,7 @@ static void fork_parent(void)
 {
 	shim_unlock_policy();
 	ready_fork_parent();
+	proc_fork_parent();
 }
 
 static void start(void)

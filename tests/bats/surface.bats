@@ -78,13 +78,13 @@ unclassified() { sort -u | comm -23 - <(sort -u hooks classified) | grep -vxEf f
 		recv __recv_chk recvfrom __recvfrom_chk recvmsg recvmmsg write __write writev pwritev2 pwritev64v2 send __send \
 		sendto sendmsg sendmmsg sendfile sendfile64 splice dprintf vdprintf __dprintf_chk __vdprintf_chk poll __poll \
 		__poll_chk ppoll __ppoll_chk select __select pselect epoll_ctl epoll_wait epoll_pwait epoll_pwait2 fdopen fclose \
-		fcloseall freopen freopen64 fork __fork _Fork clone __clone posix_spawn posix_spawnp execve execv execvp execvpe \
+		fcloseall freopen freopen64 fork __fork _Fork daemon clone __clone posix_spawn posix_spawnp execve execv execvp execvpe \
 		execl execle execlp fexecve execveat system popen _exit _Exit getaddrinfo gethostbyname gethostbyname2 \
 		gethostbyname_r gethostbyname2_r getaddrinfo_a gai_error aio_read aio_read64 aio_write aio_write64 lio_listio \
 		lio_listio64 syscall setuid chroot pidfd_spawn pidfd_spawnp dlopen; do
 		grep -qx "$name" hooks || fail "$name is not hooked"
 	done
-	for name in vfork __vfork daemon quick_exit epoll_create epoll_create1 getpeername getsockname pread lseek tee vmsplice \
+	for name in vfork __vfork quick_exit epoll_create epoll_create1 getpeername getsockname pread lseek tee vmsplice \
 		copy_file_range freeaddrinfo getnameinfo dlmopen; do
 		grep -qx "$name" classified || grep -qxE -f families <<<"$name" || fail "$name is not explained"
 	done

@@ -139,7 +139,8 @@ class Side:
         while True:
             found = [got for got in map(read_log_line, self.log_text().splitlines()) if got]
             if len(found) >= n:
-                return found
+                # two processes may log in either order: the connection in full came first
+                return sorted(found, key=lambda got: got["resumed"])
             if time.monotonic() > end:
                 fail(
                     f"{self.name}: {len(found)} connections in our log, expected {n}: {self.log_text()[-700:]}"
