@@ -50,14 +50,6 @@ static _Atomic pid_t table_pid; /* whose table it is */
 /* This process was made to serve a connection, which it may have left to another one meanwhile. */
 static _Atomic bool born_serving;
 
-static uint64_t socket_cookie(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
-}
-
 static bool table_is_ours(void)
 {
 	return atomic_load(&table_pid) == sys_getpid();
@@ -65,7 +57,7 @@ static bool table_is_ours(void)
 
 static struct ahead *find_by_socket(int fd)
 {
-	uint64_t cookie = table_is_ours() ? socket_cookie(fd) : 0;
+	uint64_t cookie = table_is_ours() ? sys_socket_cookie(fd) : 0;
 
 	for (size_t i = 0; cookie && i < LISTENERS_MAX; i++) {
 		if (atomic_load(&table[i].state) == LIVE && atomic_load(&table[i].cookie) == cookie) {
@@ -124,7 +116,7 @@ static bool holder_any(struct ahead_shared *shared)
 	}
 	for (size_t i = 0; i < AHEAD_HOLDERS; i++) {
 		int32_t pid = atomic_load(&shared->holders[i]);
-		if (pid && sys_call(SYS_kill, pid, 0, 0) == -ESRCH) {
+		if (pid && sys_is_gone(pid)) {
 			atomic_compare_exchange_strong(&shared->holders[i], &pid, 0);
 		} else if (pid) {
 			return true;
@@ -224,7 +216,7 @@ static bool make_channel(struct ahead *entry, int *helper_end)
 	struct stat st;
 	int pair[2], high;
 
-	if (sys_call6(SYS_socketpair, AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, (long)pair, 0, 0) != 0) {
+	if (sys_socketpair(SOCK_SEQPACKET, pair) != 0) {
 		return false;
 	}
 	high = arena_high_fd(pair[0]);
@@ -280,7 +272,7 @@ static bool begin(struct ahead *entry, int fd, uint64_t cookie)
 
 void ahead_listen(int fd)
 {
-	uint64_t cookie = socket_cookie(fd);
+	uint64_t cookie = sys_socket_cookie(fd);
 	struct ahead *entry;
 	int saved = errno;
 
@@ -401,7 +393,7 @@ static void end_helper(int channel)
 
 	sys_shutdown(channel, SHUT_WR);
 	for (int64_t left = END_WAIT_MS; left > 0; left = end - sys_now_ms()) {
-		struct timespec wait = {left / 1000, left % 1000 * 1000000};
+		struct timespec wait = sys_timespec(left);
 		if (sys_ppoll(&pfd, 1, &wait) != -EINTR) {
 			return;
 		}

@@ -9,7 +9,7 @@
  * (session_handshake.c). A poke stands in the listener's own queue, behind which nobody sees new
  * clients, so while there are pokes the queue's length is looked at now and then; if it has grown,
  * all of it is taken out, and the pokes are made anew. A poke that somebody took who does not know
- * of us (a process that got the listener by other ways) is made anew too. The descriptors
+ * of us (a process that got the listener by other ways) is made anew too. The listener's
  * O_NONBLOCK is shared with the program, and not ours to change: a timer ends an accept() that
  * comes too late.
  */
@@ -465,7 +465,7 @@ static void wait_for_news(const struct helper *h, struct pollfd polled[N_POLLED]
 	bool listens = !h->accept_at_ms && n_pokes(h) == 0 && !h->poke_at_ms && !is_full(h);
 
 	left = left > 0 ? left : 0;
-	wait = (struct timespec){left / 1000, left % 1000 * 1000000};
+	wait = sys_timespec(left);
 	polled[0] = (struct pollfd){.fd = listens ? h->listener : -1, .events = POLLIN};
 	polled[1] = (struct pollfd){.fd = h->channel, .events = POLLIN};
 	for (size_t i = 0; i < AHEAD_TAKEN_MAX; i++) {

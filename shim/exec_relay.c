@@ -19,14 +19,6 @@
 #include "session.h"
 #include "sys.h"
 
-static uint64_t cookie_of(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
-}
-
 static struct exec_relay *find(struct exec_relays *relays, uint64_t cookie)
 {
 	for (size_t i = 0; cookie && i < relays->n; i++) {
@@ -40,7 +32,7 @@ static struct exec_relay *find(struct exec_relays *relays, uint64_t cookie)
 /* The connection behind fd is to become descriptor target of the program. False if there is no room for it. */
 static bool want(struct exec_relays *relays, int fd, int target)
 {
-	uint64_t cookie = cookie_of(fd);
+	uint64_t cookie = sys_socket_cookie(fd);
 	struct exec_relay *relay = find(relays, cookie);
 
 	if (!relay) {
@@ -133,7 +125,7 @@ static bool is_known(const struct exec_guard *guard, int i, const struct known *
 /* The end that stands for fd; -1 if there is none. */
 static int end_for(struct exec_relays *relays, int fd)
 {
-	struct exec_relay *relay = find(relays, cookie_of(fd));
+	struct exec_relay *relay = find(relays, sys_socket_cookie(fd));
 
 	return relay && relay->is_running ? relay->relay.end : -1;
 }
@@ -174,10 +166,10 @@ int exec_relays_swap_in(struct exec_relays *relays, const struct exec_guard *gua
 /* The socket that stands at fd is a relay's end: the connection that it stands for. */
 static int conn_behind(const struct exec_relays *relays, int fd)
 {
-	uint64_t cookie = cookie_of(fd);
+	uint64_t cookie = sys_socket_cookie(fd);
 
 	for (size_t i = 0; i < relays->n; i++) {
-		if (relays->each[i].is_running && cookie_of(relays->each[i].relay.end) == cookie) {
+		if (relays->each[i].is_running && sys_socket_cookie(relays->each[i].relay.end) == cookie) {
 			return relays->each[i].relay.conn;
 		}
 	}

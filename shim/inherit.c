@@ -150,7 +150,7 @@ static void cut_connection(int fd, void *ctx)
 	if (!is_connection(fd)) {
 		return;
 	}
-	if (sys_call6(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, (long)pair, 0, 0) != 0) {
+	if (sys_socketpair(SOCK_STREAM, pair) != 0) {
 		sys_shutdown(fd, SHUT_RDWR);
 		return;
 	}

@@ -64,14 +64,6 @@ struct pump {
 	short handshake_events;
 };
 
-static uint64_t socket_cookie(int fd)
-{
-	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-
-	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
-}
-
 /* ---- steps: each returns true if something has moved ---- */
 
 static void taken(struct way *way, ssize_t n)
@@ -281,15 +273,8 @@ static const struct timespec *time_left(const struct pump *p, struct timespec *l
 		return NULL;
 	}
 	ms = ms > 0 ? ms : 0;
-	*left = (struct timespec){ms / 1000, ms % 1000 * 1000000};
+	*left = sys_timespec(ms);
 	return left;
-}
-
-static void sleep_ms(long ms)
-{
-	const struct timespec time = {ms / 1000, ms % 1000 * 1000000};
-
-	sys_call(SYS_nanosleep, &time, NULL, 0);
 }
 
 static void await(struct pump *p)
@@ -304,7 +289,7 @@ static void await(struct pump *p)
 	int n = sys_ppoll(fds, 2, time_left(p, &left));
 
 	if (n < 0 && n != -EINTR) {
-		sleep_ms(NO_POLL_MS); /* RLIMIT_NOFILE is 0, or there is no memory */
+		sys_sleep_ms(NO_POLL_MS); /* RLIMIT_NOFILE is 0, or there is no memory */
 	}
 	if (n <= 0) {
 		return;
@@ -368,7 +353,7 @@ static void linger(struct pump *p)
 			end = sys_now_ms() + LINGER_MS;
 		}
 		if (n < 0 && sys_ppoll(&pfd, 1, &look) < 0) {
-			sleep_ms(NO_POLL_MS);
+			sys_sleep_ms(NO_POLL_MS);
 		}
 		session_flush(p->conn);
 	}
@@ -385,7 +370,7 @@ static void reset_program(const struct pump *p)
 
 	for (int fd = 0; pidfd >= 0 && fd <= 2; fd++) {
 		int copy = (int)sys_call(SYS_pidfd_getfd, pidfd, fd, 0);
-		bool is_end = copy >= 0 && socket_cookie(copy) == p->end_cookie;
+		bool is_end = copy >= 0 && sys_socket_cookie(copy) == p->end_cookie;
 		if (is_end) {
 			sys_send(copy, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 		}
@@ -511,7 +496,7 @@ static int raise_pair(int fds[static 2])
 
 static int make_socketpair(int fds[static 2])
 {
-	int rc = (int)sys_call6(SYS_socketpair, AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, (long)fds, 0, 0);
+	int rc = sys_socketpair(SOCK_STREAM, fds);
 
 	return rc == 0 ? raise_pair(fds) : rc;
 }
@@ -549,7 +534,7 @@ static int start_with(struct relay *relay, const int pair[static 2], const int g
 		.gate = gate[0],
 		.has_input = has_input,
 		.starter = sys_getpid(),
-		.end_cookie = socket_cookie(pair[0]),
+		.end_cookie = sys_socket_cookie(pair[0]),
 	};
 	const int keep[] = {pair[1], relay->conn, gate[0]};
 

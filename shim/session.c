@@ -253,7 +253,7 @@ static bool holder_besides(struct conn_record *rec, pid_t but)
 	}
 	for (int i = 0; i < ARENA_HOLDERS; i++) {
 		int32_t pid = atomic_load(&rec->holders[i]);
-		if (pid && sys_call(SYS_kill, pid, 0, 0) == -ESRCH) {
+		if (pid && sys_is_gone(pid)) {
 			atomic_compare_exchange_strong(&rec->holders[i], &pid, 0);
 		} else if (pid && pid != but) {
 			return true;
@@ -271,7 +271,7 @@ bool session_is_holder(struct conn_record *rec, int pid)
 {
 	for (int i = 0; i < ARENA_HOLDERS; i++) {
 		if (atomic_load(&rec->holders[i]) == pid) {
-			return sys_call(SYS_kill, pid, 0, 0) != -ESRCH;
+			return !sys_is_gone(pid);
 		}
 	}
 	return false;
@@ -672,8 +672,7 @@ static void say_goodbye(const struct ref *ref)
 			log_info("%s: the peer takes no data; closing without close_notify", ref->rec->rule);
 			return;
 		}
-		wait.tv_sec = left / 1000;
-		wait.tv_nsec = left % 1000 * 1000000;
+		wait = sys_timespec(left);
 		sys_ppoll(&pfd, 1, &wait);
 		if (pfd.revents & (POLLERR | POLLHUP)) {
 			return;

@@ -220,13 +220,6 @@ bool session_is_elsewhere(int fd)
 	return ref_get(fd, &ref) && session_phase(fd) == SESSION_CONNECTING && is_in_other_hands(&ref);
 }
 
-static void sleep_ms(int ms)
-{
-	const struct timespec time = { 0, ms * 1000000L };
-
-	sys_call(SYS_nanosleep, &time, NULL, 0);
-}
-
 static void finished(const struct ref *ref)
 {
 	struct conn_record *rec = ref->rec;
@@ -405,7 +398,7 @@ enum session_phase session_progress(int fd, short *events)
 	phase = handshake_step(&ref, events);
 	unlock_both(&ref);
 	if (phase == SESSION_CONNECTING && *events == 0) {
-		sleep_ms(FOREIGN_LOOK_MS);
+		sys_sleep_ms(FOREIGN_LOOK_MS);
 		*events = POLLIN;
 	}
 	errno = saved;
@@ -485,7 +478,7 @@ int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option
 			return -EAGAIN;
 		}
 		if (events == 0) {
-			sleep_ms(FOREIGN_LOOK_MS);
+			sys_sleep_ms(FOREIGN_LOOK_MS);
 			continue;
 		}
 		rc = wait_for_peer(ref, events, timeout_option, &started_ms);

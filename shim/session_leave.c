@@ -63,7 +63,7 @@ static bool has_room(size_t *at)
 {
 	for (*at = 0; *at < LEFT_MAX; ++*at) {
 		int pid = atomic_load(&left[*at]);
-		if (pid == 0 || sys_call(SYS_kill, pid, 0, 0) == -ESRCH) {
+		if (pid == 0 || sys_is_gone(pid)) {
 			return true;
 		}
 	}

@@ -22,11 +22,6 @@
 #define WAIT_NONBLOCKING_MS 200
 #define MAX_NAP_NS          4000000
 
-static bool is_alive(pid_t pid)
-{
-	return sys_call(SYS_kill, pid, 0, 0) != -ESRCH;
-}
-
 void session_relay_begins(int fd, pid_t relay, pid_t program)
 {
 	struct conn_record *rec = session_record(fd);
@@ -63,10 +58,10 @@ void session_relay_await(int fd, bool blocking)
 	int64_t start = 0;
 	struct timespec nap = {0, 100000};
 
-	while (relay && relay != sys_getpid() && atomic_load(&rec->relay) == relay && is_alive(relay)) {
+	while (relay && relay != sys_getpid() && atomic_load(&rec->relay) == relay && !sys_is_gone(relay)) {
 		pid_t program = atomic_load(&rec->relay_program);
 		int64_t now = sys_now_ms(), limit;
-		if (program != FINISHING && is_alive(program)) {
+		if (program != FINISHING && !sys_is_gone(program)) {
 			return;
 		}
 		start = start ? start : now;

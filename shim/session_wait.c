@@ -61,7 +61,7 @@ static bool all_handlers_restart(void)
 static int select_one(struct pollfd *pfd, int timeout_ms)
 {
 	const size_t bits = 8 * sizeof(unsigned long);
-	struct timespec timeout = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
+	struct timespec timeout = sys_timespec(timeout_ms);
 	unsigned long in[SELECT_MAX / (8 * sizeof(unsigned long))] = { 0 };
 	unsigned long out[SELECT_MAX / (8 * sizeof(unsigned long))] = { 0 };
 	size_t word = (size_t)pfd->fd / bits;

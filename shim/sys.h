@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -124,6 +125,40 @@ static inline int sys_ppoll(struct pollfd *fds, size_t n_fds, const struct times
 		copy = *timeout;
 	}
 	return (int)sys_call6(SYS_ppoll, (long)fds, (long)n_fds, timeout ? (long)&copy : 0, 0, 8, 0);
+}
+
+/* Unix sockets, close-on-exec. 0 or -errno. */
+static inline int sys_socketpair(int type, int fds[static 2])
+{
+	return (int)sys_call6(SYS_socketpair, AF_UNIX, type | SOCK_CLOEXEC, 0, (long)fds, 0, 0);
+}
+
+/* What tells a socket from all others, before and after: SO_COOKIE. 0 if fd is none, or the kernel does not say. */
+static inline uint64_t sys_socket_cookie(int fd)
+{
+	uint64_t cookie = 0;
+	socklen_t len = sizeof(cookie);
+
+	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+}
+
+/* Is there no process of that id any more? */
+static inline bool sys_is_gone(pid_t pid)
+{
+	return sys_call(SYS_kill, pid, 0, 0) == -ESRCH;
+}
+
+/* ms: not negative. */
+static inline struct timespec sys_timespec(int64_t ms)
+{
+	return (struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000L};
+}
+
+static inline void sys_sleep_ms(int64_t ms)
+{
+	const struct timespec time = sys_timespec(ms);
+
+	sys_call(SYS_nanosleep, &time, NULL, 0);
 }
 
 /* Milliseconds of CLOCK_MONOTONIC. */

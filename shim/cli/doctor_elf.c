@@ -10,13 +10,14 @@
  */
 #include "doctor_elf.h"
 
-#include <errno.h>
 #include <link.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "elf.h"
 
 #define MAX_PHDRS       512
 #define MAX_DYNAMIC     8192
@@ -66,25 +67,8 @@ static bool fail(struct reader *reader, const char *why)
 
 static bool read_at(const struct reader *reader, void *out, uint64_t len, uint64_t offset)
 {
-	uint8_t *at = out;
-
-	if (offset > reader->file_len || len > reader->file_len - offset) {
-		return false;
-	}
-	while (len > 0) {
-		ssize_t n = pread(reader->fd, at, (size_t)len, (off_t)offset);
-
-		if (n < 0 && errno == EINTR) {
-			continue;
-		}
-		if (n <= 0) {
-			return false;
-		}
-		at += n;
-		offset += (uint64_t)n;
-		len -= (uint64_t)n;
-	}
-	return true;
+	return offset <= reader->file_len && len <= reader->file_len - offset &&
+	       elf_read_at(reader->fd, out, (size_t)len, offset);
 }
 
 /* Where the len bytes at an address of the program's memory stand in the file; they lie in one segment. */

@@ -87,8 +87,7 @@ static void copy_string(char *out, const char *text)
 	memcpy(out, text, strlen(text) + 1);
 }
 
-/* Read exactly len bytes at offset. */
-static bool read_at(int fd, void *out, size_t len, uint64_t offset)
+bool elf_read_at(int fd, void *out, size_t len, uint64_t offset)
 {
 	uint8_t *at = out;
 
@@ -118,7 +117,7 @@ static bool is_go_note(int fd, const phdr_t *segment)
 	size_t len = segment->p_filesz < sizeof(notes) ? (size_t)segment->p_filesz : sizeof(notes);
 	size_t at = 0;
 
-	if (!read_at(fd, notes, len, segment->p_offset)) {
+	if (!elf_read_at(fd, notes, len, segment->p_offset)) {
 		return false;
 	}
 	while (len - at >= sizeof(Elf64_Nhdr)) {
@@ -155,7 +154,7 @@ static void look_at_section(int fd, const shdr_t *names, const shdr_t *section, 
 	uint64_t room = section->sh_name <= names->sh_size ? names->sh_size - section->sh_name : 0;
 	size_t len = room < sizeof(name) ? (size_t)room : sizeof(name);
 
-	if (!read_at(fd, name, len, names->sh_offset + section->sh_name)) {
+	if (!elf_read_at(fd, name, len, names->sh_offset + section->sh_name)) {
 		return;
 	}
 	info->is_go = info->is_go || (len >= sizeof(go) && memcmp(name, go, sizeof(go)) == 0);
@@ -168,11 +167,11 @@ static void look_at_sections(int fd, const ehdr_t *header, struct elf_info *info
 
 	if (header->e_shoff == 0 || header->e_shentsize != sizeof(shdr_t) || header->e_shnum > MAX_SECTIONS ||
 	    header->e_shstrndx >= header->e_shnum ||
-	    !read_at(fd, &names, sizeof(names), header->e_shoff + header->e_shstrndx * sizeof(shdr_t))) {
+	    !elf_read_at(fd, &names, sizeof(names), header->e_shoff + header->e_shstrndx * sizeof(shdr_t))) {
 		return;
 	}
 	for (unsigned i = 0; i < header->e_shnum; i++) {
-		if (!read_at(fd, &section, sizeof(section), header->e_shoff + i * sizeof(shdr_t))) {
+		if (!elf_read_at(fd, &section, sizeof(section), header->e_shoff + i * sizeof(shdr_t))) {
 			return;
 		}
 		look_at_section(fd, &names, &section, info);
@@ -182,7 +181,7 @@ static void look_at_sections(int fd, const ehdr_t *header, struct elf_info *info
 static bool read_interp(int fd, const phdr_t *segment, char out[static 256])
 {
 	if (segment->p_filesz == 0 || segment->p_filesz > 256 ||
-	    !read_at(fd, out, (size_t)segment->p_filesz, segment->p_offset) ||
+	    !elf_read_at(fd, out, (size_t)segment->p_filesz, segment->p_offset) ||
 	    out[segment->p_filesz - 1] != '\0') {
 		out[0] = '\0';
 		return false;
@@ -196,11 +195,11 @@ enum elf_verdict elf_read(int fd, struct elf_info *info)
 	phdr_t segment;
 
 	memset(info, 0, sizeof(*info));
-	if (!read_at(fd, &header, SELFMAG, 0) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
+	if (!elf_read_at(fd, &header, SELFMAG, 0) || memcmp(header.e_ident, ELFMAG, SELFMAG) != 0) {
 		return ELF_NOT_ELF;
 	}
 	/* The two classes agree on the first 20 bytes. */
-	if (!read_at(fd, &header, EI_NIDENT + 4, 0)) {
+	if (!elf_read_at(fd, &header, EI_NIDENT + 4, 0)) {
 		return ELF_NOT_EXECUTABLE;
 	}
 	info->class = header.e_ident[EI_CLASS];
@@ -209,13 +208,13 @@ enum elf_verdict elf_read(int fd, struct elf_info *info)
 	if (info->class != OWN_CLASS || info->data != OWN_DATA) {
 		return ELF_FITS;
 	}
-	if (!read_at(fd, &header, sizeof(header), 0) || header.e_phentsize != sizeof(phdr_t) ||
+	if (!elf_read_at(fd, &header, sizeof(header), 0) || header.e_phentsize != sizeof(phdr_t) ||
 	    header.e_phnum > MAX_PHDRS) {
 		return ELF_NOT_EXECUTABLE;
 	}
 	for (unsigned i = 0; i < header.e_phnum; i++) {
 		if (header.e_phoff > INT64_MAX - i * sizeof(segment) ||
-		    !read_at(fd, &segment, sizeof(segment), header.e_phoff + i * sizeof(segment))) {
+		    !elf_read_at(fd, &segment, sizeof(segment), header.e_phoff + i * sizeof(segment))) {
 			return ELF_NOT_EXECUTABLE;
 		}
 		if (segment.p_type == PT_INTERP && !read_interp(fd, &segment, info->interp)) {

@@ -48,6 +48,9 @@ struct elf_info {
  */
 must_check enum elf_verdict elf_read(int fd, struct elf_info *info);
 
+/* Read exactly len bytes at offset of the file; false at its end and on errors. */
+must_check bool elf_read_at(int fd, void *out, size_t len, uint64_t offset);
+
 /* What elf_check() found. */
 struct elf_report {
 	char program[ELF_PATH_MAX]; /* the ELF file that decides: the program, or the interpreter of the script */
