@@ -86,45 +86,6 @@ static bool channel_is_ours(const struct ahead *entry)
 	return fstat(atomic_load(&entry->channel), &st) == 0 && st.st_ino == entry->channel_inode;
 }
 
-/* ---- who holds the listener ---- */
-
-static void holder_add(struct ahead_shared *shared, pid_t pid)
-{
-	for (size_t i = 0; i < AHEAD_HOLDERS; i++) {
-		int32_t none = 0;
-		if (atomic_compare_exchange_strong(&shared->holders[i], &none, pid)) {
-			return;
-		}
-	}
-	atomic_fetch_add(&shared->n_more_holders, 1);
-}
-
-static void holder_remove(struct ahead_shared *shared, pid_t pid)
-{
-	for (size_t i = 0; i < AHEAD_HOLDERS; i++) {
-		int32_t mine = pid;
-		if (atomic_compare_exchange_strong(&shared->holders[i], &mine, 0)) {
-			return;
-		}
-	}
-}
-
-static bool holder_any(struct ahead_shared *shared)
-{
-	if (atomic_load(&shared->n_more_holders) > 0) {
-		return true;
-	}
-	for (size_t i = 0; i < AHEAD_HOLDERS; i++) {
-		int32_t pid = atomic_load(&shared->holders[i]);
-		if (pid && sys_is_gone(pid)) {
-			atomic_compare_exchange_strong(&shared->holders[i], &pid, 0);
-		} else if (pid) {
-			return true;
-		}
-	}
-	return false;
-}
-
 /* ---- begin ---- */
 
 static void note_served(int fd, fdtab_entry entry, void *served)
@@ -251,7 +212,7 @@ static bool begin(struct ahead *entry, int fd, uint64_t cookie)
 	if (!make_shared(entry) || !make_channel(entry, &helper_end)) {
 		return false;
 	}
-	holder_add(entry->shared, sys_getpid());
+	holders_add(&entry->shared->holders, sys_getpid());
 	rc = start_helper(entry, fd, helper_end);
 	sys_close(helper_end);
 	if (rc < 0) {
@@ -404,8 +365,8 @@ static void end_helper(int channel)
 static void end(struct ahead *entry)
 {
 	if (channel_is_ours(entry)) {
-		holder_remove(entry->shared, sys_getpid());
-		if (!holder_any(entry->shared)) {
+		holders_remove(&entry->shared->holders, sys_getpid());
+		if (!holders_besides(&entry->shared->holders, 0)) {
 			end_helper(atomic_load(&entry->channel));
 		}
 		sys_close(atomic_load(&entry->channel));
@@ -480,7 +441,7 @@ void ahead_fork_child(void)
 	atomic_store(&table_pid, sys_getpid());
 	for (size_t i = 0; i < LISTENERS_MAX; i++) {
 		if (atomic_load(&table[i].state) == LIVE) {
-			holder_add(table[i].shared, sys_getpid());
+			holders_add(&table[i].shared->holders, sys_getpid());
 		} else if (atomic_load(&table[i].state) == BUSY) {
 			give_back(&table[i]); /* whoever was at it is not in this process */
 		}
@@ -504,9 +465,9 @@ void ahead_exec(bool leaves)
 			continue;
 		}
 		if (leaves) {
-			holder_remove(table[i].shared, sys_getpid());
+			holders_remove(&table[i].shared->holders, sys_getpid());
 		} else {
-			holder_add(table[i].shared, sys_getpid());
+			holders_add(&table[i].shared->holders, sys_getpid());
 		}
 	}
 }

@@ -16,14 +16,14 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "holders.h"
+
 /* Connections that one helper holds at most. */
 #define AHEAD_TAKEN_MAX 32
-#define AHEAD_HOLDERS 16
 
 /* Shared between all of them. */
 struct ahead_shared {
-	_Atomic int32_t holders[AHEAD_HOLDERS]; /* pids of the program's processes that have the listener */
-	_Atomic uint32_t n_more_holders;	 /* those that found no room */
+	struct holders holders; /* the program's processes that have the listener */
 	/*
 	 * From which port each poke comes; 0: none, or the program has accepted it. It comes from
 	 * the address that it goes to.

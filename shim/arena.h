@@ -3,8 +3,7 @@
  * The arena: connection records in one memfd, mapped shared, so that they outlive fork and exec.
  *
  * Layout (version ARENA_VERSION): header | n_slots records of 1 KiB | n_buffers buffers of ARENA_BUFFER_LEN | the session store. The
- * file is sparse: what
- * is not used costs no memory. Everything in it is plain old data; references are slot and buffer numbers. Allocation
+ * file is sparse: what is not used costs no memory. Everything in it is plain old data; references are slot and buffer numbers. Allocation
  * is lock-free, so that a process that is killed cannot leave it locked.
  */
 #ifndef SHIM_ARENA_H
@@ -19,13 +18,13 @@
 #include <sys/types.h>
 
 #include "../engine/engine.h"
+#include "holders.h"
 
 #define ARENA_MAGIC 0x746c7368696d3031ull
-#define ARENA_VERSION 2
+#define ARENA_VERSION 3
 #define ARENA_RECORD_LEN 1024
 #define ARENA_BUFFER_LEN 36864
 #define ARENA_NO_BUFFER 0
-#define ARENA_HOLDERS 8
 #define ARENA_RULE_MAX 120
 
 enum record_phase { PHASE_FREE, PHASE_TCP, PHASE_HANDSHAKE, PHASE_OPEN, PHASE_FAILED };
@@ -49,8 +48,7 @@ struct conn_record {
 	uint32_t hs_steps;	/* counts handshake progress, to tell a stale copy after fork */
 	_Atomic int32_t hs_pid;	/* who made the last step */
 	_Atomic uint32_t forks_pending; /* children on their way: they hold the connection but have no pid yet */
-	_Atomic int32_t holders[ARENA_HOLDERS]; /* pids of the processes that hold the socket */
-	_Atomic uint32_t n_more_holders; /* those that found no room above */
+	struct holders holders;	/* the processes that have the socket */
 	_Atomic int32_t relay, relay_program; /* pids: the last relay, and whom it serves (session_relay.c) */
 
 	pthread_mutex_t recv_lock;

@@ -216,65 +216,15 @@ static bool init_marker(void)
 	return true;
 }
 
-static void holder_add(struct conn_record *rec, pid_t pid)
-{
-	for (int i = 0; i < ARENA_HOLDERS; i++) {
-		if (atomic_load(&rec->holders[i]) == pid) {
-			return;
-		}
-	}
-	for (int i = 0; i < ARENA_HOLDERS; i++) {
-		int32_t none = 0;
-		if (atomic_compare_exchange_strong(&rec->holders[i], &none, pid)) {
-			return;
-		}
-	}
-	atomic_fetch_add(&rec->n_more_holders, 1);
-}
-
-static void holder_remove(struct conn_record *rec, pid_t pid)
-{
-	for (int i = 0; i < ARENA_HOLDERS; i++) {
-		int32_t mine = pid;
-		if (atomic_compare_exchange_strong(&rec->holders[i], &mine, 0)) {
-			return;
-		}
-	}
-	if (atomic_load(&rec->n_more_holders) > 0) {
-		atomic_fetch_sub(&rec->n_more_holders, 1);
-	}
-}
-
 /* Does any living process but that one (0: any) still hold the socket? */
 static bool holder_besides(struct conn_record *rec, pid_t but)
 {
-	if (atomic_load(&rec->forks_pending) || atomic_load(&rec->n_more_holders)) {
-		return true;
-	}
-	for (int i = 0; i < ARENA_HOLDERS; i++) {
-		int32_t pid = atomic_load(&rec->holders[i]);
-		if (pid && sys_is_gone(pid)) {
-			atomic_compare_exchange_strong(&rec->holders[i], &pid, 0);
-		} else if (pid && pid != but) {
-			return true;
-		}
-	}
-	return false;
+	return atomic_load(&rec->forks_pending) || holders_besides(&rec->holders, but);
 }
 
 static bool holder_any(struct conn_record *rec)
 {
 	return holder_besides(rec, 0);
-}
-
-bool session_is_holder(struct conn_record *rec, int pid)
-{
-	for (int i = 0; i < ARENA_HOLDERS; i++) {
-		if (atomic_load(&rec->holders[i]) == pid) {
-			return !sys_is_gone(pid);
-		}
-	}
-	return false;
 }
 
 static bool is_held(uint32_t slot)
@@ -316,7 +266,7 @@ void session_fork_child(void)
 		if (!rec || !is_held(slot)) {
 			continue;
 		}
-		holder_add(rec, sys_getpid());
+		holders_add(&rec->holders, sys_getpid());
 		if (atomic_load(&rec->forks_pending) > 0) {
 			atomic_fetch_sub(&rec->forks_pending, 1);
 		}
@@ -458,7 +408,7 @@ bool session_attach(int fd, enum engine_role role, const struct policy_rule *rul
 	/* The kernel's idea of "enough bytes to wake up" would count ciphertext. */
 	sys_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 }, sizeof(int));
 	atomic_store(&rec->phase, PHASE_TCP);
-	holder_add(rec, sys_getpid());
+	holders_add(&rec->holders, sys_getpid());
 	atomic_store(&local->gen, atomic_load(&rec->gen));
 	atomic_store(&local->n_fds, 1);
 	fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (slot + 1));
@@ -506,7 +456,7 @@ void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct po
 		atomic_store(&local->gen, atomic_load(&rec->gen));
 	}
 	atomic_fetch_add(&local->n_fds, 1);
-	holder_add(rec, sys_getpid());
+	holders_add(&rec->holders, sys_getpid());
 	fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (arena_slot(rec) + 1));
 	if (atomic_load(&rec->phase) == PHASE_TCP && !local->config && ref_get(fd, &ref)) {
 		adopt_fresh(fd, &ref, config_for);
@@ -584,9 +534,9 @@ void session_lend(int fd, bool lent)
 		return; /* whoever it was lent to has ended it */
 	}
 	if (lent) {
-		holder_remove(ref.rec, sys_getpid());
+		holders_remove(&ref.rec->holders, sys_getpid());
 	} else {
-		holder_add(ref.rec, sys_getpid());
+		holders_add(&ref.rec->holders, sys_getpid());
 	}
 	unlock_both(&ref);
 }
@@ -708,7 +658,7 @@ static void await_delivery(const struct ref *ref)
 /* The last descriptor of this process goes (under both locks). True if the record is to be freed. */
 static bool release_locked(const struct ref *ref)
 {
-	holder_remove(ref->rec, sys_getpid());
+	holders_remove(&ref->rec->holders, sys_getpid());
 	if (holder_any(ref->rec)) {
 		handshake_drop(ref->local);
 		return false;
@@ -747,7 +697,7 @@ static void release(int fd, bool is_gone)
 	is_last = atomic_fetch_sub(&ref.local->n_fds, 1) == 1;
 	if (is_last && is_gone) {
 		ref.rec->send_shut = 1;
-		holder_remove(ref.rec, sys_getpid());
+		holders_remove(&ref.rec->holders, sys_getpid());
 		handshake_drop(ref.local);
 		is_free = !holder_any(ref.rec);
 	} else if (is_last) {
@@ -809,7 +759,7 @@ static void finish_before_exec(int fd, fdtab_entry entry, void *ctx)
 		handshake_finish(&ref, false, SO_RCVTIMEO);
 	}
 	if (is_vfork) {
-		holder_add(ref.rec, sys_getpid());
+		holders_add(&ref.rec->holders, sys_getpid());
 	}
 }
 
@@ -835,7 +785,7 @@ void session_hand_on(int fd, pid_t pid)
 
 	/* This process is a holder already, unless it is a vfork child. */
 	if (rec && (pid != sys_getpid() || in_vfork_child())) {
-		holder_add(rec, pid);
+		holders_add(&rec->holders, pid);
 	}
 }
 
@@ -844,7 +794,7 @@ void session_take_back(int fd, pid_t pid)
 	struct conn_record *rec = session_record(fd);
 
 	if (rec) {
-		holder_remove(rec, pid);
+		holders_remove(&rec->holders, pid);
 	}
 }
 
@@ -871,9 +821,9 @@ void session_exec_leave(bool leaves)
 {
 	for (uint32_t slot = 0; !in_vfork_child() && slot < arena_n_slots(); slot++) {
 		if (is_held(slot) && leaves) {
-			holder_remove(arena_record(slot), sys_getpid());
+			holders_remove(&arena_record(slot)->holders, sys_getpid());
 		} else if (is_held(slot)) {
-			holder_add(arena_record(slot), sys_getpid());
+			holders_add(&arena_record(slot)->holders, sys_getpid());
 		}
 	}
 }
@@ -888,10 +838,7 @@ void session_exec_arrived(void)
 		if (!rec || atomic_load(&rec->phase) == PHASE_FREE || is_held(slot)) {
 			continue;
 		}
-		for (int i = 0; i < ARENA_HOLDERS; i++) {
-			int32_t mine = pid;
-			atomic_compare_exchange_strong(&rec->holders[i], &mine, 0);
-		}
+		(void)holders_forget(&rec->holders, pid);
 	}
 }
 

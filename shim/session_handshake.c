@@ -210,7 +210,7 @@ static bool is_in_other_hands(const struct ref *ref)
 {
 	int32_t pid = atomic_load(&ref->rec->hs_pid);
 
-	return pid != 0 && pid != sys_getpid() && session_is_holder(ref->rec, pid);
+	return pid != 0 && pid != sys_getpid() && holders_has(&ref->rec->holders, pid);
 }
 
 bool session_is_elsewhere(int fd)

@@ -54,9 +54,6 @@ void unlock_both(const struct ref *ref);
 /* The record behind fd, in a vfork child's table too; NULL if it has none. */
 struct conn_record *session_record(int fd);
 
-/* Does that process hold the socket, and live? */
-bool session_is_holder(struct conn_record *rec, int pid);
-
 /* SO_LINGER with a zero timeout: the program wants a reset. */
 bool session_wants_reset(int fd);
 /*
