@@ -112,10 +112,11 @@ static struct tcp_info info_of(int fd)
 	return info;
 }
 
+/* Up to 20 ms, and 500 ms for what the kernel had no room for and sends again. */
 void await_arrival(void)
 {
 	for (int end = 0; end < 2; end++) {
-		for (int i = 0; i < 100; i++) {
+		for (int i = 0; i < 148; i++) {
 			struct tcp_info from = info_of(fds[end][0]), to = info_of(fds[1 - end][0]);
 			bool has_end = to.tcpi_state != ESTABLISHED && to.tcpi_state != FIN_WAIT1 &&
 				       to.tcpi_state != FIN_WAIT2;
@@ -126,7 +127,7 @@ void await_arrival(void)
 			    from.tcpi_state == CLOSED || to.tcpi_state == CLOSED) {
 				break;
 			}
-			usleep(200);
+			usleep(i < 100 ? 200 : 10000);
 		}
 	}
 }
