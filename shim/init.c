@@ -21,12 +21,15 @@
 #include "arena.h"
 #include "fdtab.h"
 #include "heap.h"
+#include "helper.h"
 #include "inherit.h"
+#include "listeners.h"
 #include "log.h"
 #include "names.h"
 #include "proc.h"
 #include "ready.h"
 #include "real.h"
+#include "report.h"
 #include "session.h"
 #include "session_store.h"
 #include "shim.h"
@@ -114,22 +117,15 @@ static void report(void *ctx, enum policy_severity severity, const char *text)
 	}
 }
 
-/* The launcher waits for this byte: it proves that the loader has loaded us. */
+/* The guard of `tlshim run` waits for this: it proves that the loader has loaded us. */
 static void prove(void)
 {
-	const char *value = getenv("TLSHIM_PROOF_FD");
-	char *end;
-	long fd;
+	const char *value = getenv(REPORT_VARIABLE);
 
-	if (!value) {
-		return;
+	if (value) {
+		report_presence(value);
+		unsetenv(REPORT_VARIABLE);
 	}
-	fd = strtol(value, &end, 10);
-	if (*value && !*end && fd > 2 && fd < INT_MAX) {
-		sys_call(SYS_write, fd, "A", 1);
-		sys_close((int)fd);
-	}
-	unsetenv("TLSHIM_PROOF_FD");
 }
 
 static void find_paths(const char *policy_file)
@@ -185,6 +181,7 @@ static void fork_child(void)
 	names_fork_child();
 	ready_fork_child();
 	ahead_fork_child();
+	listeners_fork_child();
 }
 
 static void fork_prepare(void)
@@ -226,6 +223,7 @@ static void start(void)
 	atomic_store(&state, load_policy());
 	if (atomic_load(&state) == SHIM_ARMED) {
 		uring_guard();
+		helper_init();
 		inherit_connections();
 	} else {
 		inherit_nothing();

@@ -362,7 +362,7 @@ static bool parse_arguments(int argc, char **argv, struct arguments *arguments, 
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":p:", options, NULL)) != -1) {
 		if (opt == ':') {
 			*status = cli_usage_error("doctor", "--policy needs a file");
 			return false;

@@ -22,7 +22,7 @@ int cli_explain(int argc, char **argv)
 	int opt;
 
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, ":", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, ":p:", options, NULL)) != -1) {
 		if (opt == ':') {
 			return cli_usage_error("explain", "--policy needs a file");
 		}

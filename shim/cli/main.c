@@ -29,8 +29,8 @@ struct command {
 static const struct command commands[] = {
 	{ "run", cli_run, "[--policy FILE] [--force] [--] PROGRAM [ARGUMENT...]",
 	  "start a program with its sockets wrapped as the policy says",
-	  "  --policy FILE  the policy; default $TLSHIM_POLICY, else /etc/tlshim/policy\n"
-	  "  --force        start programs that cannot be wrapped, too: they then run UNPROTECTED\n"
+	  "  -p, --policy FILE  the policy; default $TLSHIM_POLICY, else /etc/tlshim/policy\n"
+	  "  -f, --force        start programs that cannot be wrapped, too: they then run UNPROTECTED\n"
 	  "\n"
 	  "The policy is checked first, with all the files that it names: if it has errors, nothing is started.\n"
 	  "The program replaces tlshim: same process, same signals, same exit status. Exit status 126 means\n"
@@ -43,12 +43,12 @@ static const struct command commands[] = {
 	  "FILE defaults to $TLSHIM_POLICY, else /etc/tlshim/policy. Exit status 1 if there are errors.\n" },
 	{ "explain", cli_explain, "[--policy FILE] connect|accept HOST:PORT",
 	  "say which rule decides about a connection, and why",
-	  "  --policy FILE  the policy; default $TLSHIM_POLICY, else /etc/tlshim/policy\n"
+	  "  -p, --policy FILE  the policy; default $TLSHIM_POLICY, else /etc/tlshim/policy\n"
 	  "\n"
 	  "HOST is a name or an address; IPv6 addresses go into brackets: [::1]:443.\n" },
 	{ "doctor", cli_doctor, "[--policy FILE]... PROGRAM",
 	  "say whether a program can be wrapped, and what to expect",
-	  "  --policy FILE  also say what this policy means for the program\n"
+	  "  -p, --policy FILE  also say what this policy means for the program\n"
 	  "\n"
 	  "PROGRAM is looked up in PATH if it has no slash; scripts are judged by their interpreter. Nothing of it is\n"
 	  "executed. The first line is the verdict: `can be wrapped`, `can be wrapped, with notes`, or `cannot be\n"
@@ -116,17 +116,6 @@ int cli_usage_error(const char *name, const char *format, ...)
 	fputc('\n', stderr);
 	print_usage(stderr, find_command(name));
 	return CLI_USAGE;
-}
-
-void cli_say(const char *format, ...)
-{
-	va_list args;
-
-	fputs("tlshim: ", stderr);
-	va_start(args, format);
-	vfprintf(stderr, format, args);
-	va_end(args);
-	fputc('\n', stderr);
 }
 
 static bool random_bytes(uint8_t *buf, size_t len)

@@ -3,19 +3,18 @@
  * Proof that the library is active in the program that was started.
  *
  * The loader fails open: a library that cannot be preloaded costs one line on standard error, and the program runs
- * without it. So the loader is asked beforehand (proof_probe), and a guard watches the start (proof_guard_*).
+ * without it. So a guard holds the program at its first instruction until the library has reported from inside it
+ * (hold.h). Where processes may not be traced, the loader is asked beforehand (proof_probe), and the guard watches
+ * what the program maps.
  */
 #ifndef SHIM_CLI_PROOF_H
 #define SHIM_CLI_PROOF_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "../../engine/engine.h"
-
-/* The constructor writes PROOF_BYTE to the descriptor that this variable names, closes it and unsets the variable. */
-#define PROOF_VARIABLE "TLSHIM_PROOF_FD"
-#define PROOF_BYTE 'A'
 
 /*
  * Ask the program's own loader what it would map, with the environment as it stands (LD_PRELOAD set).
@@ -26,20 +25,29 @@
  */
 must_check bool proof_probe(const char *interp, const char *program, const char *library, char why[static 512]);
 
+/* What is started, and by which loader; the strings must live until exec. */
+struct proof_subject {
+	const char *name;    /* as messages call it */
+	const char *interp;  /* the loader, and */
+	const char *program; /* the program that it loads: of a script, the interpreter */
+	const char *library; /* the absolute path, without symbolic links, as /proc/PID/maps shows it */
+};
+
 struct proof_guard {
-	int proof_fd; /* inherited by the program */
-	int exec_fd;  /* closes when exec succeeds */
+	bool holds;   /* it traces us: the program will not run without the library */
+	pid_t pid;    /* the guard: a child that tells nobody of its end */
+	int proof_fd; /* if it does not hold: inherited by the program, for the report */
+	int exec_fd;  /* if it does not hold: closes when exec succeeds */
 };
 
 /*
- * Start a process that watches this one: if it executes a program and the library does not report from it, it is
- * killed and a line says so. The guard is nobody's child and ends with the report. Sets PROOF_VARIABLE.
- *
- * True also where a guard would not do (we are the init process or a subreaper, whose child it would become): the
- * probe has spoken then. False with errno if processes or descriptors are short.
+ * Start a process that watches over this one: if it executes a program and the library does not report from it, a
+ * line says so, and the program ends with status 126 before its first instruction (a guard that holds), or is killed
+ * as soon as that is seen. The guard ends with the report, and the library reaps it (../report.h). Sets
+ * REPORT_VARIABLE. False with errno if processes or descriptors are short.
  */
-must_check bool proof_guard_start(struct proof_guard *guard, const char *program, const char *library);
-/* exec failed: dismiss the guard. */
+must_check bool proof_guard_start(struct proof_guard *guard, const struct proof_subject *subject);
+/* exec failed: the guard goes, without a trace. */
 void proof_guard_dismiss(struct proof_guard *guard);
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "../report.h"
 #include "elf.h"
 #include "proof.h"
 
@@ -38,7 +39,7 @@ static bool parse_arguments(int argc, char **argv, struct run *run, int *status)
 
 	run->policy = cli_default_policy();
 	opterr = 0;
-	while ((opt = getopt_long(argc, argv, "+:", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "+:p:f", options, NULL)) != -1) {
 		switch (opt) {
 		case 'p':
 			run->policy = optarg;
@@ -194,21 +195,28 @@ static int check_program(struct run *run, const char *name)
 	return CLI_REFUSED;
 }
 
-/* The loader is asked first, then a guard watches. Not for programs that were forced. */
-static bool prove(struct run *run, struct proof_guard *guard)
+/* Who insists gets the loader's opinion, and is not watched. */
+static void warn_if_missing(const struct proof_subject *subject)
 {
 	char why[512];
 
-	if (!proof_probe(run->report.interp, run->report.program, run->library, why)) {
-		if (!run->force) {
-			cli_say("%s would run unprotected, so it was not started: %s", run->program, why);
-			return false;
-		}
-		cli_say("warning: %s runs UNPROTECTED: %s", run->program, why);
-		return true;
+	if (!proof_probe(subject->interp, subject->program, subject->library, why)) {
+		cli_say("warning: %s runs UNPROTECTED: %s", subject->name, why);
 	}
-	if (!proof_guard_start(guard, run->program, run->library)) {
-		cli_say("cannot watch over the start of %s: %s", run->program, strerror(errno));
+}
+
+/* See to it that the program does not run without the library. */
+static bool prove(const struct proof_subject *subject, struct proof_guard *guard)
+{
+	char why[512];
+
+	if (!proof_guard_start(guard, subject)) {
+		cli_say("cannot watch over the start of %s: %s", subject->name, strerror(errno));
+		return false;
+	}
+	if (!guard->holds && !proof_probe(subject->interp, subject->program, subject->library, why)) {
+		proof_guard_dismiss(guard);
+		cli_say("%s would run unprotected, so it was not started: %s", subject->name, why);
 		return false;
 	}
 	return true;
@@ -216,16 +224,26 @@ static bool prove(struct run *run, struct proof_guard *guard)
 
 static int execute(struct run *run, char **argv)
 {
-	struct proof_guard guard = { .proof_fd = -1, .exec_fd = -1 };
+	const struct proof_subject subject = {
+		.name = run->program,
+		.interp = run->report.interp,
+		.program = run->report.program,
+		.library = run->library,
+	};
+	struct proof_guard guard = { .pid = -1, .proof_fd = -1, .exec_fd = -1 };
 	int err;
 
 	if (!set_preload(run->library) || setenv("TLSHIM_POLICY", run->policy_path, 1) != 0 ||
-	    unsetenv(PROOF_VARIABLE) != 0) {
+	    unsetenv(REPORT_VARIABLE) != 0) {
 		cli_say("%s", strerror(errno));
 		return CLI_REFUSED;
 	}
-	if (run->report.interp[0] != '\0' && !prove(run, &guard)) {
-		return CLI_REFUSED;
+	if (run->report.interp[0] != '\0') {
+		if (run->force) {
+			warn_if_missing(&subject);
+		} else if (!prove(&subject, &guard)) {
+			return CLI_REFUSED;
+		}
 	}
 	/* With a slash in it, it is not looked up again; text without "#!" goes to the shell. */
 	execvp(run->program, argv);

@@ -312,6 +312,13 @@ refused() {
 	assert_output -- "--policy --force"
 }
 
+@test "-p and -f are --policy and --force" {
+	cp "$SHARED/deny.policy" short.policy
+	run -0 "$TLSHIM" run -f -p short.policy -- sh -c 'echo "$TLSHIM_POLICY"'
+	assert_output "$PWD/short.policy"
+	run -0 "$TLSHIM" explain -p short.policy connect 127.0.0.1:1
+}
+
 @test "an installed tree works: the library is found in ../lib/tlshim" {
 	mkdir -p "$SHARED/usr/bin" "$SHARED/usr/lib/tlshim"
 	cp "$BUILD_DIR/tlshim" "$SHARED/usr/bin"
