@@ -21,7 +21,7 @@
 #include "holders.h"
 
 #define ARENA_MAGIC 0x746c7368696d3031ull
-#define ARENA_VERSION 3
+#define ARENA_VERSION 4
 #define ARENA_RECORD_LEN 1024
 #define ARENA_BUFFER_LEN 36864
 #define ARENA_NO_BUFFER 0
@@ -43,9 +43,11 @@ struct conn_record {
 	uint8_t role;		/* enum engine_role */
 	uint8_t truncation_is_error;
 	uint8_t connect_reported; /* a connect() call has returned 0 */
+	_Atomic uint8_t is_family; /* a client whose server is this process, or one of its family */
+	_Atomic uint8_t early;	/* a client that counts as connected before the handshake's end */
 	_Atomic int32_t error;	/* errno of a failed connection, sticks */
 	_Atomic int32_t so_error; /* for SO_ERROR: taken once */
-	uint32_t hs_steps;	/* counts handshake progress, to tell a stale copy after fork */
+	_Atomic uint32_t hs_steps;	/* counts handshake progress, to tell a stale copy after fork */
 	_Atomic int32_t hs_pid;	/* who made the last step */
 	_Atomic uint32_t forks_pending; /* children on their way: they hold the connection but have no pid yet */
 	struct holders holders;	/* the processes that have the socket */

@@ -6,7 +6,7 @@
  * own and costs nothing. Otherwise the kernel holds a token in place of the program's data:
  *
  *   WAITING  the handshake goes on: level-triggered, waits for what session_progress() wants; no
- *            event gets through
+ *            event gets through, but that a connection which counts as connected can be written to
  *   SETTLED  failed, or a blocking socket, or bytes of ours wait for the kernel: the program's own
  *            modes, so that the kernel keeps count of edges and one-shots; events are filtered, and
  *            EPOLLERR is added after a failure
@@ -37,7 +37,10 @@
 #define N_LATE 32
 
 #define READABLE ((uint32_t)EPOLLIN | (uint32_t)EPOLLRDNORM)
+#define WRITABLE ((uint32_t)EPOLLOUT | (uint32_t)EPOLLWRNORM)
 #define ALWAYS   ((uint32_t)EPOLLERR | (uint32_t)EPOLLHUP)
+/* Told once, and then when there is something new. */
+#define SELDOM ((uint32_t)EPOLLET | (uint32_t)EPOLLONESHOT)
 
 static int raw_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data)
 {
@@ -51,8 +54,9 @@ static int raw_ctl(int epfd, int op, int fd, uint32_t events, uint64_t data)
 struct facts {
 	enum session_phase phase;
 	uint64_t session;
-	short interest; /* these two while CONNECTING */
+	short interest; /* these three while CONNECTING */
 	int64_t deadline_ms;
+	bool is_writable_early;
 	bool is_precise; /* these two when OPEN: POLLIN is to be checked */
 	bool flush_due;
 	bool just_settled; /* it was asking that ended the handshake */
@@ -66,6 +70,7 @@ static struct facts find_facts(int fd)
 		facts.phase = session_progress(fd, &facts.interest);
 		facts.just_settled = facts.phase != SESSION_CONNECTING;
 		facts.deadline_ms = facts.just_settled ? 0 : session_deadline_ms(fd);
+		facts.is_writable_early = session_is_writable_early(fd);
 	}
 	if (facts.phase == SESSION_OPEN) {
 		facts.is_precise = session_wakes_in_vain(fd);
@@ -81,15 +86,18 @@ static struct facts find_facts(int fd)
 
 /*
  * How the kernel has to be asked on behalf of a program that asked for user: NONE means by its own
- * words.
+ * words. told_early: see struct registration.
  */
 static enum registration_state wanted(const struct facts *facts, const struct epoll_event *user,
-				      uint32_t *events)
+				      bool told_early, uint32_t *events)
 {
 	*events = user->events;
 	switch (facts->phase) {
 	case SESSION_CONNECTING:
 		*events = (uint32_t)(unsigned short)facts->interest | (user->events & EPOLLWAKEUP);
+		if (facts->is_writable_early && !told_early) {
+			*events |= user->events & WRITABLE;
+		}
 		return REGISTRATION_WAITING;
 	case SESSION_FAILED:
 		return REGISTRATION_SETTLED;
@@ -131,8 +139,14 @@ static int set_kernel(int epfd, struct registration *r, uint32_t events, uint64_
 static void apply(int epfd, struct registration *r, const struct facts *facts)
 {
 	uint32_t events;
-	enum registration_state state = wanted(facts, &r->user, &events);
+	enum registration_state state = wanted(facts, &r->user, r->told_early, &events);
 
+	if (state != REGISTRATION_WAITING && r->told_early && (r->user.events & EPOLLONESHOT)) {
+		/* Its one shot has been fired; as the kernel leaves it then. */
+		(void)set_kernel(epfd, r, r->user.events & SELDOM, r->user.data.u64);
+		registry_remove(r);
+		return;
+	}
 	if (state == REGISTRATION_NONE) {
 		(void)set_kernel(epfd, r, r->user.events, r->user.data.u64);
 		registry_remove(r);
@@ -217,7 +231,7 @@ static int change_translated(int epfd, int op, int fd, const struct epoll_event 
 	struct registration *old = registry_find(epfd, fd);
 	struct registration *r = NULL;
 	uint32_t events;
-	enum registration_state state = wanted(facts, user, &events);
+	enum registration_state state = wanted(facts, user, false, &events);
 	int err = 0;
 
 	/* Only a modified registration has to do with the events that are under way for the old one. */
@@ -242,6 +256,7 @@ static int change_translated(int epfd, int op, int fd, const struct epoll_event 
 	}
 	if (err == 0) {
 		r->state = state;
+		r->told_early = false;
 		registry_set_session(r, facts->session);
 		registry_set_deadline(r, facts->deadline_ms);
 		r->user = *user;
@@ -297,6 +312,7 @@ void epoll_track(int epfd, int fd, const struct epoll_event *event)
 		r->user = *event;
 		r->kernel_events = event->events;
 		r->state = REGISTRATION_TRACKED;
+		r->told_early = false;
 	}
 	registry_unlock(guard);
 }
@@ -345,7 +361,7 @@ int epoll_change(int epfd, int op, int fd, struct epoll_event *event)
 		return REAL(epoll_ctl)(epfd, op, fd, event);
 	}
 	facts = find_facts(fd);
-	if (wanted(&facts, &user, &events) == REGISTRATION_NONE) {
+	if (wanted(&facts, &user, false, &events) == REGISTRATION_NONE) {
 		ret = change_plainly(epfd, op, fd, event);
 	} else {
 		ret = change_translated(epfd, op, fd, &user, &facts);
@@ -365,21 +381,25 @@ static uint32_t failed_events(const struct epoll_event *user)
 }
 
 /*
- * An event of a handshake: go on with it. Nothing for the program; when it ends, the kernel will
- * report afresh.
+ * An event (0: its time) of a handshake: go on with it. When it ends, the kernel will report afresh. Returns
+ * what there is for the program: only that it may write early.
  */
-static void progress(int epfd, const struct registration *seen, uint64_t token, bool *again)
+static uint32_t progress(int epfd, const struct registration *seen, uint64_t token, uint32_t event, bool *again)
 {
 	struct facts facts = find_facts(seen->fd);
 	struct registry_guard guard = registry_lock();
 	struct registration *r = registry_by_token(token);
-	uint32_t events;
+	uint32_t events, visible = 0;
 
 	if (facts.phase != SESSION_CONNECTING) {
 		*again = true;
 	}
 	if (r && r->state == REGISTRATION_WAITING && r->session == facts.session) {
-		if (wanted(&facts, &r->user, &events) != REGISTRATION_WAITING ||
+		if (facts.phase == SESSION_CONNECTING && facts.is_writable_early && !r->told_early) {
+			visible = event & r->user.events & WRITABLE;
+			r->told_early = visible && (r->user.events & SELDOM);
+		}
+		if (wanted(&facts, &r->user, r->told_early, &events) != REGISTRATION_WAITING ||
 		    events != r->kernel_events) {
 			apply(epfd, r, &facts);
 		} else {
@@ -390,6 +410,7 @@ static void progress(int epfd, const struct registration *seen, uint64_t token, 
 		settle(&facts);
 	}
 	registry_unlock(guard);
+	return visible;
 }
 
 /* An event of a settled session: let through what counts. */
@@ -419,7 +440,7 @@ static bool filter(int epfd, const struct registration *seen, uint64_t token, st
 	if (!r || r->session != facts.session) {
 		visible = 0; /* deleted meanwhile, or closed */
 	} else {
-		state = wanted(&facts, &r->user, &events);
+		state = wanted(&facts, &r->user, false, &events);
 		if (once ? !visible
 			 : events != r->kernel_events || (state == REGISTRATION_NONE && !edges)) {
 			/*
@@ -475,8 +496,9 @@ bool epoll_translate(int epfd, struct epoll_event *event, bool *again)
 		return event->events != 0;
 	}
 	if (seen.state == REGISTRATION_WAITING) {
-		progress(epfd, &seen, token, again);
-		return false;
+		event->events = progress(epfd, &seen, token, event->events, again);
+		event->data.u64 = seen.user.data.u64;
+		return event->events != 0;
 	}
 	return filter(epfd, &seen, token, event);
 }
@@ -495,7 +517,7 @@ void epoll_give_up_late(struct ready_deadline *until)
 		registry_unlock(guard);
 		for (unsigned i = 0; i < n; i++) {
 			if (session_id(late[i].fd) == late[i].session) {
-				progress(late[i].epfd, &late[i], late[i].token, &again);
+				(void)progress(late[i].epfd, &late[i], late[i].token, 0, &again);
 			}
 		}
 		look = registry_look_ms;

@@ -13,6 +13,7 @@
 
 #include "ahead.h"
 #include "fdtab.h"
+#include "listeners.h"
 #include "names.h"
 #include "proc.h"
 #include "ready.h"
@@ -124,6 +125,7 @@ static void after_raw_fork(long pid)
 		names_fork_child();
 		ready_fork_child();
 		ahead_fork_child();
+		listeners_fork_child();
 	} else {
 		ready_fork_parent();
 		session_fork_parent(pid < 0);

@@ -15,6 +15,7 @@
 #include "arena.h"
 #include "connect.h"
 #include "fdtab.h"
+#include "listeners.h"
 #include "log.h"
 #include "memory.h"
 #include "names.h"
@@ -147,6 +148,16 @@ EXPORT int bind(int fd, const struct sockaddr *addr, socklen_t len)
 	return REAL(bind)(fd, addr, len);
 }
 
+static void note_listener(int fd)
+{
+	int saved = errno;
+
+	if (policy_has(shim_policy(), POLICY_CONNECT) && accept_may_be_tls(fd)) {
+		listeners_note(fd);
+	}
+	errno = saved;
+}
+
 EXPORT int listen(int fd, int backlog)
 {
 	bool armed = shim_ready() == SHIM_ARMED && policy_has(shim_policy(), POLICY_ACCEPT);
@@ -161,6 +172,7 @@ EXPORT int listen(int fd, int backlog)
 	rc = REAL(listen)(fd, backlog);
 	if (armed && rc == 0) {
 		ahead_listen(fd);
+		note_listener(fd);
 	}
 	return rc;
 }
@@ -278,6 +290,7 @@ static int accepted(int fd)
 		return fd;
 	}
 	if (state == SHIM_ARMED ? accept_wrap(fd) : !is_tcp(fd)) {
+		session_accepted(fd);
 		errno = saved;
 		return fd;
 	}

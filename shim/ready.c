@@ -14,6 +14,7 @@
 
 /* TLS has no urgent data, so a wrapped socket never has any of these. */
 #define URGENT (POLLPRI | POLLRDBAND)
+#define WRITABLE (POLLOUT | POLLWRNORM)
 
 short ready_failed(short events)
 {
@@ -45,6 +46,9 @@ short ready_ask(int fd, short events, short *now, struct ready_deadline *until)
 	switch (phase) {
 	case SESSION_CONNECTING:
 		ready_not_after(until, session_deadline_ms(fd));
+		if ((events & WRITABLE) && session_is_writable_early(fd)) {
+			interest = (short)(interest | (events & WRITABLE));
+		}
 		return interest;
 	case SESSION_FAILED:
 		*now = ready_failed(events);
@@ -72,8 +76,9 @@ short ready_answer(int fd, short events, short said, bool *again)
 	case SESSION_CONNECTING:
 		if (progress(fd, &interest) != SESSION_CONNECTING) {
 			*again = true;
+			return 0;
 		}
-		return 0;
+		return session_is_writable_early(fd) ? (short)(seen & WRITABLE) : 0;
 	case SESSION_FAILED:
 		return ready_failed(events);
 	case SESSION_OPEN:

@@ -173,6 +173,7 @@ struct registration *registry_add(int epfd, int fd)
 		token = (random_u64() & ~INDEX_MASK) | ((index ^ secret) & INDEX_MASK);
 	} while (token == 0 || token == atomic_load(&slot->token));
 	slot->session = 0;
+	slot->told_early = false;
 	slot->deadline_ms = 0;
 	slot->next_of_session = 0;
 	slot->epfd = epfd;

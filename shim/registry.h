@@ -36,6 +36,7 @@ struct registration {
 	uint32_t next;    /* slot + 1 in the chain of fd, or in the row of resting ones */
 	uint32_t next_of_session;
 	enum registration_state state;
+	bool told_early; /* while WAITING: an edge or a one-shot of writability has been reported */
 	int64_t deadline_ms; /* while WAITING; by registry_set_deadline() */
 	int64_t freed_ms;
 };

@@ -140,6 +140,22 @@ int lock_both(const struct ref *ref)
 	return rc;
 }
 
+bool trylock_both(const struct ref *ref)
+{
+	/* Whatever else is the matter with a lock, who waits for it finds out. */
+	if (pthread_mutex_trylock(&ref->rec->recv_lock) != 0) {
+		return false;
+	}
+	if (pthread_mutex_trylock(&ref->rec->send_lock) == 0) {
+		if (ref_is_current(ref)) {
+			return true;
+		}
+		unlock_send(ref);
+	}
+	unlock_recv(ref);
+	return false;
+}
+
 void unlock_recv(const struct ref *ref)
 {
 	pthread_mutex_unlock(&ref->rec->recv_lock);

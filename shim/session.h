@@ -69,6 +69,8 @@ void session_pass(int fd, bool begin);
  * handshake. Returns what connect(2) returns: 0, or -1 with EINPROGRESS, EINTR, EKEYREJECTED, EPROTO, ETIMEDOUT, …
  */
 int session_connect(int fd, int result, int err);
+/* fd, a server's, has been accepted: its client may be of this very process. */
+void session_accepted(int fd);
 /* connect() once more on a wrapped client: 0 once, EALREADY, EISCONN, or the failure. */
 int session_connect_again(int fd);
 /* Take the pending error as getsockopt(SO_ERROR) does; 0 if none. */
@@ -99,6 +101,12 @@ enum session_phase {
 	SESSION_FAILED,	    /* handshake failed: report POLLERR | POLLHUP with what was asked for; the socket has been shut down */
 };
 enum session_phase session_phase(int fd);
+/*
+ * While it is CONNECTING: does it count as connected for the program, so that it may write; and would a write be kept
+ * now (session_pair.c)?
+ */
+bool session_is_early(int fd);
+bool session_is_writable_early(int fd);
 
 /*
  * Move the handshake on as far as it goes without blocking. After it, *events holds what to wait for in the

@@ -28,6 +28,8 @@
  */
 #define LOOK_ALONE_MS 100
 #define LOOK_SHARED_MS 5
+/* To wait for in the kernel where it is the other end, in this process, that has to move on: never comes. */
+#define NOTHING POLLPRI
 
 static void drop_engine(struct local *local)
 {
@@ -88,6 +90,7 @@ static const char *advice_for(const struct conn_record *rec, enum engine_err err
 static enum session_phase fail(const struct ref *ref, int error)
 {
 	session_fail(ref, error);
+	send_drop_locked(ref); /* what the program has said is not for this peer */
 	handshake_drop(ref->local);
 	sys_shutdown(ref->fd, SHUT_RDWR);
 	return SESSION_FAILED;
@@ -122,7 +125,7 @@ static enum session_phase fail_kernel(const struct ref *ref, int error, bool tcp
 /* The handshake's time runs from when TCP is up. */
 static void start_clock(struct local *local)
 {
-	if (local->handshake_timeout_ms && !local->hs_deadline_ms) {
+	if (local->handshake_timeout_ms && !local->hs_deadline_ms && !atomic_load(&local->has_no_clock)) {
 		local->hs_deadline_ms = sys_now_ms() + local->handshake_timeout_ms;
 	}
 }
@@ -250,7 +253,11 @@ static void finished(const struct ref *ref)
 		handshake_drop(ref->local);
 	}
 	atomic_store(&rec->phase, PHASE_OPEN);
+	pair_part(ref);
 	send_early_locked(ref);
+	if (rec->recv_shut) {
+		sys_shutdown(ref->fd, SHUT_RD);
+	}
 }
 
 /* Send what the engine has for the peer: 0, -EAGAIN, or what failed. */
@@ -355,6 +362,11 @@ enum session_phase handshake_step(const struct ref *ref, short *events)
 			return fail_engine(ref, engine_hs_error(local->hs), engine_hs_reason(local->hs));
 		}
 		if (engine_hs_is_done(local->hs)) {
+			atomic_store(&local->hs_done, true);
+			if (pair_must_wait(ref)) {
+				*events = NOTHING;
+				break;
+			}
 			finished(ref);
 			return SESSION_OPEN;
 		}
@@ -375,7 +387,13 @@ enum session_phase handshake_step(const struct ref *ref, short *events)
 		}
 		local->hs_steps = ++ref->rec->hs_steps;
 	}
-	return is_late(local) ? fail_late(ref) : SESSION_CONNECTING;
+	if (is_late(local)) {
+		return fail_late(ref);
+	}
+	if (*events != POLLOUT && !atomic_load(&ref->rec->early) && pair_may_begin_early(ref)) {
+		atomic_store(&ref->rec->early, 1); /* TCP is up, and all is said that can be */
+	}
+	return SESSION_CONNECTING;
 }
 
 enum session_phase session_progress(int fd, short *events)
@@ -392,11 +410,9 @@ enum session_phase session_progress(int fd, short *events)
 		return phase;
 	}
 	*events = POLLIN;
-	if (lock_both(&ref) != 0) {
+	if (pair_step(&ref, &phase, events) != 0) {
 		return ref_is_current(&ref) ? SESSION_CONNECTING : SESSION_NONE;
 	}
-	phase = handshake_step(&ref, events);
-	unlock_both(&ref);
 	if (phase == SESSION_CONNECTING && *events == 0) {
 		sys_sleep_ms(FOREIGN_LOOK_MS);
 		*events = POLLIN;
@@ -434,8 +450,9 @@ static void stop_waiting(void *local)
  */
 static int wait_for_peer(const struct ref *ref, short events, int timeout_option, int64_t *started_ms)
 {
-	int look_ms = atomic_fetch_add(&ref->local->hs_waiters, 1) > 0 ? LOOK_SHARED_MS : LOOK_ALONE_MS;
-	int64_t until = sys_now_ms() + look_ms, deadline = ref->local->hs_deadline_ms;
+	bool is_shared = atomic_fetch_add(&ref->local->hs_waiters, 1) > 0 || atomic_load(&ref->local->pair) != 0;
+	int64_t until = sys_now_ms() + (is_shared ? LOOK_SHARED_MS : LOOK_ALONE_MS);
+	int64_t deadline = ref->local->hs_deadline_ms;
 	int rc;
 
 	if (deadline && deadline < until) {
@@ -447,20 +464,19 @@ static int wait_for_peer(const struct ref *ref, short events, int timeout_option
 	return rc;
 }
 
-int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option)
+/* until_early: or until a connect() that does not wait for it is complete. */
+static int finish(const struct ref *ref, bool nonblocking, int timeout_option, bool until_early)
 {
 	int64_t started_ms = 0;
 
 	for (;;) {
 		enum session_phase phase;
 		short events = POLLIN;
-		int rc = lock_both(ref);
+		int rc = pair_step(ref, &phase, &events);
 
 		if (rc != 0) {
 			return rc;
 		}
-		phase = handshake_step(ref, &events);
-		unlock_both(ref);
 		if (phase != SESSION_CONNECTING) {
 			ready_settled(ref->fd);
 		}
@@ -473,6 +489,9 @@ int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option
 				atomic_store(&ref->rec->so_error, 0); /* told hereby, as the kernel tells of a reset */
 			}
 			return error ? -error : -ECONNRESET;
+		}
+		if (until_early && atomic_load(&ref->rec->early)) {
+			return 0;
 		}
 		if (nonblocking || !fd_is_blocking(ref->fd)) {
 			return -EAGAIN;
@@ -490,6 +509,11 @@ int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option
 			return rc;
 		}
 	}
+}
+
+int handshake_finish(const struct ref *ref, bool nonblocking, int timeout_option)
+{
+	return finish(ref, nonblocking, timeout_option, false);
 }
 
 /* ---- connect() ---- */
@@ -525,12 +549,13 @@ int session_connect(int fd, int result, int err)
 		errno = err;
 		return -1;
 	}
+	pair_connected(&ref);
 	if (result != 0) {
 		/* TCP goes on by itself; the handshake begins with the first look at the socket. */
 		errno = err;
 		return -1;
 	}
-	return connect_result(&ref, handshake_finish(&ref, false, SO_SNDTIMEO));
+	return connect_result(&ref, finish(&ref, false, SO_SNDTIMEO, true));
 }
 
 int session_connect_again(int fd)
@@ -552,7 +577,7 @@ int session_connect_again(int fd)
 		errno = ECONNABORTED;
 		return -1;
 	}
-	rc = handshake_finish(&ref, false, SO_SNDTIMEO);
+	rc = finish(&ref, false, SO_SNDTIMEO, true);
 	if (rc == -EAGAIN) {
 		errno = EALREADY;
 		return -1;
@@ -566,13 +591,32 @@ int session_connect_again(int fd)
 
 int64_t session_deadline_ms(int fd)
 {
+	int64_t early_at;
 	struct ref ref;
 
 	if (!ref_get(fd, &ref) || session_phase(fd) != SESSION_CONNECTING) {
 		return 0;
 	}
 	/* Nothing wakes this process when another one has finished: the client may have no more to say. */
-	return is_in_other_hands(&ref) ? sys_now_ms() + FOREIGN_WAKE_MS : ref.local->hs_deadline_ms;
+	if (is_in_other_hands(&ref) || atomic_load(&ref.local->pair) != 0) {
+		return sys_now_ms() + FOREIGN_WAKE_MS;
+	}
+	early_at = atomic_load(&ref.rec->early) ? 0 : atomic_load(&ref.local->early_at_ms);
+	return early_at ? early_at : ref.local->hs_deadline_ms;
+}
+
+bool session_is_early(int fd)
+{
+	struct ref ref;
+
+	return ref_get(fd, &ref) && atomic_load(&ref.rec->early) && atomic_load(&ref.rec->phase) < PHASE_OPEN;
+}
+
+bool session_is_writable_early(int fd)
+{
+	struct ref ref;
+
+	return session_is_early(fd) && ref_get(fd, &ref) && (ref.rec->send_shut || send_has_early_room(ref.rec));
 }
 
 int session_take_error(int fd)

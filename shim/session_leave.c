@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A server that closes before its client's handshake is done.
+ * A server that closes before its client's handshake is done, and a client whose connect() did not wait for it.
  *
  * Implementation notes: the kernel would deliver what was written after close() too, and an orderly
  * end if that is nothing (an empty file by FTP). Here it cannot be sealed before the handshake
@@ -73,12 +73,21 @@ static bool has_room(size_t *at)
 void session_leave_behind(const struct ref *ref, bool even_empty)
 {
 	struct conn_record *rec = ref->rec;
-	uint8_t phase = atomic_load(&rec->phase);
-	struct leaving leaving = {ref->fd, rec->early_len > 0 ? WAIT_MS : WAIT_EMPTY_MS};
+	struct leaving leaving = {ref->fd, WAIT_MS};
+	uint8_t phase;
 	size_t at;
+	short events;
 	int rc;
 
-	if (rec->role != ENGINE_SERVER || (rec->early_len == 0 && !even_empty) ||
+	if (atomic_load(&ref->local->pair) != 0) {
+		session_progress(ref->fd, &events); /* this process has the other end, too */
+	}
+	phase = atomic_load(&rec->phase);
+	if (rec->early_len == 0 && !atomic_load(&rec->early)) {
+		leaving.wait_ms = WAIT_EMPTY_MS;
+	}
+	if ((rec->role != ENGINE_SERVER && !atomic_load(&rec->early)) ||
+	    (rec->early_len == 0 && !even_empty) ||
 	    (phase != PHASE_TCP && phase != PHASE_HANDSHAKE) || atomic_load(&ref->local->n_fds) != 1 ||
 	    session_wants_reset(ref->fd) || session_is_shared(ref->fd) ||
 	    tcp_state(ref->fd) != TCP_ESTABLISHED) {

@@ -21,6 +21,11 @@ struct local {
 	uint32_t hs_steps;	/* record's hs_steps when hs was touched last */
 	_Atomic int64_t hs_deadline_ms; /* 0: none; who waits looks without a lock */
 	_Atomic int hs_waiters; /* threads of this process that wait for the handshake in a blocking call */
+	_Atomic bool hs_done;	/* this end's part is done, if the other end is this process's, too */
+	_Atomic bool has_no_clock; /* the handshake may last */
+	_Atomic int64_t early_at_ms; /* when connect() need wait for the handshake no more; 0: at no time */
+	_Atomic uint64_t pair;	/* fdtab_entry of the other end, if this process has both; 0: it has not */
+	_Atomic int pair_fd;	/* a descriptor of that, if it still is one */
 	struct engine_config *config;
 	char *name;		/* to verify and send; from heap_alloc */
 	int handshake_timeout_ms;
@@ -47,6 +52,8 @@ bool ref_is_current(const struct ref *ref);
 int lock_recv(const struct ref *ref);
 int lock_send(const struct ref *ref);
 int lock_both(const struct ref *ref);
+/* Take both if nobody has them. */
+bool trylock_both(const struct ref *ref);
 void unlock_recv(const struct ref *ref);
 void unlock_send(const struct ref *ref);
 void unlock_both(const struct ref *ref);
@@ -90,11 +97,29 @@ int handshake_renew(const struct ref *ref, const uint8_t *data, size_t len);
 /* Drop the process-local part: engine_hs, config, name. */
 void handshake_drop(struct local *local);
 
+/* ---- both ends in one process (session_pair.c) ---- */
+/* The client ref has been connected, or will be by the kernel: is it to this very process, or its family? */
+void pair_connected(const struct ref *ref);
+/* connect() may return before the handshake's end. */
+bool pair_may_begin_early(const struct ref *ref);
+/*
+ * handshake_step(), and the other end's too as long as either moves on, if this process has it. Without locks. 0, or
+ * what lock_both() gave.
+ */
+int pair_step(const struct ref *ref, enum session_phase *phase, short *events);
+/* This end is done: must it wait for the other, in this process? */
+bool pair_must_wait(const struct ref *ref);
+/* The other end, if this process has it. */
+bool pair_find(const struct ref *ref, struct ref *other);
+void pair_part(const struct ref *ref);
+
 /* ---- send direction (session_send.c), under send_lock ---- */
 /* Push pending sealed bytes to the kernel: 0 when none are left, -EAGAIN, or what failed. */
 int send_flush_locked(const struct ref *ref);
 /* Take bytes (sealed, promised) for sending; they are flushed as far as possible. False if there is no room. */
 bool send_queue_locked(const struct ref *ref, const uint8_t *bytes, size_t len);
+/* Is there room for early data? */
+bool send_has_early_room(const struct conn_record *rec);
 /* Seal the early data of a server once its handshake is done. */
 void send_early_locked(const struct ref *ref);
 /* Seal and send an alert; nothing if the direction is closed. */

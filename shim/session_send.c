@@ -336,9 +336,14 @@ static int push(const struct ref *ref, struct cursor *cur, int flags, uint8_t *s
 	return rc;
 }
 
+bool send_has_early_room(const struct conn_record *rec)
+{
+	return rec->early_len < EARLY_MAX;
+}
+
 /*
- * A server that speaks first on a non-blocking socket: keep what it says until the handshake is done. Returns the
- * bytes taken, or -EAGAIN. Under both locks.
+ * A server that speaks first on a non-blocking socket, or a client whose connect() is complete with TCP: keep what it
+ * says until the handshake is done. Returns the bytes taken, or -EAGAIN. Under both locks.
  */
 static ssize_t take_early(const struct ref *ref, struct cursor *cur)
 {
@@ -346,7 +351,7 @@ static ssize_t take_early(const struct ref *ref, struct cursor *cur)
 	size_t n = EARLY_MAX - rec->early_len;
 
 	/* In a renegotiation clients too: the program has seen a writable socket, and an edge will not come again. */
-	if ((rec->role != ENGINE_SERVER && rec->conn.version == 0) || rec->send_len > 0 || n == 0 || !send_buffer(rec)) {
+	if ((rec->role != ENGINE_SERVER && rec->conn.version == 0 && !atomic_load(&rec->early)) || rec->send_len > 0 || n == 0 || !send_buffer(rec)) {
 		return -EAGAIN;
 	}
 	n = n < cur->left ? n : cur->left;
@@ -437,16 +442,19 @@ static ssize_t write_failed(int err, int flags)
  */
 static int failure_untold(const struct ref *ref)
 {
-	return ref->rec->role == ENGINE_SERVER ? atomic_exchange(&ref->rec->so_error, 0) : 0;
+	return ref->rec->role == ENGINE_SERVER || atomic_load(&ref->rec->early) ? atomic_exchange(&ref->rec->so_error, 0) :
+										  0;
 }
 
 /* The handshake comes first: 0 when it is done, 1 when *taken bytes were kept as early data, or -errno. */
 static int before_send(const struct ref *ref, struct cursor *cur, int flags, ssize_t *taken)
 {
 	bool nonblocking = (flags & MSG_DONTWAIT) || !fd_is_blocking(ref->fd);
-	int rc = handshake_finish(ref, nonblocking, SO_SNDTIMEO);
+	bool early = atomic_load(&ref->rec->early);
+	short events;
+	int rc = handshake_finish(ref, nonblocking || early, SO_SNDTIMEO);
 
-	if (rc != -EAGAIN || !nonblocking) {
+	if (rc != -EAGAIN || !(nonblocking || early)) {
 		/* A connection that failed is a broken pipe, except that the first call on it tells why. */
 		return rc;
 	}
@@ -461,6 +469,12 @@ static int before_send(const struct ref *ref, struct cursor *cur, int flags, ssi
 	}
 	*taken = ref->rec->send_shut ? -EPIPE : take_early(ref, cur);
 	unlock_both(ref);
+	/* The other end, in another thread, may have waited for this one's lock to be done with it. */
+	session_progress(ref->fd, &events);
+	if (!nonblocking && (*taken == -EAGAIN || (*taken > 0 && cur->left > 0))) {
+		rc = handshake_finish(ref, false, SO_SNDTIMEO);
+		return rc == 0 || *taken < 0 ? rc : 1;
+	}
 	return *taken > 0 ? 1 : (int)*taken;
 }
 
@@ -608,9 +622,9 @@ int session_shutdown(int fd, int how)
 		}
 		return rc < 0 ? -1 : 0;
 	}
-	if (session_phase(fd) == SESSION_CONNECTING && fd_is_blocking(fd)) {
+	if (session_phase(fd) == SESSION_CONNECTING && (fd_is_blocking(fd) || session_is_early(fd))) {
 		/* Whoever is at the other end wants a handshake before an end. A failure shows in later calls. */
-		handshake_finish(&ref, false, SO_SNDTIMEO);
+		handshake_finish(&ref, session_is_early(fd), SO_SNDTIMEO);
 	}
 	is_gone = tcp_state(fd) == TCP_CLOSE;
 	rc = lock_both(&ref);
