@@ -23,7 +23,7 @@ serves() {
 	refute [ -s server.out ]
 }
 
-@test "a server whose parent closes and whose child serves: 200 connections, none truncated" { serves child 200; }
+@test "a server whose parent closes and whose child serves: 1,000 connections, none truncated" { serves child 1000; }
 @test "a child that ends with _exit() without closing still ends its connection cleanly" { serves _exit 100; }
 @test "four preforked children that accept on one listener serve 200 connections" { serves prefork 200; }
 @test "a child whose parent has gone before it serves" { serves orphan 50; }
