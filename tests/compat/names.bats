@@ -60,6 +60,16 @@ start_unbound() { # PORT LINES COMMAND…
 	wait_listen "$1"
 }
 
+# Unbound with TLS of its own, for clients to ask.
+start_tls_unbound() {
+	client_ports 'truncation ignore'
+	cp "$PKI/server.pem" "$PKI/server.key" .
+	start_unbound "$port" "tls-port: $port
+  tls-service-pem: $PWD/server.pem
+  tls-service-key: $PWD/server.key"
+	peer_is_up
+}
+
 @test "unbound: answers by TLS from its event loop" {
 	needs unbound kdig
 	server_ports 'truncation ignore'
@@ -70,12 +80,7 @@ start_unbound() { # PORT LINES COMMAND…
 
 @test "dig: +tcp asks unbound's TLS port" {
 	needs unbound dig
-	client_ports 'truncation ignore'
-	cp "$PKI/server.pem" "$PKI/server.key" .
-	start_unbound "$port" "tls-port: $port
-  tls-service-pem: $PWD/server.pem
-  tls-service-key: $PWD/server.key"
-	peer_is_up
+	start_tls_unbound
 	run -0 shim dig +tcp +short -p "$tapped" @127.0.0.1 TXT one.example.org
 	assert_output "\"$MARKER-one\""
 	run -0 shim dig +tcp +short +keepopen -p "$tapped" @127.0.0.1 TXT one.example.org TXT two.example.org
@@ -85,12 +90,7 @@ start_unbound() { # PORT LINES COMMAND…
 
 @test "kdig: +tcp asks unbound's TLS port" {
 	needs unbound kdig
-	client_ports 'truncation ignore'
-	cp "$PKI/server.pem" "$PKI/server.key" .
-	start_unbound "$port" "tls-port: $port
-  tls-service-pem: $PWD/server.pem
-  tls-service-key: $PWD/server.key"
-	peer_is_up
+	start_tls_unbound
 	run -0 shim kdig +tcp +short -p "$tapped" @127.0.0.1 TXT one.example.org
 	assert_output "\"$MARKER-one\""
 	assert_protected

@@ -418,6 +418,39 @@ void pair_pump(struct pair *pair, size_t chunk)
 	}
 }
 
+size_t pair_pump_damaged(struct pair *pair, enum engine_role role, size_t at, uint8_t flip)
+{
+	static uint8_t wire[16384];
+	size_t total = 0;
+	bool moved = true;
+
+	while (moved) {
+		moved = false;
+		for (int from = ENGINE_CLIENT; from <= ENGINE_SERVER; from++) {
+			size_t len;
+			const uint8_t *bytes = pair_take(pair, (enum engine_role)from, &len);
+			size_t passed = len;
+
+			if (len > sizeof(wire)) {
+				return 0;
+			}
+			memcpy(wire, bytes, len);
+			if (from == (int)role) {
+				if (at >= total && at < total + len) {
+					wire[at - total] ^= flip;
+					passed = flip == 0 ? at - total : len;
+				} else if (flip == 0 && at < total) {
+					passed = 0;
+				}
+				total += len;
+			}
+			(void)pair_give(pair, (enum engine_role)(1 - from), wire, passed);
+			moved = moved || len != 0;
+		}
+	}
+	return total;
+}
+
 bool pair_is_done(const struct pair *pair)
 {
 	return engine_hs_is_done(pair->hs[ENGINE_CLIENT]) && engine_hs_is_done(pair->hs[ENGINE_SERVER]);

@@ -78,6 +78,11 @@ bool pair_begin_default(struct pair *pair);
  * handshake, a server's tickets, are opened.
  */
 void pair_pump(struct pair *pair, size_t chunk);
+/*
+ * Move bytes until neither has any; of what role sends, change the byte at `at` by flip, or lose it and all behind it
+ * (flip 0). Returns how many bytes role sends.
+ */
+size_t pair_pump_damaged(struct pair *pair, enum engine_role role, size_t at, uint8_t flip);
 /* Take all that role has pending; *len bytes in a static buffer, valid until the next call. */
 const uint8_t *pair_take(struct pair *pair, enum engine_role role, size_t *len);
 /* Give bytes to role; what is not taken is dropped. */

@@ -589,35 +589,15 @@ static void test_two_servers_of_one_name_are_kept_apart(void **unused)
  */
 static size_t run_damaged(const struct pair_session *session, enum engine_role role, size_t at, uint8_t flip)
 {
-	static uint8_t wire[16384];
-	size_t total = 0;
-	bool moved = true;
+	size_t total;
 
 	pair_seed(3);
 	memset(pair_sessions, 0, sizeof(pair_sessions));
 	pair_sessions[0] = *session;
 	assert_true(pair_begin_default(&pair));
 	assert_non_null(pair.hs[ENGINE_CLIENT]->session);
-	while (moved) {
-		moved = false;
-		for (int from = ENGINE_CLIENT; from <= ENGINE_SERVER; from++) {
-			size_t len, give;
-			const uint8_t *bytes = pair_take(&pair, (enum engine_role)from, &len);
-
-			assert_true(len <= sizeof(wire));
-			memcpy(wire, bytes, len);
-			give = len;
-			if (from == (int)role && at >= total && at < total + len) {
-				wire[at - total] ^= flip;
-				give = flip == 0 ? at - total : len;
-			} else if (from == (int)role && flip == 0 && at < total) {
-				give = 0;
-			}
-			total += from == (int)role ? len : 0;
-			(void)!pair_give(&pair, (enum engine_role)(1 - from), wire, give);
-			moved = moved || len != 0;
-		}
-	}
+	total = pair_pump_damaged(&pair, role, at, flip);
+	assert_true(total != 0);
 	return total;
 }
 

@@ -147,19 +147,25 @@ static void go_is_known_by_its_note(void **state)
 	assert_int_equal(judge(&image), ELF_GO);
 }
 
+/* A table of three sections, with these names to choose from for the last. */
+static void add_sections(struct image *image, const char *names, size_t len)
+{
+	memcpy(image->names, names, len);
+	image->header.e_shoff = offsetof(struct image, sections);
+	image->header.e_shentsize = sizeof(Elf64_Shdr);
+	image->header.e_shnum = 3;
+	image->header.e_shstrndx = 1;
+	image->sections[1].sh_offset = offsetof(struct image, names);
+	image->sections[1].sh_size = sizeof(image->names);
+}
+
 static void go_is_known_by_its_section(void **state)
 {
 	struct image image;
 
 	(void)state;
 	make_image(&image, loader);
-	memcpy(image.names, "\0.text\0.go.buildinfo", 21);
-	image.header.e_shoff = offsetof(struct image, sections);
-	image.header.e_shentsize = sizeof(Elf64_Shdr);
-	image.header.e_shnum = 3;
-	image.header.e_shstrndx = 1;
-	image.sections[1].sh_offset = offsetof(struct image, names);
-	image.sections[1].sh_size = sizeof(image.names);
+	add_sections(&image, "\0.text\0.go.buildinfo", 21);
 	image.sections[2].sh_name = 1;
 	assert_int_equal(judge(&image), ELF_FITS);
 	image.sections[2].sh_name = 7;
@@ -177,13 +183,7 @@ static void free_pascal_is_known_by_its_section(void **state)
 
 	(void)state;
 	make_image(&image, loader);
-	memcpy(image.names, "\0.text\0.fpcdata\0.fpcdat", 24);
-	image.header.e_shoff = offsetof(struct image, sections);
-	image.header.e_shentsize = sizeof(Elf64_Shdr);
-	image.header.e_shnum = 3;
-	image.header.e_shstrndx = 1;
-	image.sections[1].sh_offset = offsetof(struct image, names);
-	image.sections[1].sh_size = sizeof(image.names);
+	add_sections(&image, "\0.text\0.fpcdata\0.fpcdat", 24);
 	image.sections[2].sh_name = 16;
 	assert_int_equal(judge(&image), ELF_FITS);
 	image.sections[2].sh_name = 7;

@@ -421,6 +421,20 @@ static void test_tickets_are_skipped_whole_and_in_pieces(void **unused)
 	assert_int_equal(pair.conn[0].hs_head_len, 0);
 }
 
+/* The server's message in records of `piece` bytes each, as far as the client takes it. */
+static enum engine_err open_in_pieces(const uint8_t *message, size_t len, size_t piece)
+{
+	enum engine_err err = ENGINE_OK;
+
+	for (size_t done = 0; done < len && err == ENGINE_OK; done += piece) {
+		const size_t n = piece < len - done ? piece : len - done;
+
+		err = open_at(ENGINE_CLIENT,
+			      seal_raw(ENGINE_SERVER, CONTENT_HANDSHAKE, message + done, n, 0));
+	}
+	return err;
+}
+
 /* RFC 8446 4.6.1: lengths that do not fit each other, in records of every size. */
 static void test_malformed_tickets(void **unused)
 {
@@ -457,16 +471,11 @@ static void test_malformed_tickets(void **unused)
 
 		memcpy(message + 4, rows[i].body, rows[i].len);
 		for (size_t piece = 1; piece <= len; piece++) {
-			enum engine_err err = ENGINE_OK;
+			enum engine_err err;
 
 			pair.conn[0] = before;
 			pair.conn[1].send.seq = before.recv.seq;
-			for (size_t done = 0; done < len && err == ENGINE_OK; done += piece) {
-				const size_t n = piece < len - done ? piece : len - done;
-
-				err = open_at(ENGINE_CLIENT, seal_raw(ENGINE_SERVER, CONTENT_HANDSHAKE,
-								      message + done, n, 0));
-			}
+			err = open_in_pieces(message, len, piece);
 			if ((err == ENGINE_OK) != rows[i].ok) {
 				fail_msg("%s, %zu bytes a record: %d", rows[i].name, piece, (int)err);
 			}
@@ -516,16 +525,11 @@ static void test_extensions_of_tickets(void **unused)
 		message[17] = (uint8_t)rows[i].len;
 		memcpy(message + 18, rows[i].extensions, rows[i].len);
 		for (size_t piece = rows[i].is_repeated ? len : 1; piece <= len; piece++) {
-			enum engine_err err = ENGINE_OK;
+			enum engine_err err;
 
 			pair.conn[0] = before;
 			pair.conn[1].send.seq = before.recv.seq;
-			for (size_t done = 0; done < len && err == ENGINE_OK; done += piece) {
-				const size_t n = piece < len - done ? piece : len - done;
-
-				err = open_at(ENGINE_CLIENT, seal_raw(ENGINE_SERVER, CONTENT_HANDSHAKE,
-								      message + done, n, 0));
-			}
+			err = open_in_pieces(message, len, piece);
 			if ((err == ENGINE_OK) != (rows[i].alert == 0) ||
 			    engine_alert_due(&pair.conn[0]) != rows[i].alert) {
 				fail_msg("%s, %zu bytes a record: alert %u", rows[i].name, piece,
