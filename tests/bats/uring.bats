@@ -15,11 +15,12 @@ setup() {
 }
 teardown() { e2e_teardown; }
 
-@test "io_uring_setup by syscall(2) is answered with ENOSYS" {
-	run -0 shim "$PYTHON" -c 'import ctypes
+@test "io_uring_setup by syscall(2) is answered with ENOSYS, and the log names io_uring" {
+	TLSHIM_LOG=debug run -0 shim "$PYTHON" -c 'import ctypes
 libc = ctypes.CDLL(None, use_errno=True)
 print(libc.syscall(425, 4, ctypes.create_string_buffer(256)), ctypes.get_errno())'
 	assert_output --partial "-1 38"
+	assert_output --partial "io_uring is not available"
 }
 
 @test "a program with liburing cannot set up a ring, or is warned when that takes privileges" {
