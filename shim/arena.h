@@ -26,6 +26,7 @@
 #define ARENA_BUFFER_LEN 36864
 #define ARENA_NO_BUFFER 0
 #define ARENA_RULE_MAX 120
+#define ARENA_EARLY_BUFFERS 7
 
 enum record_phase { PHASE_FREE, PHASE_TCP, PHASE_HANDSHAKE, PHASE_OPEN, PHASE_FAILED };
 enum recv_buffer_kind { RECV_EMPTY, RECV_CIPHER, RECV_PLAIN };
@@ -70,7 +71,10 @@ struct conn_record {
 	uint32_t send_buffer;
 	uint32_t send_start, send_len;	  /* sealed bytes that the kernel has not taken */
 	uint32_t resume_start, resume_len; /* their plaintext, as far as the program has not been told that it was sent */
-	uint32_t early_len;	/* server: plaintext taken before the handshake's end */
+	uint32_t early_len;	/* plaintext taken before the handshake's end; how much of it is sealed */
+	uint32_t early_sealed;
+	uint32_t early_buffers[ARENA_EARLY_BUFFERS]; /* where it goes on behind the send buffer */
+	uint8_t early_end;	/* close_notify is to follow it */
 	uint8_t send_promised;	/* the program believes the sealed bytes sent: flush without being asked */
 	uint8_t send_shut;	/* the program called shutdown(SHUT_WR), or the connection failed */
 	uint8_t send_shut_due;	/* TCP SHUT_WR is to follow the pending bytes */

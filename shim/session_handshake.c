@@ -47,6 +47,12 @@ void handshake_drop(struct local *local)
 	local->name = NULL;
 }
 
+void handshake_hand_over(const struct ref *ref, int pid)
+{
+	drop_engine(ref->local);
+	atomic_store(&ref->rec->hs_pid, pid);
+}
+
 /* What the program is told when a handshake ends in err (DESIGN P10: errnos that a legacy program understands). */
 static int errno_of(const struct conn_record *rec, enum engine_err err)
 {
@@ -254,7 +260,7 @@ static void finished(const struct ref *ref)
 	}
 	atomic_store(&rec->phase, PHASE_OPEN);
 	pair_part(ref);
-	send_early_locked(ref);
+	early_send_locked(ref);
 	if (rec->recv_shut) {
 		sys_shutdown(ref->fd, SHUT_RD);
 	}
@@ -390,7 +396,8 @@ enum session_phase handshake_step(const struct ref *ref, short *events)
 	if (is_late(local)) {
 		return fail_late(ref);
 	}
-	if (*events != POLLOUT && !atomic_load(&ref->rec->early) && pair_may_begin_early(ref)) {
+	if (*events != POLLOUT && !atomic_load(&ref->rec->early) && !atomic_load(&local->must_entrust) &&
+	    pair_may_begin_early(ref)) {
 		atomic_store(&ref->rec->early, 1); /* TCP is up, and all is said that can be */
 	}
 	return SESSION_CONNECTING;
@@ -413,9 +420,16 @@ enum session_phase session_progress(int fd, short *events)
 	if (pair_step(&ref, &phase, events) != 0) {
 		return ref_is_current(&ref) ? SESSION_CONNECTING : SESSION_NONE;
 	}
+	if (phase == SESSION_CONNECTING && *events != POLLOUT && pair_entrust(&ref)) {
+		*events = 0;
+	}
 	if (phase == SESSION_CONNECTING && *events == 0) {
-		sys_sleep_ms(FOREIGN_LOOK_MS);
-		*events = POLLIN;
+		if (atomic_load(&ref.rec->early)) {
+			*events = NOTHING; /* session_deadline_ms() is soon */
+		} else {
+			sys_sleep_ms(FOREIGN_LOOK_MS);
+			*events = POLLIN;
+		}
 	}
 	errno = saved;
 	return phase;
@@ -451,10 +465,16 @@ static void stop_waiting(void *local)
 static int wait_for_peer(const struct ref *ref, short events, int timeout_option, int64_t *started_ms)
 {
 	bool is_shared = atomic_fetch_add(&ref->local->hs_waiters, 1) > 0 || atomic_load(&ref->local->pair) != 0;
-	int64_t until = sys_now_ms() + (is_shared ? LOOK_SHARED_MS : LOOK_ALONE_MS);
-	int64_t deadline = ref->local->hs_deadline_ms;
+	bool is_early = atomic_load(&ref->rec->early);
+	int64_t until = sys_now_ms() + (is_shared	      ? LOOK_SHARED_MS :
+					events == NOTHING ? FOREIGN_WAKE_MS :
+							    LOOK_ALONE_MS);
+	int64_t deadline = ref->local->hs_deadline_ms, early_at = atomic_load(&ref->local->early_at_ms);
 	int rc;
 
+	if (early_at && !is_early && early_at < until) {
+		until = early_at;
+	}
 	if (deadline && deadline < until) {
 		until = deadline;
 	}
@@ -490,16 +510,20 @@ static int finish(const struct ref *ref, bool nonblocking, int timeout_option, b
 			}
 			return error ? -error : -ECONNRESET;
 		}
+		if (events != POLLOUT && pair_entrust(ref)) {
+			events = 0;
+		}
 		if (until_early && atomic_load(&ref->rec->early)) {
 			return 0;
 		}
 		if (nonblocking || !fd_is_blocking(ref->fd)) {
 			return -EAGAIN;
 		}
-		if (events == 0) {
+		if (events == 0 && !atomic_load(&ref->rec->early)) {
 			sys_sleep_ms(FOREIGN_LOOK_MS);
 			continue;
 		}
+		events = events ? events : NOTHING;
 		rc = wait_for_peer(ref, events, timeout_option, &started_ms);
 		if (rc == -ETIMEDOUT) {
 			/* The next step finds out whether it is late. */
@@ -616,7 +640,7 @@ bool session_is_writable_early(int fd)
 {
 	struct ref ref;
 
-	return session_is_early(fd) && ref_get(fd, &ref) && (ref.rec->send_shut || send_has_early_room(ref.rec));
+	return session_is_early(fd) && ref_get(fd, &ref) && (ref.rec->send_shut || early_has_room(ref.rec));
 }
 
 int session_take_error(int fd)

@@ -23,6 +23,8 @@
 /* Where the rule has no handshake-timeout, and where there is nothing to be sent but the end. */
 #define WAIT_MS       60000
 #define WAIT_EMPTY_MS 5000 /* and where this process has to wait itself */
+/* How often a helper looks whether the program is there still. */
+#define LOOK_MS 1000
 
 static _Atomic int left[LEFT_MAX]; /* pids */
 
@@ -59,6 +61,40 @@ static void finish(void *ctx)
 	session_close(fd);
 }
 
+/*
+ * In a helper that shares the connection with the program. It waits as long as that lasts: TCP would, too, until
+ * somebody accepts.
+ */
+static void finish_beside(void *ctx)
+{
+	int fd = ((const struct leaving *)ctx)->fd;
+	int64_t started_ms = 0, end = 0;
+	struct ref ref;
+	short events;
+
+	if (!ref_get(fd, &ref)) {
+		return;
+	}
+	atomic_store(&ref.local->has_no_clock, true);
+	atomic_store(&ref.local->hs_deadline_ms, 0);
+	while (session_progress(fd, &events) == SESSION_CONNECTING || session_flush_due(fd)) {
+		int64_t now = sys_now_ms();
+		if (session_phase(fd) != SESSION_CONNECTING) {
+			events = POLLOUT;
+			session_flush(fd);
+		}
+		if (!session_is_shared(fd)) {
+			end = end ? end : now + WAIT_MS; /* the program has closed it */
+		}
+		if (end && now >= end) {
+			break;
+		}
+		started_ms = 0;
+		(void)wait_events(&ref, events, SO_SNDTIMEO, &started_ms, now + LOOK_MS);
+	}
+	session_close(fd);
+}
+
 static bool has_room(size_t *at)
 {
 	for (*at = 0; *at < LEFT_MAX; ++*at) {
@@ -68,6 +104,25 @@ static bool has_room(size_t *at)
 		}
 	}
 	return false;
+}
+
+bool session_entrust_locked(const struct ref *ref)
+{
+	struct leaving leaving = {ref->fd, 0};
+	size_t at;
+	int rc;
+
+	if (!ref->local->hs || ref->local->hs_steps != atomic_load(&ref->rec->hs_steps) || !has_room(&at)) {
+		return false;
+	}
+	rc = helper_start(finish_beside, &leaving, &leaving.fd, 1);
+	if (rc <= 0) {
+		return false;
+	}
+	atomic_store(&left[at], rc);
+	handshake_hand_over(ref, rc);
+	log_debug("%s: process %d goes on with the handshake until its server accepts", ref->rec->rule, rc);
+	return true;
 }
 
 void session_leave_behind(const struct ref *ref, bool even_empty)

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 
 #include "address.h"
+#include "helper.h"
 #include "listeners.h"
 #include "log.h"
 #include "ready.h"
@@ -174,12 +175,17 @@ void pair_connected(const struct ref *ref)
 	int saved = errno;
 	enum listeners_answer answer = who_accepts(ref);
 
-	if (answer != LISTENERS_OURS) {
+	if (answer == LISTENERS_NONE) {
 		errno = saved;
 		return;
 	}
-	stop_clock(ref->local);
-	atomic_store(&ref->local->early_at_ms, has_threads() ? sys_now_ms() + THREAD_WAIT_MS : 0);
+	if (answer == LISTENERS_SHARED) {
+		atomic_store(&ref->local->must_entrust, true);
+		atomic_store(&ref->local->early_at_ms, sys_now_ms() + FAMILY_WAIT_MS);
+	} else {
+		stop_clock(ref->local);
+		atomic_store(&ref->local->early_at_ms, has_threads() ? sys_now_ms() + THREAD_WAIT_MS : 0);
+	}
 	atomic_store(&ref->rec->is_family, 1);
 	atomic_fetch_add(&n_single, 1);
 	fdtab_each(0, ~0u, try_join, (void *)(uintptr_t)ref);
@@ -191,6 +197,47 @@ bool pair_may_begin_early(const struct ref *ref)
 	int64_t at = atomic_load(&ref->local->early_at_ms);
 
 	return atomic_load(&ref->rec->is_family) && (at == 0 || sys_now_ms() >= at);
+}
+
+/* The program is told that it is connected. Under both locks. */
+static bool entrust_locked(const struct ref *ref)
+{
+	if (atomic_load(&ref->rec->phase) >= PHASE_OPEN || !helper_is_welcome() || !session_entrust_locked(ref)) {
+		return false;
+	}
+	atomic_store(&ref->rec->early, 1);
+	return true;
+}
+
+bool pair_entrust(const struct ref *ref)
+{
+	bool is_done;
+
+	if (!atomic_load(&ref->local->must_entrust) || atomic_load(&ref->rec->early) || !pair_may_begin_early(ref) ||
+	    lock_both(ref) != 0) {
+		return false;
+	}
+	/* If it cannot be, connect() waits for the handshake as ever. */
+	atomic_store(&ref->local->must_entrust, false);
+	is_done = entrust_locked(ref);
+	if (!is_done) {
+		atomic_store(&ref->rec->is_family, 0);
+		atomic_store(&ref->local->early_at_ms, 0);
+	}
+	unlock_both(ref);
+	return is_done;
+}
+
+void pair_wrote_early(const struct ref *ref)
+{
+	int32_t pid = atomic_load(&ref->rec->hs_pid);
+
+	/* The listener may have been closed since, or given to a child. */
+	if (pid == sys_getpid() && atomic_load(&ref->local->pair) == 0 && who_accepts(ref) != LISTENERS_OURS &&
+	    lock_both(ref) == 0) {
+		(void)entrust_locked(ref);
+		unlock_both(ref);
+	}
 }
 
 /* ---- move on ---- */

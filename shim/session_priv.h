@@ -23,6 +23,7 @@ struct local {
 	_Atomic int hs_waiters; /* threads of this process that wait for the handshake in a blocking call */
 	_Atomic bool hs_done;	/* this end's part is done, if the other end is this process's, too */
 	_Atomic bool has_no_clock; /* the handshake may last */
+	_Atomic bool must_entrust; /* before connect() returns early, another process has to take the handshake over */
 	_Atomic int64_t early_at_ms; /* when connect() need wait for the handshake no more; 0: at no time */
 	_Atomic uint64_t pair;	/* fdtab_entry of the other end, if this process has both; 0: it has not */
 	_Atomic int pair_fd;	/* a descriptor of that, if it still is one */
@@ -68,6 +69,11 @@ bool session_wants_reset(int fd);
  * for the handshake, or even if it has written nothing, another process takes it over (session_leave.c).
  */
 void session_leave_behind(const struct ref *ref, bool even_empty);
+/*
+ * Leave a handshake to a process of the shim's own, which does nothing else, while this one goes on using the
+ * connection. Under both locks. False if that cannot be.
+ */
+bool session_entrust_locked(const struct ref *ref);
 bool fd_is_blocking(int fd);
 /* TCP_ESTABLISHED, TCP_CLOSE, … of netinet/tcp.h; 0 if the kernel does not tell. */
 int tcp_state(int fd);
@@ -94,6 +100,8 @@ enum session_phase handshake_step(const struct ref *ref, short *events);
  * PHASE_HANDSHAKE. 0, or -errno: the connection has to be given up.
  */
 int handshake_renew(const struct ref *ref, const uint8_t *data, size_t len);
+/* pid, a copy of this process, goes on with the handshake. Under both locks. */
+void handshake_hand_over(const struct ref *ref, int pid);
 /* Drop the process-local part: engine_hs, config, name. */
 void handshake_drop(struct local *local);
 
@@ -107,6 +115,13 @@ bool pair_may_begin_early(const struct ref *ref);
  * what lock_both() gave.
  */
 int pair_step(const struct ref *ref, enum session_phase *phase, short *events);
+/*
+ * Another process has to accept what this one connects to: from now on one of the shim's own is at the handshake, if
+ * it is time for that. True if it has just been started, so that the connection counts as connected.
+ */
+bool pair_entrust(const struct ref *ref);
+/* A client has written what has to be kept: whoever goes on with its handshake, it is not to wait for the program. */
+void pair_wrote_early(const struct ref *ref);
 /* This end is done: must it wait for the other, in this process? */
 bool pair_must_wait(const struct ref *ref);
 /* The other end, if this process has it. */
@@ -114,18 +129,33 @@ bool pair_find(const struct ref *ref, struct ref *other);
 void pair_part(const struct ref *ref);
 
 /* ---- send direction (session_send.c), under send_lock ---- */
-/* Push pending sealed bytes to the kernel: 0 when none are left, -EAGAIN, or what failed. */
+/* Where the send buffer holds plaintext; before it are sealed bytes. */
+#define SEND_PLAIN_AT 20480u
+/* The send buffer, made if need be; NULL if there is none to be had. */
+uint8_t *send_buffer_locked(struct conn_record *rec);
+/* Push sealed bytes to the kernel, no more; the buffer stays. 0, -EAGAIN, or what failed. */
+int send_push_locked(const struct ref *ref);
+/* Push pending sealed bytes to the kernel, and early data: 0 when none are left, -EAGAIN, or what failed. */
 int send_flush_locked(const struct ref *ref);
 /* Take bytes (sealed, promised) for sending; they are flushed as far as possible. False if there is no room. */
 bool send_queue_locked(const struct ref *ref, const uint8_t *bytes, size_t len);
-/* Is there room for early data? */
-bool send_has_early_room(const struct conn_record *rec);
-/* Seal the early data of a server once its handshake is done. */
-void send_early_locked(const struct ref *ref);
 /* Seal and send an alert; nothing if the direction is closed. */
 void send_alert_locked(const struct ref *ref, uint8_t alert);
 /* Give pending buffers back. */
 void send_drop_locked(const struct ref *ref);
+
+/* ---- before the handshake's end (session_early.c), under send_lock; early_take_locked() under both ---- */
+/* Is there room for early data? */
+bool early_has_room(const struct conn_record *rec);
+/* Keep what the program writes: the bytes taken, or -EAGAIN. */
+struct cursor;
+ssize_t early_take_locked(const struct ref *ref, struct cursor *cur);
+/* The handshake is done: send what was kept, and the end if the program has said it. */
+void early_send_locked(const struct ref *ref);
+/* Go on with that: 0 when all is with the kernel, -EAGAIN, or what failed. */
+int early_flush_locked(const struct ref *ref);
+/* Wipe it, and give its buffers back but for the send buffer. */
+void early_drop_locked(const struct ref *ref);
 
 /* ---- receive direction (session_recv.c), under recv_lock ---- */
 void recv_drop_locked(const struct ref *ref);

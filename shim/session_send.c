@@ -28,13 +28,12 @@
 
 #define BATCH 4
 #define MAX_SLICES 64
-#define PLAIN_AT 20480u
+#define PLAIN_AT SEND_PLAIN_AT
 #define SEALED_MAX PLAIN_AT
-#define EARLY_MAX ENGINE_MAX_PLAINTEXT
 _Static_assert(PLAIN_AT + ENGINE_MAX_PLAINTEXT <= ARENA_BUFFER_LEN, "a send buffer holds a record and its plaintext");
 _Static_assert(BATCH * (ENGINE_MAX_PLAINTEXT + ENGINE_SEAL_OVERHEAD) <= SCRATCH_LEN, "a batch fits into scratch");
 
-static uint8_t *send_buffer(struct conn_record *rec)
+uint8_t *send_buffer_locked(struct conn_record *rec)
 {
 	if (!rec->send_buffer) {
 		rec->send_buffer = arena_buffer_alloc();
@@ -50,7 +49,8 @@ void send_drop_locked(const struct ref *ref)
 		arena_buffer_free(rec->send_buffer, ARENA_BUFFER_LEN);
 		rec->send_buffer = 0;
 	}
-	rec->send_len = rec->resume_len = rec->early_len = 0;
+	early_drop_locked(ref);
+	rec->send_len = rec->resume_len = 0;
 	rec->send_promised = 0;
 }
 
@@ -71,14 +71,14 @@ static void give_up_pending(const struct ref *ref)
 {
 	struct conn_record *rec = ref->rec;
 
+	early_drop_locked(ref);
 	rec->send_len = rec->resume_len = 0;
 	rec->send_shut = 1;
 	rec->send_shut_due = 0;
 	drop_if_empty(ref);
 }
 
-/* Push pending bytes to the kernel; the buffer stays. 0, -EAGAIN, or what failed. */
-static int push_pending(const struct ref *ref)
+int send_push_locked(const struct ref *ref)
 {
 	struct conn_record *rec = ref->rec;
 
@@ -103,8 +103,11 @@ static int push_pending(const struct ref *ref)
 int send_flush_locked(const struct ref *ref)
 {
 	struct conn_record *rec = ref->rec;
-	int rc = push_pending(ref);
+	int rc = send_push_locked(ref);
 
+	if (rc == 0 && rec->early_len > 0 && atomic_load(&rec->phase) == PHASE_OPEN) {
+		rc = early_flush_locked(ref);
+	}
 	if (rc != 0) {
 		return rc;
 	}
@@ -119,7 +122,7 @@ int send_flush_locked(const struct ref *ref)
 bool send_queue_locked(const struct ref *ref, const uint8_t *bytes, size_t len)
 {
 	struct conn_record *rec = ref->rec;
-	uint8_t *buffer = send_buffer(rec);
+	uint8_t *buffer = send_buffer_locked(rec);
 
 	if (!buffer) {
 		return false;
@@ -148,6 +151,11 @@ void send_alert_locked(const struct ref *ref, uint8_t alert)
 	size_t len = 0;
 
 	if (!cipher) {
+		return;
+	}
+	if (alert == ENGINE_ALERT_CLOSE_NOTIFY && ref->rec->early_len > 0) {
+		ref->rec->early_end = 1; /* behind that */
+		cipher_put(cell);
 		return;
 	}
 	if (engine_seal_alert(&ref->rec->conn, cipher, alert, bytes, &len) != ENGINE_OK) {
@@ -237,7 +245,7 @@ static int settle_batch(const struct ref *ref, const struct batch *batch, const 
 		return 0;
 	}
 	engine_send_rewind(&rec->conn, &batch->marks[i + 1]);
-	if (!send_buffer(rec)) {
+	if (!send_buffer_locked(rec)) {
 		return -ENOMEM;
 	}
 	rec->send_start = 0;
@@ -336,96 +344,6 @@ static int push(const struct ref *ref, struct cursor *cur, int flags, uint8_t *s
 	return rc;
 }
 
-bool send_has_early_room(const struct conn_record *rec)
-{
-	return rec->early_len < EARLY_MAX;
-}
-
-/*
- * A server that speaks first on a non-blocking socket, or a client whose connect() is complete with TCP: keep what it
- * says until the handshake is done. Returns the bytes taken, or -EAGAIN. Under both locks.
- */
-static ssize_t take_early(const struct ref *ref, struct cursor *cur)
-{
-	struct conn_record *rec = ref->rec;
-	size_t n = EARLY_MAX - rec->early_len;
-
-	/* In a renegotiation clients too: the program has seen a writable socket, and an edge will not come again. */
-	if ((rec->role != ENGINE_SERVER && rec->conn.version == 0 && !atomic_load(&rec->early)) || rec->send_len > 0 || n == 0 || !send_buffer(rec)) {
-		return -EAGAIN;
-	}
-	n = n < cur->left ? n : cur->left;
-	cursor_get(cur, arena_buffer(rec->send_buffer) + PLAIN_AT + rec->early_len, n);
-	rec->early_len += (uint32_t)n;
-	return (ssize_t)n;
-}
-
-/*
- * Seal early data from *at on into the front of its buffer, in records as long as the peer takes them,
- * until all is sealed or the room is used up. False if the engine refuses.
- */
-static bool seal_early(struct conn_record *rec, struct engine_cipher *cipher, size_t *at)
-{
-	uint8_t *buffer = arena_buffer(rec->send_buffer);
-	const size_t max = engine_max_plaintext(&rec->conn);
-	size_t sealed = 0, len;
-
-	while (*at < rec->early_len && SEALED_MAX - sealed >= max + ENGINE_SEAL_OVERHEAD) {
-		const size_t left = rec->early_len - *at;
-		const struct engine_slice slice = { buffer + PLAIN_AT + *at, left < max ? left : max };
-
-		if (engine_seal(&rec->conn, cipher, &slice, 1, buffer + sealed, SEALED_MAX - sealed, &len) != ENGINE_OK) {
-			return false;
-		}
-		sealed += len;
-		*at += slice.len;
-	}
-	rec->send_start = 0;
-	rec->send_len = (uint32_t)sealed;
-	rec->send_promised = 1;
-	return true;
-}
-
-/*
- * Seal and send all early data. What does not fit the buffer needs a kernel that takes the rest at once, as
- * it does behind a handshake.
- */
-static bool send_all_early(const struct ref *ref)
-{
-	struct conn_record *rec = ref->rec;
-	struct cipher_cell *cell;
-	struct engine_cipher *cipher = cipher_get(ref->slot, 1, &cell);
-	bool ok = cipher != NULL;
-	size_t at = 0;
-
-	while (ok && at < rec->early_len) {
-		ok = seal_early(rec, cipher, &at) && (at == rec->early_len || push_pending(ref) == 0);
-	}
-	if (cipher) {
-		cipher_put(cell);
-	}
-	return ok;
-}
-
-void send_early_locked(const struct ref *ref)
-{
-	struct conn_record *rec = ref->rec;
-
-	if (rec->early_len > 0) {
-		if (!send_all_early(ref)) {
-			log_error("%s: no room for what the program said before the handshake's end; closing the connection",
-				  rec->rule);
-			session_fail(ref, ENOMEM);
-		}
-		rec->early_len = 0;
-	}
-	if (rec->send_shut_due) {
-		/* shutdown(SHUT_WR) came before the handshake's end. */
-		send_alert_locked(ref, ENGINE_ALERT_CLOSE_NOTIFY);
-	}
-	send_flush_locked(ref);
-}
-
 /* What the program is told about a failed write, and SIGPIPE where the kernel would raise it. */
 static ssize_t write_failed(int err, int flags)
 {
@@ -467,10 +385,13 @@ static int before_send(const struct ref *ref, struct cursor *cur, int flags, ssi
 		unlock_both(ref);
 		return 0;
 	}
-	*taken = ref->rec->send_shut ? -EPIPE : take_early(ref, cur);
+	*taken = ref->rec->send_shut ? -EPIPE : early_take_locked(ref, cur);
 	unlock_both(ref);
 	/* The other end, in another thread, may have waited for this one's lock to be done with it. */
 	session_progress(ref->fd, &events);
+	if (early && atomic_load(&ref->rec->phase) < PHASE_OPEN) {
+		pair_wrote_early(ref);
+	}
 	if (!nonblocking && (*taken == -EAGAIN || (*taken > 0 && cur->left > 0))) {
 		rc = handshake_finish(ref, false, SO_SNDTIMEO);
 		return rc == 0 || *taken < 0 ? rc : 1;
