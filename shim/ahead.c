@@ -23,7 +23,6 @@
 #include "helper.h"
 #include "inherit.h"
 #include "log.h"
-#include "pass.h"
 #include "session.h"
 #include "shim.h"
 #include "sys.h"
@@ -128,20 +127,6 @@ static bool may_help(int fd)
 	       !option_is_set(fd, IPPROTO_IPV6, IPV6_TRANSPARENT);
 }
 
-/*
- * A program that is init, as in a container, would find each helper among its children, and some do
- * not put up with that.
- */
-static bool is_init_wrapped(void)
-{
-	static _Atomic int known; /* 1: it is; 2: it is not */
-
-	if (atomic_load(&known) == 0) {
-		atomic_store(&known, pass_maps_arena(1) ? 1 : 2);
-	}
-	return atomic_load(&known) == 1;
-}
-
 /* A free entry, ours now; NULL if there is none. */
 static struct ahead *claim_entry(void)
 {
@@ -238,7 +223,7 @@ void ahead_listen(int fd)
 	int saved = errno;
 
 	if (!cookie || !(atomic_load(&born_serving) || holds_served()) || find_by_socket(fd) ||
-	    !may_help(fd) || !arena_open() || is_init_wrapped()) {
+	    !may_help(fd) || !arena_open() || !helper_is_welcome()) {
 		errno = saved;
 		return;
 	}

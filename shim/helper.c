@@ -28,6 +28,7 @@
 #include "log.h"
 #include "names.h"
 #include "openfds.h"
+#include "pass.h"
 #include "ready.h"
 #include "real.h"
 #include "session.h"
@@ -49,6 +50,39 @@ struct start {
 	_Atomic uint32_t *is_holder; /* shared */
 	int result;		     /* pid or -errno */
 };
+
+static bool is_helper;	       /* this process is one */
+static long seccomp_at_start; /* mode */
+
+/* ---- where none is wanted ---- */
+
+void helper_init(void)
+{
+	seccomp_at_start = sys_call(SYS_prctl, PR_GET_SECCOMP, 0, 0);
+}
+
+/*
+ * A program that is init, as in a container, would find each helper among its children, and some do not put
+ * up with that.
+ */
+static bool is_init_wrapped(void)
+{
+	static _Atomic int known; /* 1: it is; 2: it is not */
+
+	if (atomic_load(&known) == 0) {
+		atomic_store(&known, pass_maps_arena(1) ? 1 : 2);
+	}
+	return atomic_load(&known) == 1;
+}
+
+bool helper_is_welcome(void)
+{
+	int adopts = 0;
+
+	sys_call(SYS_prctl, PR_GET_CHILD_SUBREAPER, &adopts, 0);
+	return !is_helper && !adopts && !is_init_wrapped() &&
+	       sys_call(SYS_prctl, PR_GET_SECCOMP, 0, 0) == seccomp_at_start;
+}
 
 /* ---- in the helper ---- */
 
@@ -162,6 +196,7 @@ __attribute__((noreturn)) static void helper_main(const struct start *start)
 	const struct rlimit none = { 0, 0 };
 	const uint64_t no_signals = 0;
 
+	is_helper = true;
 	reset_signals();
 	sys_call(SYS_prctl, PR_SET_NAME, "tlshim-relay", 0);
 	sys_call(SYS_prctl, PR_SET_DUMPABLE, 0, 0);

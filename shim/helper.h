@@ -8,11 +8,22 @@
 #ifndef SHIM_HELPER_H
 #define SHIM_HELPER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "../engine/engine.h"
 
 #define HELPER_KEEP_MAX 64
+
+/*
+ * May a helper be started that the program has not asked for, by accepting or writing say? Not by a helper,
+ * which can do things itself; nor where the program would find one among its children, because it, or init,
+ * which is wrapped as in a container, adopts orphans; nor behind a seccomp filter that the program has set
+ * for itself, which may end it. Async-signal-safe.
+ */
+bool helper_is_welcome(void);
+/* What the program was started with is not what it sets up later: once, from init. */
+void helper_init(void);
 
 /*
  * Run run(ctx) in a new process, which ends when run returns.

@@ -16,6 +16,7 @@
 #include "ahead.h"
 #include "arena.h"
 #include "fdtab.h"
+#include "linger.h"
 #include "log.h"
 #include "memory.h"
 #include "ready.h"
@@ -31,7 +32,8 @@
 
 static bool is_ours(int fd)
 {
-	return fd >= 0 && (fd == arena_fd() || fd == log_fd() || (ahead_is_used() && ahead_owns(fd)));
+	return fd >= 0 &&
+	       (fd == arena_fd() || fd == log_fd() || fd == linger_fd() || (ahead_is_used() && ahead_owns(fd)));
 }
 
 static void move_away(int fd)
@@ -44,6 +46,9 @@ static void move_away(int fd)
 	}
 	if (fd == log_fd()) {
 		log_move_fd();
+	}
+	if (fd == linger_fd()) {
+		linger_move_fd();
 	}
 	ahead_move_fd(fd);
 }
@@ -99,7 +104,7 @@ static int raw_close_range(unsigned first, unsigned last, int flags)
 /* The lowest descriptor of the shim's own that is not below first, -1 if there is none. */
 static int next_of_ours(unsigned first)
 {
-	const int ours[] = { arena_fd(), log_fd(), first <= INT_MAX ? ahead_next_fd((int)first) : -1 };
+	const int ours[] = { arena_fd(), log_fd(), linger_fd(), first <= INT_MAX ? ahead_next_fd((int)first) : -1 };
 	int next = -1;
 
 	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {

@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
 
 #include "address.h"
 #include "cipher_cache.h"
@@ -30,11 +29,8 @@
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
 #endif
-/* Close waits this long at most for room for close_notify on a blocking socket, and on others. */
-#define CLOSE_WAIT_BLOCKING_MS 5000
-#define CLOSE_WAIT_NONBLOCKING_MS 50
-/* Where the alternative is to lose what the program has sent, a stall is the smaller harm. */
-#define DELIVERY_WAIT_NONBLOCKING_MS 500
+/* All connections together get this long for their end when the process exits, before others care for it. */
+#define EXIT_WAIT_MS 20
 
 /* Allocated as slots come into use, as the arena's chunks are. */
 #define LOCALS_PER_CHUNK 1024u
@@ -601,89 +597,15 @@ void session_fail(const struct ref *ref, int error)
 	ref->rec->send_shut = 1;
 }
 
-bool session_wants_reset(int fd)
-{
-	struct linger linger = { 0, 0 };
-	socklen_t len = sizeof(linger);
-
-	return sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff && linger.l_linger == 0;
-}
-
-/* Send close_notify behind what is pending; waits a bounded time when the kernel's buffer is full. */
-static void say_goodbye(const struct ref *ref)
-{
-	int64_t end = 0;
-
-	if (atomic_load(&ref->rec->phase) != PHASE_OPEN || session_wants_reset(ref->fd)) {
-		return;
-	}
-	while (!ref->rec->send_shut) {
-		struct pollfd pfd = { .fd = ref->fd, .events = POLLOUT };
-		struct timespec wait = { 0, 0 };
-		int64_t left;
-		if (send_flush_locked(ref) != -EAGAIN) {
-			if (!ref->rec->conn.send_closed) {
-				send_alert_locked(ref, ENGINE_ALERT_CLOSE_NOTIFY);
-			}
-			if (ref->rec->send_len == 0) {
-				return;
-			}
-		}
-		if (end == 0) {
-			end = sys_now_ms() +
-			      (fd_is_blocking(ref->fd) ? CLOSE_WAIT_BLOCKING_MS : CLOSE_WAIT_NONBLOCKING_MS);
-		}
-		left = end - sys_now_ms();
-		if (left <= 0) {
-			log_info("%s: the peer takes no data; closing without close_notify", ref->rec->rule);
-			return;
-		}
-		wait = sys_timespec(left);
-		sys_ppoll(&pfd, 1, &wait);
-		if (pfd.revents & (POLLERR | POLLHUP)) {
-			return;
-		}
-	}
-}
-
-/*
- * A client that sends and closes without reading: the server's session tickets are still on their way, and
- * when they arrive at a closed socket, the kernel resets the connection and throws away what it has not
- * delivered. So wait a bounded time until it has. After the first data from the server no tickets are
- * expected.
- */
-static void await_delivery(const struct ref *ref)
-{
-	int64_t end = sys_now_ms() + (fd_is_blocking(ref->fd) ? CLOSE_WAIT_BLOCKING_MS : DELIVERY_WAIT_NONBLOCKING_MS);
-	struct timespec nap = { 0, 1000000 };
-	int unacked = 0;
-
-	if (ref->rec->role != ENGINE_CLIENT || ref->rec->recv_any || atomic_load(&ref->rec->phase) != PHASE_OPEN) {
-		return;
-	}
-	while (tcp_state(ref->fd) != TCP_CLOSE && sys_call(SYS_ioctl, ref->fd, TIOCOUTQ, &unacked) == 0 && unacked > 0 &&
-	       sys_now_ms() < end) {
-		recv_drain_locked(ref);
-		sys_call(SYS_nanosleep, &nap, NULL, 0);
-		if (nap.tv_nsec < 16000000) {
-			nap.tv_nsec *= 2;
-		}
-	}
-}
-
 /* The last descriptor of this process goes (under both locks). True if the record is to be freed. */
-static bool release_locked(const struct ref *ref)
+static bool release_locked(const struct ref *ref, int64_t *exit_ms)
 {
 	holders_remove(&ref->rec->holders, sys_getpid());
 	if (holder_any(ref->rec)) {
 		handshake_drop(ref->local);
 		return false;
 	}
-	say_goodbye(ref);
-	if (!session_wants_reset(ref->fd)) {
-		await_delivery(ref);
-		recv_drain_locked(ref);
-	}
+	session_end_locked(ref, exit_ms);
 	send_drop_locked(ref);
 	recv_drop_locked(ref);
 	handshake_drop(ref->local);
@@ -692,8 +614,11 @@ static bool release_locked(const struct ref *ref)
 	return true;
 }
 
-/* Let go of fd's session; the descriptor itself stays open. With is_gone it is closed already: nothing can be sent. */
-static void release(int fd, bool is_gone)
+/*
+ * Let go of fd's session; the descriptor itself stays open. With is_gone it is closed already: nothing can be sent.
+ * exit_ms: as session_end_locked() has it.
+ */
+static void release(int fd, bool is_gone, int64_t *exit_ms)
 {
 	struct ref ref;
 	bool is_last = false, is_free = false;
@@ -717,7 +642,7 @@ static void release(int fd, bool is_gone)
 		handshake_drop(ref.local);
 		is_free = !holder_any(ref.rec);
 	} else if (is_last) {
-		is_free = release_locked(&ref);
+		is_free = release_locked(&ref, exit_ms);
 	}
 	if (is_free) {
 		send_drop_locked(&ref);
@@ -733,12 +658,12 @@ static void release(int fd, bool is_gone)
 
 void session_release(int fd)
 {
-	release(fd, false);
+	release(fd, false, &(int64_t){ -1 });
 }
 
 void session_forget(int fd)
 {
-	release(fd, true);
+	release(fd, true, &(int64_t){ -1 });
 }
 
 int session_close(int fd)
@@ -750,7 +675,7 @@ int session_close(int fd)
 	if (!in_vfork_child() && ref_get(fd, &ref)) {
 		session_leave_behind(&ref, true);
 	}
-	release(fd, false);
+	release(fd, false, &(int64_t){ -1 });
 	errno = saved;
 	return real.close(fd);
 }
@@ -858,11 +783,10 @@ void session_exec_arrived(void)
 	}
 }
 
-static void exit_one(int fd, fdtab_entry entry, void *ctx)
+static void exit_one(int fd, fdtab_entry entry, void *exit_ms)
 {
 	(void)entry;
-	(void)ctx;
-	release(fd, false);
+	release(fd, false, exit_ms);
 }
 
 void session_exit(void)
@@ -871,7 +795,7 @@ void session_exit(void)
 
 	catch_up_with_fork();
 	if (!in_vfork_child()) {
-		fdtab_each(0, ~0u, exit_one, NULL);
+		fdtab_each(0, ~0u, exit_one, &(int64_t){ EXIT_WAIT_MS });
 	}
 	errno = saved;
 }

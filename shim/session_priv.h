@@ -65,6 +65,12 @@ struct conn_record *session_record(int fd);
 /* SO_LINGER with a zero timeout: the program wants a reset. */
 bool session_wants_reset(int fd);
 /*
+ * The connection's last descriptor is about to be closed, under both locks: close_notify goes out, and what
+ * takes longer than a moment is handed to a helper. *exit_ms: below 0, or the process exits, and this is how
+ * long it may still wait; what is used up is taken off.
+ */
+void session_end_locked(const struct ref *ref, int64_t *exit_ms);
+/*
  * Before the last descriptor of a connection is closed, without locks: if a server has written what waits
  * for the handshake, or even if it has written nothing, another process takes it over (session_leave.c).
  */

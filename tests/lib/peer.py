@@ -36,6 +36,7 @@ def arguments():
     parser.add_argument("--alpn", action="append", default=[])
     parser.add_argument("--send", action="store_true")
     parser.add_argument("--tell", action="store_true", help="get: say so on stderr when all is sent")
+    parser.add_argument("--late", type=float, help="sink, get: has a small buffer and reads so many seconds late")
     parser.add_argument("--count", type=int, default=1)
     parser.add_argument("--big", type=int, default=1 << 20)
     return parser.parse_args()
@@ -92,6 +93,7 @@ def serve_one(options, tls):
             digest.update(data)
             size[0] += len(data)
 
+        time.sleep(options.late or 0)
         end = "clean" if read_to_end(tls, take) else "truncated"
         line = f"{tls.version()} {end} {size[0]} {digest.hexdigest()}"
         try:
@@ -122,6 +124,8 @@ def serve_one(options, tls):
 def serve(options):
     context = context_for(options, True)
     listener = socket.create_server(("127.0.0.1", options.port), backlog=512)
+    if options.late:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
 
     def run(connection):
         try:
@@ -146,7 +150,11 @@ def serve(options):
 
 
 def dial(options):
-    plain = socket.create_connection(("127.0.0.1", options.port), timeout=25)
+    plain = socket.socket()
+    plain.settimeout(25)
+    if options.late:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+    plain.connect(("127.0.0.1", options.port))
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return plain
 
@@ -162,6 +170,7 @@ def get(options):
                 tls.sendall(data)
             if options.tell:
                 print("sent", file=sys.stderr, flush=True)
+        time.sleep(options.late or 0)
         clean = read_to_end(tls, sys.stdout.buffer.write)
         sys.stdout.buffer.flush()
         if not clean:
