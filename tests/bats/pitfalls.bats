@@ -301,6 +301,33 @@ client_source() {
 	assert_output "10000 cancelled, the connection goes on"
 }
 
+# TLSHIM_CANCEL_ROUNDS=10000 is ten thousand times each, and takes two minutes.
+@test "threads cancelled in every call that waits leave their connections and the others working" {
+	local rounds=${TLSHIM_CANCEL_ROUNDS:-700}
+	free_port silent
+	start silent "$PYTHON" -c "
+import select, socket
+listener, poll, clients = socket.create_server(('127.0.0.1', $silent), backlog=512), select.epoll(), {}
+poll.register(listener, select.EPOLLIN)
+while True:
+    for number, _ in poll.poll():
+        if number == listener.fileno():
+            client = listener.accept()[0]
+            clients[client.fileno()] = client
+            poll.register(client, select.EPOLLRDHUP)
+        else:
+            poll.unregister(number)
+            clients.pop(number).close()"
+	accept_tls "$port"
+	connect_tls "$port"
+	connect_tls "$silent"
+	start_shim server "$PROGS/echo_server" threads "$port"
+	wait_listen "$port"
+	wait_listen "$silent"
+	run -0 within $((30 + rounds / 30)) "$TLSHIM" run --policy "$POLICY" -- "$PROGS/cancel" "$port" "$silent" "$rounds"
+	assert_output "28 calls, each cancelled $rounds times, and all goes on"
+}
+
 # ---- semantics ----
 
 @test "SIGPIPE comes with the calls that raise it without TLS, and with no others" {
