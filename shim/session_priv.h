@@ -93,8 +93,13 @@ void format_peer(const struct conn_record *rec, char out[static 80]);
  * cancellation point.
  */
 int wait_events(const struct ref *ref, short events, int timeout_option, int64_t *started_ms, int64_t deadline_ms);
-/* Wait until there is something to read, as recv(2) itself waits: SO_RCVTIMEO, EINTR, SA_RESTART. 0 or -errno. */
-int wait_readable(const struct ref *ref);
+/* The same for a call that has moved bytes already: every handler that runs ends it, SA_RESTART or not. */
+int wait_events_partial(const struct ref *ref, short events, int timeout_option, int64_t *started_ms);
+/*
+ * Wait until there is something to read, as recv(2) itself waits: SO_RCVTIMEO, EINTR, SA_RESTART. *started_ms:
+ * as for wait_events(). 0 or -errno.
+ */
+int wait_readable(const struct ref *ref, int64_t *started_ms);
 
 /* ---- handshake (session_handshake.c) ---- */
 /* Bring the handshake to its end for a data call: 0, -EAGAIN (would block), or what failed. */

@@ -573,6 +573,7 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 	struct cursor cur;
 	struct ref ref;
 	size_t total, enough;
+	int64_t started_ms = 0;
 	int saved = errno;
 	int rc;
 
@@ -607,7 +608,8 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 		    !fd_is_blocking(fd)) {
 			break;
 		}
-		rc = wait_readable(&ref);
+		rc = cur.left < total ? wait_events_partial(&ref, POLLIN, SO_RCVTIMEO, &started_ms)
+				      : wait_readable(&ref, &started_ms);
 		if (rc != 0) {
 			break;
 		}

@@ -490,7 +490,8 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 		}
 		/* Sealed bytes only: nothing to wipe, and not kept over a wait in which the thread may be cancelled. */
 		scratch_put(scratch, 0);
-		rc = wait_events(&ref, POLLOUT, SO_SNDTIMEO, &started_ms, 0);
+		rc = cur.left < total ? wait_events_partial(&ref, POLLOUT, SO_SNDTIMEO, &started_ms)
+				      : wait_events(&ref, POLLOUT, SO_SNDTIMEO, &started_ms, 0);
 		scratch = scratch_get();
 		if (rc != 0 || !scratch) {
 			break;

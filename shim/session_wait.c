@@ -86,7 +86,8 @@ static int poll_one(struct pollfd *pfd, int timeout_ms)
 	return n < 0 && errno == EINVAL ? select_one(pfd, timeout_ms) : n;
 }
 
-int wait_events(const struct ref *ref, short events, int timeout_option, int64_t *started_ms, int64_t deadline_ms)
+static int wait_restarting(const struct ref *ref, short events, int timeout_option, int64_t *started_ms,
+			   int64_t deadline_ms, bool may_restart)
 {
 	int64_t option_ms = option_timeout_ms(ref->fd, timeout_option);
 	int64_t option_end;
@@ -118,7 +119,7 @@ int wait_events(const struct ref *ref, short events, int timeout_option, int64_t
 		if (n < 0 && errno != EINTR) {
 			return -errno;
 		}
-		if (n < 0 && (option_ms >= 0 || !all_handlers_restart())) {
+		if (n < 0 && (!may_restart || option_ms >= 0 || !all_handlers_restart())) {
 			return -EINTR;
 		}
 		now = sys_now_ms();
@@ -131,12 +132,31 @@ int wait_events(const struct ref *ref, short events, int timeout_option, int64_t
 	}
 }
 
-int wait_readable(const struct ref *ref)
+int wait_events(const struct ref *ref, short events, int timeout_option, int64_t *started_ms, int64_t deadline_ms)
+{
+	return wait_restarting(ref, events, timeout_option, started_ms, deadline_ms, true);
+}
+
+int wait_events_partial(const struct ref *ref, short events, int timeout_option, int64_t *started_ms)
+{
+	return wait_restarting(ref, events, timeout_option, started_ms, 0, false);
+}
+
+int wait_readable(const struct ref *ref, int64_t *started_ms)
 {
 	char byte;
-	ssize_t n = REAL(recv)(ref->fd, &byte, 1, MSG_PEEK);
-	int err = n < 0 ? errno : 0;
+	ssize_t n;
+	int err;
 
+	if (*started_ms != 0 && option_timeout_ms(ref->fd, SO_RCVTIMEO) >= 0) {
+		/* The kernel would begin to count anew; the time is that of the whole call. */
+		return wait_events(ref, POLLIN, SO_RCVTIMEO, started_ms, 0);
+	}
+	if (*started_ms == 0) {
+		*started_ms = sys_now_ms();
+	}
+	n = REAL(recv)(ref->fd, &byte, 1, MSG_PEEK);
+	err = n < 0 ? errno : 0;
 	if (!ref_is_current(ref)) {
 		return -EBADF;
 	}

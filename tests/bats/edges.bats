@@ -41,6 +41,10 @@ same_as_plain() {
 	same_as_plain mapped sigio mark
 }
 
+@test "a signal ends a call that has moved bytes, SA_RESTART or not, and SO_RCVTIMEO is for the call as a whole" {
+	same_as_plain partial
+}
+
 # A client of $tapped sends MARKER and "quit", and gets what the program has to say.
 converse() {
 	printf '%s\nquit\n' "$MARKER" >input

@@ -8,6 +8,7 @@
  *   mapped                           an IPv6 socket and an IPv4 address
  *   sigio                            non-blocking, and only SIGIO says when to go on
  *   mark                             out-of-band data: no mark, none to read, and what is no memory is EFAULT
+ *   partial                          a signal, or SO_RCVTIMEO for the call as a whole, ends MSG_WAITALL with what came
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -24,6 +25,8 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -120,6 +123,40 @@ static void mark(int fd)
 	printf("%d %s\n", ioctl(fd, SIOCATMARK, (void *)8), strerrorname_np(errno));
 }
 
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+static void partial(int fd)
+{
+	const struct sigaction restarting = { .sa_handler = nothing, .sa_flags = SA_RESTART };
+	const struct itimerval soon = { .it_value = { 0, 300000 } };
+	const struct timeval limit = { 0, 600000 };
+	const struct timespec pause = { 0, 400000000 };
+
+	talk(fd);
+	sigaction(SIGALRM, &restarting, NULL);
+	setitimer(ITIMER_REAL, &soon, NULL);
+	if (write(fd, text, strlen(text)) < 0) {
+		err(1, "write");
+	}
+	hear(fd, "words, and no more");
+	if (fork() == 0) {
+		for (int i = 0; i < 2; i++) {
+			nanosleep(&pause, NULL);
+			if (write(fd, text, strlen(text)) < 0) {
+				_exit(1);
+			}
+		}
+		_exit(0);
+	}
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	hear(fd, "words, and no more");
+	while (wait(NULL) < 0 && errno == EINTR) {
+	}
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in6 mapped = { .sin6_family = AF_INET6 };
@@ -146,6 +183,9 @@ int main(int argc, char **argv)
 	} else if (strcmp(argv[1], "mark") == 0) {
 		printf("%d\n", connect(fd, (struct sockaddr *)&address, sizeof(address)));
 		mark(fd);
+	} else if (strcmp(argv[1], "partial") == 0) {
+		printf("%d\n", connect(fd, (struct sockaddr *)&address, sizeof(address)));
+		partial(fd);
 	} else {
 		fast(fd, argv[1]);
 	}
