@@ -85,8 +85,7 @@ short ready_answer(int fd, short events, short said, bool *again)
 		if ((said & POLLOUT) && session_flush_due(fd)) {
 			session_flush(fd);
 		}
-		if ((seen & (POLLIN | POLLRDNORM)) && session_wakes_in_vain(fd) &&
-		    session_brings_nothing(fd)) {
+		if ((seen & (POLLIN | POLLRDNORM)) && session_brings_nothing(fd)) {
 			seen = (short)(seen & ~(POLLIN | POLLRDNORM));
 		}
 		return (short)(seen & ~URGENT);

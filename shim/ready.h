@@ -6,8 +6,8 @@
  * An established session needs nearly nothing: undelivered plaintext keeps a byte in the kernel's
  * buffer, so the kernel's own readiness is right. Translated are only handshakes (which wait for
  * other things than the program does), failed ones, bytes of ours that still have to go out, and
- * POLLIN on blocking sockets, where a program that is woken by half a record or a ticket would hang
- * in its read.
+ * POLLIN, which half a record or a ticket may have caused: a program would hang in its read, or take
+ * EAGAIN for an error. Sets of epoll leave POLLIN to the kernel on a server's non-blocking sockets.
  */
 #ifndef SHIM_READY_H
 #define SHIM_READY_H

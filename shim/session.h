@@ -137,12 +137,14 @@ bool session_recv_ready(int fd);
 bool session_flush_due(int fd);
 void session_flush(int fd);
 /*
- * May the kernel's POLLIN be not good enough for the program? Not on a blocking descriptor, where a read
- * that brings nothing hangs; nor on a client's, where tickets come before the first data, and programs
- * exist that take EAGAIN after POLLIN for an error.
+ * May the kernel's POLLIN be not good enough for an epoll set? Not on a blocking descriptor, where a read that
+ * brings nothing hangs; nor on a client's, where tickets come before the first data.
  */
 bool session_wakes_in_vain(int fd);
-/* Then, with POLLIN at hand: has it come for nothing that can be read? Looks closer where half a record is likely. */
+/*
+ * With POLLIN at hand: has it come for nothing that can be read? Programs exist that take EAGAIN after POLLIN for
+ * the connection's end. Opens no record of a non-blocking descriptor that has come whole and is small.
+ */
 bool session_brings_nothing(int fd);
 bool session_is_client(int fd); /* no system call */
 /* The identity of the session behind fd (never 0 while wrapped): to tell whether fd still is the same connection. */

@@ -642,7 +642,24 @@ uint32_t session_lowat(int fd, uint32_t set)
 	return ref.rec->recv_lowat ? ref.rec->recv_lowat : 1;
 }
 
-bool session_recv_ready(int fd)
+/*
+ * A record that has come whole brings something, as far as can be told without opening it: then the reader can
+ * have it opened into its own memory. 1: look closer, 0: there is one, or -errno.
+ */
+static int glance(const struct ref *ref)
+{
+	uint8_t start[SEGMENT_LEN];
+	ssize_t n = kernel_recv(ref->fd, start, sizeof(start), MSG_PEEK);
+	size_t len;
+
+	if (n < ENGINE_RECORD_HEADER_LEN) {
+		return n < 0 ? (int)n : 1;
+	}
+	len = engine_record_len(&ref->rec->conn, start);
+	return len > 0 && len <= (size_t)n ? 0 : 1;
+}
+
+static bool is_ready(int fd, bool may_glance)
 {
 	struct ref ref;
 	int saved = errno;
@@ -651,6 +668,10 @@ bool session_recv_ready(int fd)
 
 	if (!ref_get(fd, &ref) || lock_recv(&ref) != 0) {
 		return true;
+	}
+	if (may_glance && ref.rec->recv_any && ref.rec->recv_kind == RECV_EMPTY && !ref.rec->recv_eof &&
+	    ref.rec->last_record_len <= SEGMENT_LEN && atomic_load(&ref.rec->phase) == PHASE_OPEN) {
+		rc = glance(&ref);
 	}
 	while (rc == 1 && ref.rec->recv_kind != RECV_PLAIN && !ref.rec->recv_eof &&
 	       atomic_load(&ref.rec->phase) == PHASE_OPEN) {
@@ -669,6 +690,11 @@ bool session_recv_ready(int fd)
 	return ready;
 }
 
+bool session_recv_ready(int fd)
+{
+	return is_ready(fd, false);
+}
+
 bool session_is_client(int fd)
 {
 	struct ref ref;
@@ -683,17 +709,8 @@ bool session_wakes_in_vain(int fd)
 
 bool session_brings_nothing(int fd)
 {
-	struct ref ref;
-
-	/*
-	 * Records that fit a segment come whole, as far as is known: looking costs more than a reader that
-	 * looks itself.
-	 */
-	if (ref_get(fd, &ref) && ref.rec->recv_any && ref.rec->recv_kind != RECV_CIPHER &&
-	    ref.rec->last_record_len <= SEGMENT_LEN && !fd_is_blocking(fd)) {
-		return false;
-	}
-	return !session_recv_ready(fd);
+	/* Where a read that brings nothing hangs, a glance is not enough: there are records without data. */
+	return !is_ready(fd, !fd_is_blocking(fd));
 }
 
 /*

@@ -215,6 +215,26 @@ read 11"
 	done
 }
 
+@test "half a record behind a small one is not announced to a server or client that reads without blocking" {
+	for api in poll select; do
+		free_port port
+		accept_tls "$port"
+		start_shim server "$PYTHON" "$LIB/in_vain.py" accept "$port" $api
+		wait_listen "$port"
+		run -0 segments "$PKI/ca.pem" "$port" growing
+		wait_exit server
+		assert_equal "$(cat server.out)" "8006 bytes, 0 in vain"
+
+		free_port port
+		start server "$PYTHON" "$LIB/segments.py" "$PKI/server" "$port" serve-growing
+		wait_listen "$port"
+		connect_tls "$port"
+		run -0 --separate-stderr shim "$PYTHON" "$LIB/in_vain.py" connect "$port" $api
+		assert_output "8006 bytes, 0 in vain"
+		stop server
+	done
+}
+
 @test "epoll, poll and select say the same as without TLS in every state of a connection" {
 	plain_echo
 	echo_server epoll_echo nonblock

@@ -9,6 +9,8 @@ segments.py CA PORT cut             half a record and the end of the stream in o
 segments.py CA PORT silent N        N connections that say nothing, until its input ends
 segments.py CA PORT dropped N       the same, until the server has closed them all
 segments.py CA PORT idle            a handshake and half a record, until its input ends
+segments.py CA PORT growing         a small record, 8000 bytes in two halves; until the server has closed
+segments.py CERT PORT serve-growing server: the same
 segments.py CERT PORT serve-slow    server: half a second to think before the handshake, no ticket, echoes 6 bytes
 segments.py CERT PORT serve-half    server: tickets, half a record, after a second the rest; prints what comes back
 """
@@ -85,6 +87,16 @@ def until_closed(sock):
         pass
 
 
+def growing(peer):
+    peer.sock.sendall(peer.record(b"hello "))
+    time.sleep(0.2)
+    record = peer.record(b"x" * 8000)
+    peer.sock.sendall(record[:4000])
+    time.sleep(0.3)
+    peer.sock.sendall(record[4000:])
+    until_closed(peer.sock)
+
+
 def main():
     file, port, mode = sys.argv[1], int(sys.argv[2]), sys.argv[3]
     if mode == "two-records":
@@ -124,6 +136,10 @@ def main():
         peer.sock.sendall(peer.record(b"hello")[:7])
         print("idle", flush=True)
         sys.stdin.read()
+    elif mode == "growing":
+        growing(client(file, port))
+    elif mode == "serve-growing":
+        growing(server(file, port, 0, 2))
     elif mode == "serve-slow":
         peer = server(file, port, 0.5, 0)
         peer.sock.sendall(peer.record(peer.drive(lambda: peer.tls.read(6), peer.sock.sendall)))
