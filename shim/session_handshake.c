@@ -505,7 +505,7 @@ static int finish(const struct ref *ref, bool nonblocking, int timeout_option, b
 		}
 		if (phase == SESSION_FAILED) {
 			int error = atomic_load(&ref->rec->error);
-			if (ref->rec->role == ENGINE_SERVER) {
+			if (ref->rec->role == ENGINE_SERVER || atomic_load(&ref->rec->early)) {
 				atomic_store(&ref->rec->so_error, 0); /* told hereby, as the kernel tells of a reset */
 			}
 			return error ? -error : -ECONNRESET;
