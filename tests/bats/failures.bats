@@ -396,3 +396,20 @@ cut_within() {
 	assert_equal "$last" "$first"
 	assert [ $((late - early)) -lt 256 ]
 }
+
+@test "a log that nobody reads does not stop the program, and one that broke does not kill it" {
+	free_port port
+	accept_tls "$port"
+	run -0 limited "$PYTHON" "$LIB/unread_log.py" "$port" "$PKI/ca.pem" \
+		"$TLSHIM" run --policy "$POLICY" -- "$PYTHON" "$LIB/fragile_echo.py" "$port"
+	assert_line "unread: served"
+	assert_line "closed: served"
+}
+
+@test "a log file that is a pipe without a reader is told of, and not waited for" {
+	free_port port
+	accept_tls "$port"
+	mkfifo pipe
+	TLSHIM_LOG_FILE=pipe run -0 shim true
+	assert_line --regexp 'warn: TLSHIM_LOG_FILE: cannot open pipe: '
+}
