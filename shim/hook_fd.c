@@ -12,6 +12,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
 #include "ahead.h"
 #include "arena.h"
@@ -19,6 +20,7 @@
 #include "linger.h"
 #include "log.h"
 #include "memory.h"
+#include "pass.h"
 #include "ready.h"
 #include "real.h"
 #include "session.h"
@@ -28,6 +30,9 @@
 
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC 4
+#endif
+#ifndef CLOSE_RANGE_UNSHARE
+#define CLOSE_RANGE_UNSHARE 2
 #endif
 
 static bool is_ours(int fd)
@@ -134,6 +139,10 @@ EXPORT int close_range(unsigned first, unsigned last, int flags)
 	if (first > last || (flags & (int)CLOSE_RANGE_CLOEXEC)) {
 		return raw_close_range(first, last, flags);
 	}
+	/* What is let go of must be closed then: on an empty range the kernel tells whether it will. */
+	if (raw_close_range(~0u, ~0u, flags & ~(int)CLOSE_RANGE_UNSHARE) != 0) {
+		return -1;
+	}
 	fdtab_each(first, last, release_one, NULL);
 	ahead_closing_range(first, last);
 	return close_around(first, last, flags);
@@ -179,8 +188,13 @@ EXPORT int dup(int fd)
 /* Before new_fd becomes something else: end what it was, if the call is going to succeed. */
 static void make_room(int fd, int new_fd)
 {
+	struct rlimit limit;
+
 	if (fd == new_fd || sys_fcntl(fd, F_GETFD, 0) < 0) {
 		return;
+	}
+	if (sys_call6(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, (long)&limit, 0, 0) == 0 && (rlim_t)new_fd >= limit.rlim_cur) {
+		return; /* the limit has been lowered below what is open */
 	}
 	move_away(new_fd);
 	if (fdtab_is_wrapped(new_fd)) {
@@ -279,4 +293,13 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
 	default:
 		return real.ioctl(fd, request, arg);
 	}
+}
+
+/* ---- out of another process ---- */
+
+EXPORT int pidfd_getfd(int pidfd, int target_fd, unsigned flags)
+{
+	int fd = result(sys_call(SYS_pidfd_getfd, pidfd, target_fd, flags));
+
+	return fd < 0 || pass_fetched(fd) ? fd : -1;
 }

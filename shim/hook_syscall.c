@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/sched.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
@@ -12,11 +13,30 @@
 
 #include "fdtab.h"
 #include "log.h"
+#include "memory.h"
 #include "proc.h"
 #include "real.h"
 #include "session.h"
 #include "shim.h"
 #include "sys.h"
+
+/* In <sys/pidfd.h> since glibc 2.36. */
+int pidfd_getfd(int pidfd, int target_fd, unsigned flags);
+
+/* Would the kernel's asynchronous I/O, which passes by all hooks, read or write a wrapped socket? */
+static bool aio_is_on_wrapped(long n, struct iocb *const *list)
+{
+	for (long i = 0; fdtab_n_used > 0 && i < n; i++) {
+		if (!memory_can_read(&list[i], sizeof(list[i])) || !memory_can_read(list[i], sizeof(*list[i]))) {
+			return false;
+		}
+		if (fdtab_is_wrapped((int)list[i]->aio_fildes) && list[i]->aio_lio_opcode != IOCB_CMD_POLL) {
+			log_error("io_submit on a TLS connection is refused: the kernel would carry it out past the shim");
+			return true;
+		}
+	}
+	return false;
+}
 
 EXPORT long syscall(long number, ...)
 {
@@ -60,6 +80,8 @@ EXPORT long syscall(long number, ...)
 		return fcntl(INT(0), INT(1), PTR(2));
 	case SYS_ioctl:
 		return ioctl(INT(0), (unsigned long)a[1], PTR(2));
+	case SYS_pidfd_getfd:
+		return pidfd_getfd(INT(0), INT(1), (unsigned)a[2]);
 	case SYS_socketpair:
 		return socketpair(INT(0), INT(1), INT(2), PTR(3));
 	case SYS_getsockopt:
@@ -117,6 +139,21 @@ EXPORT long syscall(long number, ...)
 		return epoll_ctl(INT(0), INT(1), INT(2), PTR(3));
 	case SYS_epoll_pwait:
 		return epoll_pwait(INT(0), PTR(1), INT(2), INT(3), PTR(4));
+#ifdef SYS_epoll_pwait2
+	case SYS_epoll_pwait2:
+		return epoll_pwait2(INT(0), PTR(1), INT(2), PTR(3), PTR(4));
+#endif
+	/* The offset comes in two words, of which the first has it all where it fits. */
+	case SYS_preadv2:
+		return preadv64v2(INT(0), PTR(1), INT(2), (off64_t)a[3], INT(5));
+	case SYS_pwritev2:
+		return pwritev64v2(INT(0), PTR(1), INT(2), (off64_t)a[3], INT(5));
+	case SYS_io_submit:
+		if (aio_is_on_wrapped(a[1], PTR(2))) {
+			errno = EINVAL;
+			return -1;
+		}
+		break;
 	case SYS_execve:
 		return execve(PTR(0), PTR(1), PTR(2));
 	case SYS_execveat:

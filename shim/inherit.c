@@ -120,6 +120,11 @@ static bool looks_like_client(int fd, const struct sockaddr_in6 *peer)
 	return sys_call(SYS_getsockname, fd, &local, &len) == 0 && ntohs(local.sin6_port) > ntohs(peer->sin6_port);
 }
 
+bool inherit_may_be_tls(int fd)
+{
+	return is_connection(fd) && may_be_wrapped(fd);
+}
+
 /* Nobody has asked the policy about this connection yet. */
 static void wrap_connection(int fd, void *ctx)
 {

@@ -5,6 +5,8 @@
 #ifndef SHIM_INHERIT_H
 #define SHIM_INHERIT_H
 
+#include <stdbool.h>
+
 /*
  * At start-up, when the policy is loaded: find the arena of the former image and the connections among our descriptors.
  * Without one, put the connections that a launcher has accepted under the rules for accept.
@@ -14,5 +16,7 @@ void inherit_connections(void);
 void inherit_nothing(void);
 /* A socket has come from elsewhere: take it over if it is a connection of the arena. */
 void inherit_one(int fd);
+/* May a rule have put this socket, of which we know nothing, under TLS in another process? */
+bool inherit_may_be_tls(int fd);
 
 #endif

@@ -174,3 +174,26 @@ void pass_in(const struct msghdr *msg)
 	}
 	errno = saved;
 }
+
+bool pass_fetched(int fd)
+{
+	int saved = errno;
+
+	if (fdtab_is_wrapped(fd)) {
+		session_forget(fd);
+	}
+	errno = saved;
+	if (!shim_policy()) {
+		return true;
+	}
+	inherit_one(fd);
+	errno = saved;
+	if (fdtab_is_wrapped(fd) || !inherit_may_be_tls(fd)) {
+		return true;
+	}
+	log_warn("a connection taken out of another process may be a TLS connection, whose state cannot be reached: "
+		 "refused");
+	sys_close(fd);
+	errno = EPERM;
+	return false;
+}

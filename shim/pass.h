@@ -23,5 +23,10 @@ void pass_undo(const struct msghdr *msg);
 bool pass_maps_arena(pid_t pid);
 /* After recvmsg(): what the received descriptors are. */
 void pass_in(const struct msghdr *msg);
+/*
+ * fd was taken out of another process by pidfd_getfd(2). False (logged) with errno, and fd closed, if it may be a TLS
+ * connection whose state is not in our arena.
+ */
+bool pass_fetched(int fd);
 
 #endif
