@@ -51,17 +51,23 @@ static ssize_t moved_or(size_t moved, long error)
 static ssize_t send_bytes(int fd, uint8_t *bytes, size_t len, int flags)
 {
 	struct iovec iov = { .iov_base = bytes, .iov_len = len };
+	int saved = errno;
 	ssize_t n = session_send(fd, &iov, 1, flags);
 
-	return n < 0 ? -errno : n;
+	n = n < 0 ? -errno : n;
+	errno = saved;
+	return n;
 }
 
 static ssize_t recv_bytes(int fd, uint8_t *bytes, size_t len, int flags)
 {
 	struct iovec iov = { .iov_base = bytes, .iov_len = len };
+	int saved = errno;
 	ssize_t n = session_recv(fd, &iov, 1, flags);
 
-	return n < 0 ? -errno : n;
+	n = n < 0 ? -errno : n;
+	errno = saved;
+	return n;
 }
 
 /* ---- sendfile ---- */
@@ -77,7 +83,7 @@ static ssize_t send_from(int out_fd, int in_fd, off64_t offset, size_t count)
 		n = sys_call6(SYS_pread64, in_fd, (long)bytes, (long)least(count - moved, STEP_MAX),
 			      (long)(offset + (off64_t)moved), 0, 0);
 		if (n <= 0) {
-			n = n == -EISDIR ? -EINVAL : n;
+			n = n == -EISDIR || n == -ESPIPE ? -EINVAL : n;
 			break;
 		}
 		taken = send_bytes(out_fd, bytes, (size_t)n, 0);
@@ -108,6 +114,7 @@ static ssize_t copy_file(int out_fd, int in_fd, off64_t *offset, size_t count)
 
 	/* The kernel checks descriptors, modes and pointers before it finds that there is nothing to move. */
 	rc = sys_call6(SYS_sendfile, out_fd, in_fd, (long)offset, 0, 0, 0);
+	rc = rc == 0 && (ssize_t)count < 0 ? -EINVAL : rc;
 	if (rc < 0) {
 		return moved_or(0, rc);
 	}

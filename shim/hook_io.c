@@ -26,7 +26,11 @@
 #ifndef RWF_NOWAIT
 #define RWF_NOWAIT 0x00000008
 #endif
+#ifndef RWF_NOAPPEND
+#define RWF_NOAPPEND 0x00000020
+#endif
 #define RWF_KNOWN 0x1f
+#define NS_PER_S 1000000000
 
 static ssize_t fail(int err)
 {
@@ -140,25 +144,32 @@ EXPORT ssize_t readv(int fd, const struct iovec *iov, int n_iov)
 	return fdtab_is_wrapped(fd) ? read_iov(fd, iov, n_iov, 0) : REAL(readv)(fd, iov, n_iov);
 }
 
-/* preadv2 and pwritev2 on a socket: without an offset they are readv and writev. 0, or an errno. */
-static int check_offset(off64_t offset, int flags)
+/*
+ * preadv2 and pwritev2 on a socket: without an offset they are readv and writev. 0, or an errno: of the
+ * offset first; flags count only where there are bytes to move.
+ */
+static int check_offset(const struct iovec *iov, int n_iov, off64_t offset, int flags, int known)
 {
-	if (flags & ~RWF_KNOWN) {
-		return EOPNOTSUPP;
+	if (offset != -1) {
+		return offset < 0 ? EINVAL : ESPIPE;
 	}
-	return offset == -1 ? 0 : ESPIPE;
+	if (!(flags & ~known) || n_iov < 0 || n_iov > IOV_MAX ||
+	    !memory_can_read(iov, (size_t)n_iov * sizeof(*iov)) || !has_bytes(iov, n_iov)) {
+		return 0;
+	}
+	return EOPNOTSUPP;
 }
 
 static ssize_t hook_preadv2(int fd, const struct iovec *iov, int n_iov, off64_t offset, int flags)
 {
-	int err = check_offset(offset, flags);
+	int err = check_offset(iov, n_iov, offset, flags, RWF_KNOWN);
 
 	return err ? fail(err) : read_iov(fd, iov, n_iov, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0);
 }
 
 static ssize_t hook_pwritev2(int fd, const struct iovec *iov, int n_iov, off64_t offset, int flags)
 {
-	int err = check_offset(offset, flags);
+	int err = check_offset(iov, n_iov, offset, flags, RWF_KNOWN | RWF_NOAPPEND);
 
 	return err ? fail(err) : write_iov(fd, iov, n_iov, flags & RWF_NOWAIT ? MSG_DONTWAIT : 0);
 }
@@ -195,6 +206,9 @@ static ssize_t hook_recvfrom(int fd, void *buf, size_t len, int flags, const str
 	if (addr && !memory_can_write(addr_len, sizeof(*addr_len))) {
 		return fail(EFAULT);
 	}
+	if (addr && (int)*addr_len < 0) {
+		return fail(EINVAL);
+	}
 	n = recv_one(fd, buf, len, flags);
 	if (n >= 0 && addr) {
 		*addr_len = 0; /* a stream's peer is not told by recvfrom */
@@ -224,12 +238,17 @@ static ssize_t hook_recvmsg(int fd, struct msghdr *msg, int flags)
 	if (!memory_can_read(msg, sizeof(*msg))) {
 		return fail(EFAULT);
 	}
+	if (msg->msg_name && (int)msg->msg_namelen < 0) {
+		return fail(EINVAL);
+	}
 	n = recv_iov(fd, msg->msg_iov, msg->msg_iovlen, flags, EMSGSIZE);
 	if (n >= 0 && !memory_can_write(msg, sizeof(*msg))) {
 		return fail(EFAULT);
 	}
 	if (n >= 0) {
-		msg->msg_namelen = 0;
+		if (msg->msg_name) {
+			msg->msg_namelen = 0;
+		}
 		msg->msg_controllen = 0;
 		msg->msg_flags = flags & MSG_CMSG_CLOEXEC; /* as the kernel has it */
 	}
@@ -250,28 +269,50 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	return n;
 }
 
-EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags, struct timespec *timeout)
+/* What is left until end, nothing if that is past. */
+static struct timespec time_left(const struct timespec *end)
 {
-	int64_t end_ms = 0;
+	struct timespec now, left;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	left.tv_sec = end->tv_sec - now.tv_sec;
+	left.tv_nsec = end->tv_nsec - now.tv_nsec;
+	if (left.tv_nsec < 0) {
+		left.tv_sec--;
+		left.tv_nsec += NS_PER_S;
+	}
+	return left.tv_sec < 0 ? (struct timespec){ 0, 0 } : left;
+}
+
+static struct timespec time_after(const struct timespec *timeout)
+{
+	struct timespec end;
+
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	end.tv_sec = timeout->tv_sec > LONG_MAX - end.tv_sec - 1 ? LONG_MAX - 1 : end.tv_sec + timeout->tv_sec;
+	end.tv_nsec += timeout->tv_nsec;
+	if (end.tv_nsec >= NS_PER_S) {
+		end.tv_sec++;
+		end.tv_nsec -= NS_PER_S;
+	}
+	return end;
+}
+
+/* The time is looked at between messages only, and what is left of it is told, as by the kernel. */
+static int hook_recvmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags, struct timespec *timeout)
+{
+	struct timespec end = { 0, 0 };
+	int saved = errno;
 	unsigned i;
 
-	if (!fdtab_is_wrapped(fd) || (flags & MSG_ERRQUEUE)) {
-		int n = REAL(recvmmsg)(fd, msgs, n_msgs, flags, timeout);
-		for (int k = 0; k < n; k++) {
-			pass_in(&msgs[k].msg_hdr);
-		}
-		return n;
-	}
 	if (timeout) {
-		if (!memory_can_read(timeout, sizeof(*timeout))) {
+		if (!memory_can_write(timeout, sizeof(*timeout))) {
 			return (int)fail(EFAULT);
 		}
-		if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= 1000000000) {
+		if (timeout->tv_sec < 0 || timeout->tv_nsec < 0 || timeout->tv_nsec >= NS_PER_S) {
 			return (int)fail(EINVAL);
 		}
-		/* Looked at between messages only, as in the kernel. */
-		end_ms = timeout->tv_sec > MAX_COUNT ? INT64_MAX :
-			 sys_now_ms() + timeout->tv_sec * 1000 + timeout->tv_nsec / 1000000;
+		end = time_after(timeout);
 	}
 	for (i = 0; i < n_msgs; i++) {
 		ssize_t n = memory_can_write(&msgs[i], sizeof(msgs[i])) ?
@@ -284,12 +325,33 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags, st
 		if (flags & MSG_WAITFORONE) {
 			flags |= MSG_DONTWAIT;
 		}
-		if (timeout && sys_now_ms() >= end_ms) {
-			i++;
-			break;
+		if (timeout) {
+			*timeout = time_left(&end);
+			if (timeout->tv_sec == 0 && timeout->tv_nsec == 0) {
+				i++;
+				break;
+			}
 		}
 	}
-	return i > 0 || n_msgs == 0 ? (int)i : -1;
+	if (i == 0 && n_msgs > 0) {
+		return -1;
+	}
+	errno = saved;
+	return (int)i;
+}
+
+EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags, struct timespec *timeout)
+{
+	int n;
+
+	if (fdtab_is_wrapped(fd) && !(flags & MSG_ERRQUEUE)) {
+		return hook_recvmmsg(fd, msgs, n_msgs, flags, timeout);
+	}
+	n = REAL(recvmmsg)(fd, msgs, n_msgs, flags, timeout);
+	for (int k = 0; k < n; k++) {
+		pass_in(&msgs[k].msg_hdr);
+	}
+	return n;
 }
 
 /* ---- sending ---- */
@@ -364,19 +426,56 @@ static int open_fast(int fd, const struct sockaddr *addr, socklen_t addr_len, in
 	}
 }
 
+/* An address that comes along is not used on a connection, but looked at. 0, or an errno. */
+static int check_address(const struct sockaddr *addr, socklen_t addr_len)
+{
+	if (addr && addr_len > sizeof(struct sockaddr_storage)) {
+		return EINVAL;
+	}
+	return addr && !memory_can_read(addr, addr_len) ? EFAULT : 0;
+}
+
+static ssize_t hook_sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *addr,
+			   socklen_t addr_len)
+{
+	int err = check_address(addr, addr_len);
+
+	return err ? fail(err) : send_one(fd, buf, len, flags);
+}
+
 EXPORT ssize_t sendto(int fd, const void *buf, size_t len, int flags, const struct sockaddr *addr, socklen_t addr_len)
 {
 	if (open_fast(fd, addr, addr_len, &flags) != 0) {
 		return -1;
 	}
-	return fdtab_is_wrapped(fd) ? send_one(fd, buf, len, flags) :
+	return fdtab_is_wrapped(fd) ? hook_sendto(fd, buf, len, flags, addr, addr_len) :
 				      REAL(sendto)(fd, buf, len, flags, addr, addr_len);
+}
+
+/* Names and control data of a message: the kernel judges them, by a message without a byte. 0, or an errno. */
+static int check_message(int fd, const struct msghdr *msg)
+{
+	struct msghdr probe;
+	long rc;
+
+	if (!memory_can_read(msg, sizeof(*msg))) {
+		return EFAULT;
+	}
+	if (!msg->msg_name && msg->msg_controllen == 0) {
+		return 0;
+	}
+	probe = *msg;
+	probe.msg_iov = NULL;
+	probe.msg_iovlen = 0;
+	rc = sys_call(SYS_sendmsg, fd, &probe, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return rc >= 0 || rc == -EPIPE || rc == -EAGAIN ? 0 : (int)-rc;
 }
 
 static ssize_t hook_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
-	return memory_can_read(msg, sizeof(*msg)) ? send_iov(fd, msg->msg_iov, msg->msg_iovlen, flags, EMSGSIZE) :
-						    fail(EFAULT);
+	int err = check_message(fd, msg);
+
+	return err ? fail(err) : send_iov(fd, msg->msg_iov, msg->msg_iovlen, flags, EMSGSIZE);
 }
 
 /* On a socket that is not wrapped: descriptors may go along. */
@@ -411,13 +510,14 @@ EXPORT ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 
 EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags)
 {
+	int saved = errno;
 	unsigned i;
 
 	/* With MSG_FASTOPEN the first message makes the connection. */
 	if (!fdtab_is_wrapped(fd) && fdtab_n_used == 0 && !(flags & MSG_FASTOPEN)) {
 		return REAL(sendmmsg)(fd, msgs, n_msgs, flags);
 	}
-	for (i = 0; i < n_msgs; i++) {
+	for (i = 0; i < n_msgs && i < IOV_MAX; i++) {
 		ssize_t n = memory_can_write(&msgs[i], sizeof(msgs[i])) ? sendmsg(fd, &msgs[i].msg_hdr, flags) :
 									  fail(EFAULT);
 		if (n < 0) {
@@ -425,5 +525,9 @@ EXPORT int sendmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags)
 		}
 		msgs[i].msg_len = (unsigned)n;
 	}
-	return i > 0 || n_msgs == 0 ? (int)i : -1;
+	if (i == 0 && n_msgs > 0) {
+		return -1;
+	}
+	errno = saved;
+	return (int)i;
 }

@@ -472,8 +472,14 @@ static int hook_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	int saved = errno;
 
 	if (fdtab_is_wrapped(fd)) {
-		bool unspec = len >= sizeof(addr->sa_family) && memory_can_read(addr, sizeof(addr->sa_family)) &&
-			      addr->sa_family == AF_UNSPEC;
+		bool unspec;
+		if (len < sizeof(addr->sa_family) || len > sizeof(struct sockaddr_storage)) {
+			return fail(EINVAL);
+		}
+		if (!memory_can_read(addr, len)) {
+			return fail(EFAULT);
+		}
+		unspec = addr->sa_family == AF_UNSPEC;
 		if (!unspec && (session_phase(fd) != SESSION_FAILED || session_error_pending(fd))) {
 			return session_connect_again(fd);
 		}

@@ -100,6 +100,8 @@ int wait_events_partial(const struct ref *ref, short events, int timeout_option,
  * as for wait_events(). 0 or -errno.
  */
 int wait_readable(const struct ref *ref, int64_t *started_ms);
+/* Wait until the kernel has n_bytes, or will not have them: 0, -EAGAIN, or what recv(2) says. */
+int wait_peekable(const struct ref *ref, size_t n_bytes);
 
 /* ---- handshake (session_handshake.c) ---- */
 /* Bring the handshake to its end for a data call: 0, -EAGAIN (would block), or what failed. */

@@ -568,13 +568,74 @@ static ssize_t read_failed(int err)
 	return -1;
 }
 
+/*
+ * The kernel tells once that it broke the connection. If the program hears of it now, the end follows; else it is
+ * kept for the next read, for data that are cut off must not end as if they were whole. Under recv_lock.
+ */
+static void error_came(const struct ref *ref, int err, bool is_told)
+{
+	struct conn_record *rec = ref->rec;
+
+	if (rec->recv_kind == RECV_PLAIN || rec->recv_eof || atomic_load(&rec->phase) != PHASE_OPEN ||
+	    atomic_load(&rec->error) || tcp_state(ref->fd) != TCP_CLOSE) {
+		return;
+	}
+	if (!is_told) {
+		atomic_store(&rec->error, err);
+		rec->recv_once = 1;
+	}
+	rec->recv_eof = 1;
+}
+
+/* What a program that peeks at more than there is has been shown. */
+struct shown {
+	int kernel_bytes;
+	size_t left;
+};
+
+/* A peek that wants more than waits: can more be put together, when more comes? Under recv_lock. */
+static bool may_append(const struct ref *ref)
+{
+	const struct conn_record *rec = ref->rec;
+	uint8_t head[1 + ENGINE_RECORD_HEADER_LEN];
+	size_t len;
+
+	if (rec->recv_kind != RECV_PLAIN || !rec->recv_token || rec->recv_eof) {
+		return false;
+	}
+	if (kernel_recv(ref->fd, head, sizeof(head), MSG_PEEK) < (ssize_t)sizeof(head)) {
+		return true;
+	}
+	len = engine_record_len(&rec->conn, head + 1);
+	return len > 0 && rec->recv_len + len <= ARENA_BUFFER_LEN;
+}
+
+/*
+ * The token makes the socket readable, so a peek waits until the kernel has a byte more than it had when
+ * nothing could be made of it. 0: look again, or -errno.
+ */
+static int peek_on(const struct ref *ref, struct shown *shown, size_t left)
+{
+	int n = 0;
+
+	sys_call(SYS_ioctl, ref->fd, FIONREAD, &n);
+	if (n != shown->kernel_bytes || left != shown->left) {
+		shown->kernel_bytes = n;
+		shown->left = left;
+		return 0;
+	}
+	return wait_peekable(ref, (size_t)n + 1);
+}
+
 ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 {
+	struct shown shown = { -1, 0 };
 	struct cursor cur;
 	struct ref ref;
 	size_t total, enough;
 	int64_t started_ms = 0;
 	int saved = errno;
+	bool may_peek_on;
 	int rc;
 
 	if (!ref_get(fd, &ref)) {
@@ -599,8 +660,22 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 			 */
 			break;
 		}
+		if (flags & MSG_PEEK) {
+			cursor_init(&cur, iov, n_iov);
+		}
 		rc = total > 0 ? take(&ref, &cur, flags) : look(&ref);
+		if (rc < 0 && rc != -EAGAIN) {
+			error_came(&ref, -rc, cur.left == total);
+		}
+		may_peek_on = rc == 1 && cur.left > 0 && (flags & MSG_PEEK) && (flags & MSG_WAITALL) && may_append(&ref);
 		unlock_recv(&ref);
+		if (may_peek_on && !(flags & MSG_DONTWAIT) && fd_is_blocking(fd)) {
+			rc = peek_on(&ref, &shown, cur.left);
+			if (rc != 0) {
+				break;
+			}
+			continue;
+		}
 		if (rc == RENEWING && (cur.left == total || (flags & MSG_WAITALL))) {
 			continue;
 		}
@@ -611,8 +686,15 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 		rc = cur.left < total ? wait_events_partial(&ref, POLLIN, SO_RCVTIMEO, &started_ms)
 				      : wait_readable(&ref, &started_ms);
 		if (rc != 0) {
+			if (rc != -EAGAIN && rc != -EINTR && rc != -EBADF && lock_recv(&ref) == 0) {
+				error_came(&ref, -rc, cur.left == total);
+				unlock_recv(&ref);
+			}
 			break;
 		}
+	}
+	if (total == 0 && (rc == -EAGAIN || rc == -EINTR) && started_ms != 0) {
+		rc = 0; /* who asks for nothing has it, once the wait is over */
 	}
 	if (cur.left < total || rc >= 0) {
 		errno = saved;

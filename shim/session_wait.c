@@ -163,3 +163,10 @@ int wait_readable(const struct ref *ref, int64_t *started_ms)
 	/* The kernel tells an error once, so it must be passed on. The end of the stream is found by the next look. */
 	return -err;
 }
+
+int wait_peekable(const struct ref *ref, size_t n_bytes)
+{
+	ssize_t n = REAL(recv)(ref->fd, NULL, n_bytes, MSG_PEEK | MSG_TRUNC | MSG_WAITALL);
+
+	return n < 0 ? -errno : !ref_is_current(ref) ? -EBADF : (size_t)n < n_bytes ? -EAGAIN : 0;
+}
