@@ -4,6 +4,7 @@
  *
  * A program that binds or listens as root has had its credentials loaded then. Others change their user first, or get
  * their listeners ready-made, by exec (socket activation, a server that executes itself again) or over a Unix socket.
+ * Clients connect whenever they like, and what they trust lies in files, too.
  */
 #include <errno.h>
 #include <stdatomic.h>
@@ -19,10 +20,10 @@ static void load_credentials(void)
 	int saved = errno;
 	char why[512];
 
-	if (shim_ready() == SHIM_ARMED && policy_has(shim_policy(), POLICY_ACCEPT) &&
-	    !atomic_exchange(&tried, true)) {
+	if (shim_ready() == SHIM_ARMED && !atomic_exchange(&tried, true)) {
 		/* What cannot be loaded is told when a rule is used: those rules may never be. */
 		(void)policy_preload(shim_policy(), POLICY_ACCEPT, 0, shim_program(), shim_started_as(), why);
+		(void)policy_preload(shim_policy(), POLICY_CONNECT, 0, shim_program(), shim_started_as(), why);
 	}
 	errno = saved;
 }

@@ -75,3 +75,24 @@ accept_tls_of_root() {
 		assert_equal "$status" 0
 	done
 }
+
+@test "a client that drops root or changes its root directory before it connects still knows whom to trust" {
+	[ "$(id -u)" = 0 ] || skip "needs root"
+	free_port port
+	install -m 0600 "$PKI/ca.pem" ca.pem
+	connect_rule "$port" "trust $PWD/ca.pem" "server-name localhost"
+	start_peer peer echo "$port"
+	mkdir empty
+	for drop in 'setuid(65534)' 'chroot("empty")'; do
+		cat >client.py <<-END
+			import os, socket
+			os.$drop
+			connection = socket.socket()
+			connection.connect(("127.0.0.1", $port))
+			connection.sendall(b"words")
+			print(connection.recv(100))
+		END
+		run -0 shim "$PYTHON" client.py
+		assert_output "b'words'"
+	done
+}
