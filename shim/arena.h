@@ -97,6 +97,8 @@ bool arena_open(void);
 bool arena_is_open(void);
 /* Take over the arena that the value of TLSHIM_ARENA names; false if it is not (any more) there. */
 bool arena_inherit(const char *value);
+/* Does that process have it mapped, too? As far as /proc tells. */
+bool arena_is_mapped_by(pid_t pid);
 /* Value for TLSHIM_ARENA of a program to be started, which also says if there is no arena. Static storage. */
 const char *arena_env(void);
 /* Make the memfd survive exec (or not). */

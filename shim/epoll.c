@@ -7,7 +7,8 @@
  *
  *   WAITING  the handshake goes on: level-triggered, waits for what session_progress() wants; no
  *            event gets through, but that a connection which counts as connected can be written to
- *   SETTLED  failed, or a blocking socket, or bytes of ours wait for the kernel: the program's own
+ *   SETTLED  failed, or a blocking socket, or bytes of ours wait for the kernel, or only the end of the
+ *            peer's data is waited for, which close_notify may tell: the program's own
  *            modes, so that the kernel keeps count of edges and one-shots; events are filtered, and
  *            EPOLLERR is added after a failure
  *
@@ -57,7 +58,9 @@ struct facts {
 	short interest; /* these three while CONNECTING */
 	int64_t deadline_ms;
 	bool is_writable_early;
-	bool is_precise; /* these two when OPEN: POLLIN is to be checked */
+	bool is_precise; /* these three when OPEN: POLLIN is to be checked */
+	bool has_ended;
+	bool has_data; /* which nobody has read yet, and a one-shot would report at once, again and again */
 	bool flush_due;
 	bool just_settled; /* it was asking that ended the handshake */
 };
@@ -75,6 +78,7 @@ static struct facts find_facts(int fd)
 	if (facts.phase == SESSION_OPEN) {
 		facts.is_precise = session_wakes_in_vain(fd);
 		facts.flush_due = session_flush_due(fd);
+		facts.has_ended = session_has_ended(fd);
 	}
 	/*
 	 * Last: should the number have become another socket's meanwhile, it is that one's
@@ -82,6 +86,12 @@ static struct facts find_facts(int fd)
 	 */
 	facts.session = session_id(fd);
 	return facts;
+}
+
+/* Only for the end of the peer's data. */
+static bool waits_for_end(const struct epoll_event *user)
+{
+	return (user->events & EPOLLRDHUP) && !(user->events & READABLE);
 }
 
 /*
@@ -107,6 +117,11 @@ static enum registration_state wanted(const struct facts *facts, const struct ep
 			return REGISTRATION_SETTLED;
 		}
 		if (facts->is_precise && (user->events & READABLE)) {
+			return REGISTRATION_SETTLED;
+		}
+		if (waits_for_end(user) && !facts->has_ended && !facts->has_data) {
+			/* close_notify is data to the kernel. Data that nobody reads must not wake us all the time. */
+			*events |= EPOLLIN | EPOLLET;
 			return REGISTRATION_SETTLED;
 		}
 		break;
@@ -356,7 +371,7 @@ int epoll_change(int epfd, int op, int fd, struct epoll_event *event)
 		return REAL(epoll_ctl)(epfd, op, fd, event); /* refuses it */
 	}
 	if (op == EPOLL_CTL_MOD && !registry_has(fd) && session_phase(fd) == SESSION_OPEN &&
-	    !session_flush_due(fd) && !session_is_client(fd)) {
+	    !session_flush_due(fd) && !session_is_client(fd) && !waits_for_end(&user)) {
 		/* It is registered without our help since it was added. */
 		return REAL(epoll_ctl)(epfd, op, fd, event);
 	}
@@ -428,7 +443,12 @@ static bool filter(int epfd, const struct registration *seen, uint64_t token, st
 	if ((event->events & EPOLLOUT) && session_flush_due(seen->fd)) {
 		session_flush(seen->fd);
 	}
+	if ((event->events & READABLE) && (seen->user.events & EPOLLRDHUP) && session_recv_ready(seen->fd) &&
+	    session_has_ended(seen->fd)) {
+		visible |= EPOLLRDHUP;
+	}
 	facts = find_facts(seen->fd);
+	facts.has_data = once && waits_for_end(&seen->user) && session_recv_ready(seen->fd);
 	if (facts.phase == SESSION_FAILED) {
 		visible = failed_events(&seen->user);
 	} else if (facts.is_precise && (visible & READABLE) && session_brings_nothing(seen->fd)) {

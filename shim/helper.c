@@ -28,7 +28,6 @@
 #include "log.h"
 #include "names.h"
 #include "openfds.h"
-#include "pass.h"
 #include "ready.h"
 #include "real.h"
 #include "session.h"
@@ -70,7 +69,7 @@ static bool is_init_wrapped(void)
 	static _Atomic int known; /* 1: it is; 2: it is not */
 
 	if (atomic_load(&known) == 0) {
-		atomic_store(&known, pass_maps_arena(1) ? 1 : 2);
+		atomic_store(&known, arena_is_mapped_by(1) ? 1 : 2);
 	}
 	return atomic_load(&known) == 1;
 }

@@ -19,8 +19,6 @@
 bool pass_out(int unix_fd, const struct msghdr *msg, int *n_passed);
 /* The sendmsg() failed. */
 void pass_undo(const struct msghdr *msg);
-/* Does that process have our arena mapped? As far as /proc tells. */
-bool pass_maps_arena(pid_t pid);
 /* After recvmsg(): what the received descriptors are. */
 void pass_in(const struct msghdr *msg);
 /*

@@ -8,12 +8,27 @@
 #include <poll.h>
 
 #include "session.h"
+#include "sys.h"
 
 #define NS_PER_SEC INT64_C(1000000000)
 #define NS_PER_MS  INT64_C(1000000)
 
 /* TLS has no urgent data, so a wrapped socket never has any of these. */
 #define URGENT (POLLPRI | POLLRDBAND)
+
+#define READABLE (POLLIN | POLLRDNORM)
+
+/*
+ * A thread that sleeps until a handshake moves on is not woken when another thread of the program ends it. It
+ * looks by itself then.
+ */
+#define LOOK_MS 50
+extern char __libc_single_threaded __attribute__((weak)); /* since glibc 2.32 */
+
+static bool has_threads(void)
+{
+	return !&__libc_single_threaded || !__libc_single_threaded;
+}
 #define WRITABLE (POLLOUT | POLLWRNORM)
 
 short ready_failed(short events)
@@ -46,6 +61,9 @@ short ready_ask(int fd, short events, short *now, struct ready_deadline *until)
 	switch (phase) {
 	case SESSION_CONNECTING:
 		ready_not_after(until, session_deadline_ms(fd));
+		if (has_threads()) {
+			ready_not_after(until, sys_now_ms() + LOOK_MS);
+		}
 		if ((events & WRITABLE) && session_is_writable_early(fd)) {
 			interest = (short)(interest | (events & WRITABLE));
 		}
@@ -56,6 +74,9 @@ short ready_ask(int fd, short events, short *now, struct ready_deadline *until)
 	case SESSION_OPEN:
 		if (session_flush_due(fd)) {
 			events = (short)(events | POLLOUT);
+		}
+		if ((events & POLLRDHUP) && !(events & READABLE) && !session_recv_ready(fd)) {
+			events = (short)(events | POLLIN); /* close_notify is data to the kernel */
 		}
 		return (short)(events & ~URGENT);
 	case SESSION_NONE:
@@ -85,8 +106,10 @@ short ready_answer(int fd, short events, short said, bool *again)
 		if ((said & POLLOUT) && session_flush_due(fd)) {
 			session_flush(fd);
 		}
-		if ((seen & (POLLIN | POLLRDNORM)) && session_brings_nothing(fd)) {
-			seen = (short)(seen & ~(POLLIN | POLLRDNORM));
+		if ((said & READABLE) && (events & POLLRDHUP) && session_recv_ready(fd) && session_has_ended(fd)) {
+			seen |= POLLRDHUP;
+		} else if ((seen & READABLE) && session_brings_nothing(fd)) {
+			seen = (short)(seen & ~READABLE);
 		}
 		return (short)(seen & ~URGENT);
 	case SESSION_NONE:

@@ -146,6 +146,8 @@ bool session_wakes_in_vain(int fd);
  * the connection's end. Opens no record of a non-blocking descriptor that has come whole and is small.
  */
 bool session_brings_nothing(int fd);
+/* Has the end of the peer's data been seen, by close_notify say? */
+bool session_has_ended(int fd);
 bool session_is_client(int fd); /* no system call */
 /* The identity of the session behind fd (never 0 while wrapped): to tell whether fd still is the same connection. */
 uint64_t session_id(int fd);

@@ -795,6 +795,13 @@ bool session_brings_nothing(int fd)
 	return !is_ready(fd, !fd_is_blocking(fd));
 }
 
+bool session_has_ended(int fd)
+{
+	struct ref ref;
+
+	return ref_get(fd, &ref) && ref.rec->recv_eof;
+}
+
 /*
  * Plaintext in the complete records that are still in the kernel, behind the token. Programs read as much
  * as FIONREAD says and then wait for an edge, so too little would let them stall; too much costs them one

@@ -259,3 +259,60 @@ read 11"
 		stop server
 	done
 }
+
+@test "who waits for the peer's end alone is told of a close_notify, though TCP stays open" {
+	local modes=(poll ppoll epoll edge once nested)
+	free_port port
+	accept_tls "$port"
+	start_shim server "$PROGS/wait_end" "$port" "${modes[@]}" poll_in
+	wait_listen "$port"
+	run -0 limited "$PYTHON" "$LIB/half_end.py" "$PKI" "$port" 7
+	wait_exit server
+	assert_equal "$(grep -c ':  rdhup, .* read $' server.out)" 6
+	refute grep -q busy server.out
+	assert grep -q '^once:  rdhup, nothing, read $' server.out
+	assert grep -q '^poll_in:  in rdhup,  in rdhup, read $' server.out
+}
+
+@test "data before the end, which nobody reads, wake nobody who waits for the end alone" {
+	local modes=(poll ppoll epoll edge once nested)
+	free_port port
+	accept_tls "$port"
+	start_shim server "$PROGS/wait_end" "$port" "${modes[@]}"
+	wait_listen "$port"
+	run -0 limited "$PYTHON" "$LIB/half_end.py" "$PKI" "$port" 6 hello
+	wait_exit server
+	assert_equal "$(grep -c ': nothing, nothing, read 5$' server.out)" 6
+	assert_equal "$(grep -c '^then:  rdhup,$' server.out)" 6
+}
+
+@test "a thread asleep in poll() wakes when another one has ended the handshake" {
+	free_port port
+	connect_tls "$port"
+	start_peer sink sink "$port" --tls12 # no tickets, which would wake it
+	run -0 shim "$PYTHON" - "$port" <<-'END'
+		import select, socket, sys, threading
+		late = 0
+		for _ in range(20):
+		    client = socket.socket()
+		    client.setblocking(False)
+		    client.connect_ex(("127.0.0.1", int(sys.argv[1])))
+		    seen = []
+		    poll = select.poll()
+		    poll.register(client, select.POLLOUT)
+		    sleeper = threading.Thread(target=lambda: seen.extend(poll.poll(1500)))
+		    sleeper.start()
+		    for _ in range(100000):
+		        try:
+		            client.recv(1, socket.MSG_PEEK)
+		        except BlockingIOError:
+		            pass
+		        if not sleeper.is_alive():
+		            break
+		    sleeper.join()
+		    late += not seen
+		    client.close()
+		print(late, "late")
+	END
+	assert_output '0 late'
+}

@@ -120,6 +120,19 @@ bool session_brings_nothing(int fd)
 	return !session_recv_ready(fd);
 }
 
+bool session_has_ended(int fd)
+{
+	char byte;
+
+	return sys_recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+}
+
+bool session_is_writable_early(int fd)
+{
+	(void)fd;
+	return false;
+}
+
 bool session_is_client(int fd)
 {
 	(void)fd;
