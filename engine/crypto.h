@@ -115,8 +115,6 @@ must_check bool crypto_aead_open(struct crypto_aead_ctx *ctx,
 /* Forget the key. */
 void crypto_aead_wipe(struct crypto_aead_ctx *ctx);
 void crypto_aead_free(struct crypto_aead_ctx *ctx);
-/* True if the processor has AES instructions that wolfCrypt uses. */
-bool crypto_has_aes_hardware(void);
 
 /* ---- CBC and what checks its padding in constant time ---- */
 

@@ -15,9 +15,6 @@
 #include <wolfssl/wolfcrypt/error-crypt.h>
 
 #include <string.h>
-#if defined(__aarch64__)
-#include <sys/auxv.h>
-#endif
 
 #include "secret.h"
 
@@ -171,15 +168,4 @@ void crypto_aead_free(struct crypto_aead_ctx *ctx)
 		crypto_aead_wipe(ctx);
 		engine_release(ctx);
 	}
-}
-
-bool crypto_has_aes_hardware(void)
-{
-#if defined(__x86_64__) || defined(__i386__)
-	return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
-#elif defined(__aarch64__)
-	return (getauxval(AT_HWCAP) & (1UL << 3)) != 0; /* HWCAP_AES */
-#else
-	return false;
-#endif
 }

@@ -18,6 +18,7 @@
 
 #include <string.h>
 
+#include "cpu.h"
 #include "secret.h"
 
 static const uint8_t two[] = {2};
@@ -93,7 +94,7 @@ static bool mod_power(struct number base, struct number exponent, struct number 
 	     read_number(&power->modulus, p) &&
 	     mp_exptmod(&power->base, &power->exponent, &power->modulus, &power->result) == MP_OKAY &&
 	     mp_to_unsigned_bin_len(&power->result, out, (int)out_len) == MP_OKAY;
-	settle_vectors();
+	cpu_clear_upper_vectors();
 	secret_wipe(power, sizeof(*power));
 	engine_release(power);
 	return ok;

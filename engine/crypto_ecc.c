@@ -13,6 +13,7 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/random.h>
 
+#include "cpu.h"
 #include "secret.h"
 
 static ecc_key *key_new(void)
@@ -78,7 +79,7 @@ static bool make(struct crypto_kex *kex, const uint8_t *private_key, size_t len,
 	bool ok = key != NULL && (private_key != NULL ? import(key, kex->group, private_key, len)
 						      : generate(key, kex->group));
 
-	settle_vectors();
+	cpu_clear_upper_vectors();
 	return ok && wc_ecc_export_x963(key, share, &share_len) == 0 && share_len == kex->group->share_len;
 }
 
@@ -96,7 +97,7 @@ static bool finish(struct crypto_kex *kex, const uint8_t *peer, uint8_t *shared)
 	}
 	ok = import_point(peer_key, group, peer) && wc_ecc_set_rng(key, &rng) == 0 &&
 	     wc_ecc_shared_secret(key, peer_key, shared, &len) == 0 && len == group->shared_len;
-	settle_vectors();
+	cpu_clear_upper_vectors();
 	ok = wc_FreeRng(&rng) == 0 && ok;
 	key_free(peer_key);
 	return ok;

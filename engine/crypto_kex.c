@@ -12,6 +12,7 @@
 
 #include <string.h>
 
+#include "cpu.h"
 #include "secret.h"
 
 static const struct kex_group groups[] = {
@@ -143,7 +144,7 @@ bool x25519_make(uint8_t private_key[static X25519_LEN], const uint8_t *given, u
 	private_key[0] &= 248;
 	private_key[31] &= 127;
 	private_key[31] |= 64;
-	settle_vectors();
+	cpu_clear_upper_vectors();
 	return wc_curve25519_make_pub(X25519_LEN, share, X25519_LEN, private_key) == 0;
 }
 
@@ -154,7 +155,7 @@ bool x25519_finish(const uint8_t private_key[static X25519_LEN], const uint8_t *
 	memcpy(point, peer, sizeof(point));
 	/* the top bit is ignored */
 	point[X25519_LEN - 1] &= 0x7f;
-	settle_vectors();
+	cpu_clear_upper_vectors();
 	/* RFC 8446 7.4.2: a secret of zeros is refused */
 	return wc_curve25519_generic(X25519_LEN, shared, X25519_LEN, private_key, X25519_LEN, point) == 0 &&
 	       !secret_is_zero(shared, X25519_LEN);

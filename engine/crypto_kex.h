@@ -48,19 +48,4 @@ extern const struct kex_kind kex_x25519, kex_ecc, kex_ffdhe, kex_x25519mlkem768;
 bool x25519_make(uint8_t private_key[static X25519_LEN], const uint8_t *given, uint8_t *share);
 bool x25519_finish(const uint8_t private_key[static X25519_LEN], const uint8_t *peer, uint8_t *shared);
 
-/*
- * Clear the upper halves of the vector registers, which wolfSSL's assembly for big numbers leaves dirty.
- * Two things stumble over that: curve25519_base_avx2() of 5.9.2 takes them for zero in
- * fe_invert_nct_avx2(), so that every second key share made behind a P-384 operation is wrong; and
- * SHA-256 by SHA instructions becomes many times slower.
- */
-static inline void settle_vectors(void)
-{
-#if defined(__x86_64__)
-	if (__builtin_cpu_supports("avx")) {
-		__asm__ volatile("vzeroupper" ::: "memory");
-	}
-#endif
-}
-
 #endif

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "cpu.h"
 #include "ct.h"
 
 void secret_wipe(void *ptr, size_t len)
@@ -20,14 +21,7 @@ __attribute__((noinline)) void secret_wipe_stack(void)
 	uint8_t area[6144];
 
 	explicit_bzero(area, sizeof(area));
-#if defined(__x86_64__)
-	if (__builtin_cpu_supports("avx")) {
-		__asm__ volatile("vzeroall" ::
-					 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
-					   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
-					   "xmm15");
-	}
-#endif
+	cpu_clear_vectors();
 }
 
 /* ct: touches every byte, branches on none */

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "cpu.h"
+
 #define N(table) (sizeof(table) / sizeof((table)[0]))
 
 #define GCM_SOFT    (1ULL << 24)
@@ -228,7 +230,7 @@ static unsigned suite_rank(const struct suite *suite, bool chacha_leads)
 size_t suites_preferred(const struct algorithms *algorithms, uint16_t version, bool chacha_first,
 			const struct suite *out[static SUITES_MAX])
 {
-	const bool chacha_leads = chacha_first || !crypto_has_aes_hardware();
+	const bool chacha_leads = chacha_first || !cpu_has_aes();
 	unsigned ranks[SUITES_MAX];
 	size_t n = 0;
 

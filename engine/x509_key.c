@@ -13,6 +13,7 @@
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/ed25519.h>
 
+#include "cpu.h"
 #include "crypto.h"
 #include "x509_rsa.h"
 
@@ -174,18 +175,6 @@ bool public_key_verify(const struct public_key *key, uint16_t scheme, bool for_t
 	       key_view_verify(&key->view, how, msg, msg_len, sig, sig_len);
 }
 
-void vector_unit_clear(void)
-{
-#if defined(__x86_64__)
-	if (__builtin_cpu_supports("avx")) {
-		__asm__ volatile("vzeroupper" ::
-					 : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",
-					   "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14",
-					   "xmm15");
-	}
-#endif
-}
-
 void public_key_free(struct public_key *key)
 {
 	engine_release(key);
@@ -294,7 +283,7 @@ static bool verify_ecdsa(const struct key_view *view, const uint8_t *digest, siz
 		  wc_ecc_verify_hash(sig, (word32)sig_len, digest, (word32)digest_len, &right, key) == 0 &&
 		  right == 1;
 	(void)wc_ecc_free(key);
-	vector_unit_clear();
+	cpu_clear_upper_vectors();
 	engine_release(key);
 	return ok;
 }

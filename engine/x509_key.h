@@ -113,11 +113,4 @@ struct private_key *private_key_generate(uint8_t point[static 65]);
 size_t private_key_export(const struct private_key *key, const uint8_t point[static 65], uint8_t *out,
 			  size_t size);
 
-/*
- * To be called after wolfCrypt's operations on P-256 and P-384 and with RSA private keys: they leave the
- * upper halves of the AVX registers in use, and SHA-256 with the processor's SHA instructions then runs sixty
- * times slower until somebody clears them.
- */
-void vector_unit_clear(void);
-
 #endif

@@ -16,6 +16,7 @@
 #include <wolfssl/wolfcrypt/ed25519.h>
 #include <wolfssl/wolfcrypt/random.h>
 
+#include "cpu.h"
 #include "crypto.h"
 #include "secret.h"
 #include "x509_private.h"
@@ -207,7 +208,7 @@ struct private_key *private_key_generate(uint8_t point[static 65])
 		     wc_ecc_export_x963(ecc, point, &point_len) == 0 && point_len == 65;
 		(void)wc_ecc_free(ecc);
 		secret_wipe(ecc, sizeof(*ecc));
-		vector_unit_clear();
+		cpu_clear_upper_vectors();
 	}
 	engine_release(ecc);
 	(void)wc_FreeRng(&rng);
@@ -311,7 +312,7 @@ static bool sign_ecdsa(const struct private_key *key, const uint8_t *digest, siz
 		     wc_ecc_sign_hash(digest, (word32)digest_len, sig, &len, &rng, ecc) == 0;
 		(void)wc_ecc_free(ecc);
 		secret_wipe(ecc, sizeof(*ecc));
-		vector_unit_clear();
+		cpu_clear_upper_vectors();
 		*sig_len = len;
 	}
 	engine_release(ecc);

@@ -13,6 +13,7 @@
 #include <wolfssl/wolfcrypt/random.h>
 #include <wolfssl/wolfcrypt/rsa.h>
 
+#include "cpu.h"
 #include "crypto.h"
 #include "secret.h"
 #include "x509_rsa.h"
@@ -82,7 +83,7 @@ bool rsa_private_raw(const struct rsa_private *key, const uint8_t *in, uint8_t *
 	}
 	/* not const to wolfCrypt, which writes to it only when it fails, and then what is there already */
 	ret = wc_RsaFunction(in, (word32)key->len, out, &len, RSA_PRIVATE_DECRYPT, (RsaKey *)&key->key, &rng);
-	vector_unit_clear();
+	cpu_clear_upper_vectors();
 	(void)wc_FreeRng(&rng);
 	return ret == 0 && len == key->len;
 }
@@ -94,7 +95,7 @@ bool rsa_private_undoes(const struct rsa_private *key, const uint8_t *in, const 
 	int ret = wc_RsaFunction(in, (word32)key->len, block, &len, RSA_PUBLIC_DECRYPT, (RsaKey *)&key->key,
 				 NULL);
 
-	vector_unit_clear();
+	cpu_clear_upper_vectors();
 	return ret == 0 && len == key->len && memcmp(block, expected, len) == 0;
 }
 
@@ -118,7 +119,7 @@ bool rsa_public_raw(const struct key_view *key, const uint8_t *in, uint8_t *out)
 	     len == key->n.len;
 	(void)wc_FreeRsaKey(rsa);
 	engine_release(rsa);
-	vector_unit_clear();
+	cpu_clear_upper_vectors();
 	return ok;
 }
 
