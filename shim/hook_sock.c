@@ -309,7 +309,11 @@ static int accept_ahead(int fd, struct sockaddr *addr, socklen_t *len, int flags
 		return accepted(new_fd);
 	}
 	new_fd = ahead_take(fd, new_fd, addr, room, len, flags);
-	return fdtab_is_wrapped(new_fd) ? new_fd : accepted(new_fd);
+	if (fdtab_is_wrapped(new_fd)) {
+		session_accepted(new_fd);
+		return new_fd;
+	}
+	return accepted(new_fd);
 }
 
 EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)

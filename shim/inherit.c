@@ -22,6 +22,7 @@
 #include "arena.h"
 #include "connect.h"
 #include "fdtab.h"
+#include "listeners.h"
 #include "log.h"
 #include "openfds.h"
 #include "session.h"
@@ -184,6 +185,17 @@ static bool had_no_arena(const char *value)
 	return pid > 0 && (pid == sys_getpid() || pid == sys_call(SYS_getppid, 0, 0, 0));
 }
 
+static void note_listener(int fd, void *ctx)
+{
+	int listens = 0;
+	socklen_t len = sizeof(listens);
+
+	(void)ctx;
+	if (sys_getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && listens && accept_may_be_tls(fd)) {
+		listeners_note(fd);
+	}
+}
+
 void inherit_connections(void)
 {
 	const char *value = getenv("TLSHIM_ARENA");
@@ -198,6 +210,9 @@ void inherit_connections(void)
 		if (fdtab_is_wrapped(fd)) {
 			stdio_adopt(fd);
 		}
+	}
+	if (policy_has(shim_policy(), POLICY_ACCEPT) && policy_has(shim_policy(), POLICY_CONNECT)) {
+		openfds_each(note_listener, NULL);
 	}
 	log_connections_known();
 }

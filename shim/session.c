@@ -697,7 +697,11 @@ static void finish_before_exec(int fd, fdtab_entry entry, void *ctx)
 	 */
 	if ((atomic_load(&ref.rec->phase) == PHASE_HANDSHAKE && atomic_load(&ref.rec->hs_pid) == sys_getpid()) ||
 	    (atomic_load(&ref.rec->phase) == PHASE_TCP && fd <= 2 && !is_vfork)) {
-		handshake_finish(&ref, false, SO_RCVTIMEO);
+		if (!atomic_load(&ref.rec->early)) {
+			handshake_finish(&ref, false, SO_RCVTIMEO);
+		} else if (!is_vfork) {
+			pair_leave(&ref); /* its server may be for this process, or the new image, to accept */
+		}
 	}
 	if (is_vfork) {
 		holders_add(&ref.rec->holders, sys_getpid());

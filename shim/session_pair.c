@@ -228,6 +228,16 @@ bool pair_entrust(const struct ref *ref)
 	return is_done;
 }
 
+void pair_leave(const struct ref *ref)
+{
+	short events;
+
+	if (session_progress(ref->fd, &events) == SESSION_CONNECTING && lock_both(ref) == 0) {
+		(void)entrust_locked(ref);
+		unlock_both(ref);
+	}
+}
+
 void pair_wrote_early(const struct ref *ref)
 {
 	int32_t pid = atomic_load(&ref->rec->hs_pid);

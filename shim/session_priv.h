@@ -135,6 +135,8 @@ int pair_step(const struct ref *ref, enum session_phase *phase, short *events);
 bool pair_entrust(const struct ref *ref);
 /* A client has written what has to be kept: whoever goes on with its handshake, it is not to wait for the program. */
 void pair_wrote_early(const struct ref *ref);
+/* This image will not go on with the handshake of a connection that counts as connected: another process is to. */
+void pair_leave(const struct ref *ref);
 /* This end is done: must it wait for the other, in this process? */
 bool pair_must_wait(const struct ref *ref);
 /* The other end, if this process has it. */

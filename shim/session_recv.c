@@ -650,6 +650,9 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 	for (;;) {
 		rc = 0;
 		if (atomic_load(&ref.rec->phase) < PHASE_OPEN) {
+			if (ref.rec->recv_shut && session_is_early(fd)) {
+				break; /* the end, as far as the program is concerned */
+			}
 			rc = handshake_finish(&ref, flags & MSG_DONTWAIT, SO_RCVTIMEO);
 		}
 		rc = rc == 0 ? lock_recv(&ref) : rc;

@@ -536,6 +536,9 @@ int session_shutdown(int fd, int how)
 	if (atomic_load(&ref.rec->phase) == PHASE_OPEN) {
 		ref.rec->connect_reported = 1; /* as in the kernel: connect() says EISCONN from now on */
 	}
+	if (how == SHUT_RD && session_is_early(fd)) {
+		return 0; /* the handshake has to be read; then the kernel is told */
+	}
 	if (how == SHUT_RD || atomic_load(&ref.rec->phase) == PHASE_FAILED ||
 	    (ref.rec->send_shut && !ref.rec->send_shut_due)) {
 		rc = sys_shutdown(fd, how);
@@ -569,7 +572,7 @@ int session_shutdown(int fd, int how)
 			break;
 		}
 	}
-	if (how == SHUT_RDWR) {
+	if (how == SHUT_RDWR && !session_is_early(fd)) {
 		sys_shutdown(fd, ref.rec->send_shut_due ? SHUT_RD : SHUT_RDWR);
 	}
 	if (is_gone) {

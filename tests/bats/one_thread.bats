@@ -196,3 +196,56 @@ family() { same_as_plain "$PYTHON" "$LIB/family.py" "$1"; }
 	EOF
 	same_as_plain php both.php
 }
+
+@test "a program that execs before it accepts what it has connected" {
+	cat >execs.py <<-'EOF'
+		import os, socket, sys
+		if len(sys.argv) > 1:
+		    listener, client = (socket.socket(fileno=int(fd)) for fd in sys.argv[1:])
+		    client.sendall(b" after")
+		else:
+		    listener = socket.create_server(("127.0.0.1", 0))
+		    client = socket.create_connection(listener.getsockname())
+		    client.sendall(b"before")
+		    for fd in listener, client:
+		        fd.set_inheritable(True)
+		    os.execv(sys.executable, [sys.executable, __file__, str(listener.fileno()), str(client.fileno())])
+		server = listener.accept()[0]
+		print(server.recv(12, socket.MSG_WAITALL), server.sendall(b"answer"), client.recv(10))
+		# The listener, which came from the image before, is known.
+		client = socket.create_connection(listener.getsockname())
+		client.sendall(b"more"), print(listener.accept()[0].recv(10))
+	EOF
+	same_as_plain "$PYTHON" execs.py
+}
+
+@test "shutdown before anybody accepts, of either direction and of both" {
+	cat >shuts.py <<-'EOF'
+		import socket
+		for how in socket.SHUT_RD, socket.SHUT_WR, socket.SHUT_RDWR:
+		    with socket.create_server(("127.0.0.1", 0)) as listener:
+		        client = socket.create_connection(listener.getsockname())
+		        client.sendall(b"text"), client.shutdown(how)
+		        if how != socket.SHUT_WR:
+		            print(client.recv(1))
+		        server = listener.accept()[0]
+		        print(server.recv(10), how == socket.SHUT_RD and client.close(), server.recv(10))
+	EOF
+	same_as_plain "$PYTHON" shuts.py
+}
+
+@test "a server at work that connects to a new listener of its own, and accepts late" {
+	cat >late.py <<-'EOF'
+		import socket, time
+		def pair(nap):
+		    with socket.create_server(("127.0.0.1", 0)) as listener:
+		        client = socket.create_connection(listener.getsockname())
+		        client.sendall(b"x"), time.sleep(nap)
+		        return client, listener.accept()[0]
+		first = pair(0)
+		for nap in 0, 0.1:
+		    client, server = pair(nap)
+		    print(server.recv(10), server.sendall(b"y" * 70000), len(client.recv(70000, socket.MSG_WAITALL)))
+	EOF
+	same_as_plain "$PYTHON" late.py
+}
