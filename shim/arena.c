@@ -100,7 +100,7 @@ static bool descriptor_is_ours(void)
 {
 	struct stat st;
 
-	if (fstat(memfd, &st) == 0 && st.st_ino == memfd_inode) {
+	if (sys_call(SYS_fstat, memfd, &st, 0) == 0 && st.st_ino == memfd_inode) {
 		return true;
 	}
 	log_error("the shim's descriptor %d was closed by the program: no more connections can be protected", memfd);

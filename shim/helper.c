@@ -31,6 +31,7 @@
 #include "ready.h"
 #include "real.h"
 #include "session.h"
+#include "sandbox.h"
 #include "sys.h"
 
 #define STACK_LEN ((size_t)512 << 10)
@@ -78,6 +79,9 @@ bool helper_is_welcome(void)
 {
 	int adopts = 0;
 
+	if (sandbox_is_on()) {
+		return false;
+	}
 	sys_call(SYS_prctl, PR_GET_CHILD_SUBREAPER, &adopts, 0);
 	return !is_helper && !adopts && !is_init_wrapped() &&
 	       sys_call(SYS_prctl, PR_GET_SECCOMP, 0, 0) == seccomp_at_start;

@@ -7,7 +7,9 @@
  * (session.c).
  */
 #include <errno.h>
+#include <linux/seccomp.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <sys/prctl.h>
 
@@ -18,6 +20,7 @@
 #include "proc.h"
 #include "ready.h"
 #include "real.h"
+#include "sandbox.h"
 #include "session.h"
 #include "sys.h"
 
@@ -230,4 +233,40 @@ EXPORT void _exit(int status)
 EXPORT void _Exit(int status)
 {
 	_exit(status);
+}
+
+/* ---- seccomp ---- */
+
+struct prctl_args {
+	int op;
+	long a[4];
+};
+
+static int call_prctl(const struct prctl_args *args)
+{
+	return REAL(prctl)(args->op, args->a[0], args->a[1], args->a[2], args->a[3]);
+}
+
+static long set_filter(const struct sock_fprog *program, void *ctx)
+{
+	struct prctl_args args = *(const struct prctl_args *)ctx;
+
+	args.a[1] = (long)program;
+	return call_prctl(&args);
+}
+
+EXPORT int prctl(int op, ...)
+{
+	struct prctl_args args = { .op = op };
+	va_list list;
+
+	va_start(list, op);
+	for (int i = 0; i < 4; i++) {
+		args.a[i] = va_arg(list, long);
+	}
+	va_end(list);
+	if (op == PR_SET_SECCOMP && args.a[0] == SECCOMP_MODE_FILTER) {
+		return (int)sandbox_set_filter((const struct sock_fprog *)args.a[1], set_filter, &args);
+	}
+	return call_prctl(&args);
 }

@@ -7,8 +7,10 @@
 #include <fcntl.h>
 #include <linux/aio_abi.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/sendfile.h>
 
 #include "fdtab.h"
@@ -16,9 +18,17 @@
 #include "memory.h"
 #include "proc.h"
 #include "real.h"
+#include "sandbox.h"
 #include "session.h"
 #include "shim.h"
 #include "sys.h"
+
+static long set_filter(const struct sock_fprog *program, void *ctx)
+{
+	const long *a = ctx;
+
+	return real.syscall(SYS_seccomp, a[0], a[1], program);
+}
 
 /* In <sys/pidfd.h> since glibc 2.36. */
 int pidfd_getfd(int pidfd, int target_fd, unsigned flags);
@@ -158,6 +168,13 @@ EXPORT long syscall(long number, ...)
 		return execve(PTR(0), PTR(1), PTR(2));
 	case SYS_execveat:
 		return execveat(INT(0), PTR(1), PTR(2), PTR(3), INT(4));
+	case SYS_prctl:
+		return prctl(INT(0), a[1], a[2], a[3], a[4]);
+	case SYS_seccomp:
+		if (a[0] == SECCOMP_SET_MODE_FILTER) {
+			return sandbox_set_filter(PTR(2), set_filter, a);
+		}
+		break;
 	case SYS_exit_group:
 		if (fdtab_n_used > 0) {
 			session_exit();

@@ -15,6 +15,7 @@
 
 #include "helper.h"
 #include "log.h"
+#include "sandbox.h"
 #include "sys.h"
 
 /* How long the start of a helper may take, and who waits for another thread's start or for room to send. */
@@ -162,7 +163,7 @@ bool linger_hand_on(int fd, const char *rule, const uint8_t *sealed, size_t len)
 	const struct linger off = {0, 0};
 	long rc = -EPIPE;
 
-	if (len > LINGER_MAX_LEN) {
+	if (len > LINGER_MAX_LEN || sandbox_is_on()) {
 		return false;
 	}
 	/* Once more if the helper has just gone. */

@@ -100,7 +100,8 @@ bool log_is_stderr(void)
 		return false;
 	}
 	/* Closed at the start: what has number 2 now may be any file of the program's. */
-	if (stderr_is_open_question || first_stderr.st_ino == 0 || fdtab_is_wrapped(2) || fstat(2, &now) != 0) {
+	if (stderr_is_open_question || first_stderr.st_ino == 0 || fdtab_is_wrapped(2) ||
+	    sys_call(SYS_fstat, 2, &now, 0) != 0) {
 		return false;
 	}
 	return !S_ISSOCK(now.st_mode) || (now.st_dev == first_stderr.st_dev && now.st_ino == first_stderr.st_ino);
