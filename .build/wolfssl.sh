@@ -201,11 +201,14 @@ fetch() {
 
 # build TARBALL PREFIX TMP
 build() {
-	local tarball=$1 prefix=$2 tmp=$3
-	case $(uname -m) in
-	x86_64) configure_options+=(--enable-intelasm) ;;
-	aarch64) configure_options+=(--enable-armasm) ;;
+	local tarball=$1 prefix=$2 tmp=$3 host
+	# What the compiler compiles for may be another machine than this one.
+	host=$(${CC:-cc} -dumpmachine)
+	case $host in
+	x86_64-*) configure_options+=(--enable-intelasm) ;;
+	aarch64-*) configure_options+=(--enable-armasm) ;;
 	esac
+	[ "${host%%-*}" = "$(uname -m)" ] || configure_options+=("--host=$host")
 	[ "$(sha256_of "$tarball")" = "$fallback_sha256" ] || configure_options+=(--enable-mlkem)
 	if ! command -v autoreconf >/dev/null || ! command -v libtoolize >/dev/null; then
 		say "autoconf, automake and libtool are needed: run \`make deps\`"

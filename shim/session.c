@@ -293,8 +293,7 @@ void session_fork_child(void)
 static uint64_t socket_cookie(int fd)
 {
 	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
-	int rc = sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len);
+	int rc = sys_socket_id(fd, &cookie);
 
 	return rc == 0 ? cookie : rc == -ENOTSOCK || rc == -EBADF ? NO_SOCKET : 0;
 }

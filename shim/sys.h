@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -133,13 +134,30 @@ static inline int sys_socketpair(int type, int fds[static 2])
 	return (int)sys_call6(SYS_socketpair, AF_UNIX, type | SOCK_CLOEXEC, 0, (long)fds, 0, 0);
 }
 
-/* What tells a socket from all others, before and after: SO_COOKIE. 0 if fd is none, or the kernel does not say. */
+/*
+ * What tells a socket from all others, before and after: its cookie. Kernels before 4.12 and emulators that know no
+ * SO_COOKIE number sockets all the same: their inodes come from a counter. 0, or -errno if fd is none or it cannot
+ * be told.
+ */
+static inline int sys_socket_id(int fd, uint64_t *id)
+{
+	socklen_t len = sizeof(*id);
+	int rc = sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, id, &len);
+	struct stat st;
+
+	if (rc == -ENOPROTOOPT || rc == -EINVAL) {
+		rc = (int)sys_call(SYS_fstat, fd, &st, 0);
+		*id = rc == 0 ? (uint64_t)st.st_ino | (uint64_t)1 << 63 : 0;
+	}
+	return rc;
+}
+
+/* The same, and 0 where there is none. */
 static inline uint64_t sys_socket_cookie(int fd)
 {
 	uint64_t cookie = 0;
-	socklen_t len = sizeof(cookie);
 
-	return sys_getsockopt(fd, SOL_SOCKET, SO_COOKIE, &cookie, &len) == 0 ? cookie : 0;
+	return sys_socket_id(fd, &cookie) == 0 ? cookie : 0;
 }
 
 /* Is there no process of that id any more? */
