@@ -96,18 +96,20 @@ static void try_join(int fd, fdtab_entry entry, void *ctx)
 	const struct ref *ref = ctx, *client, *server;
 	struct ref other;
 
-	if (entry == ref->entry || atomic_load(&ref->local->pair) != 0 || !ref_get(fd, &other) ||
-	    other.rec->role == ref->rec->role || !is_single(&other)) {
+	/* Under its locks, for it may be another thread's, which is about to close it. */
+	if (entry == ref->entry || atomic_load(&ref->local->pair) != 0 || !ref_get(fd, &other) || !is_single(&other) ||
+	    lock_both(&other) != 0) {
 		return;
 	}
 	client = ref->rec->role == ENGINE_CLIENT ? ref : &other;
 	server = client == ref ? &other : ref;
-	if (!atomic_load(&client->rec->is_family) || !are_pair(client, server)) {
-		return;
+	if (other.rec->role != ref->rec->role && atomic_load(&client->rec->is_family) && is_single(&other) &&
+	    are_pair(client, server)) {
+		join(client, server);
+		join(server, client);
+		atomic_fetch_sub(&n_single, 1);
 	}
-	join(client, server);
-	join(server, client);
-	atomic_fetch_sub(&n_single, 1);
+	unlock_both(&other);
 }
 
 void session_accepted(int fd)

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# speed: fast
 #
 # Programs that are client and server at once, most of them in one thread: connect() must not wait for an accept() that
 # comes after it.
