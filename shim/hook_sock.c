@@ -97,10 +97,26 @@ EXPORT int socket(int domain, int type, int protocol)
 	return fd;
 }
 
+/*
+ * Connections may come to be passed over Unix sockets (SCM_RIGHTS): a process that is forked from here on shares the
+ * arena, and can go on with them.
+ */
+static void prepare_passing(int domain)
+{
+	int saved = errno;
+
+	if (domain == AF_UNIX && shim_ready() == SHIM_ARMED) {
+		(void)arena_open();
+	}
+	errno = saved;
+}
+
 EXPORT int socketpair(int domain, int type, int protocol, int sv[2])
 {
-	int rc = REAL(socketpair)(domain, type, protocol, sv);
+	int rc;
 
+	prepare_passing(domain);
+	rc = REAL(socketpair)(domain, type, protocol, sv);
 	if (rc == 0) {
 		renew(sv[0]);
 		renew(sv[1]);
@@ -160,12 +176,17 @@ static void note_listener(int fd)
 
 EXPORT int listen(int fd, int backlog)
 {
-	bool armed = shim_ready() == SHIM_ARMED && policy_has(shim_policy(), POLICY_ACCEPT);
+	bool armed = shim_ready() == SHIM_ARMED, has_name;
 	struct sockaddr_in6 addr;
 	socklen_t len = sizeof(addr);
 	int rc;
 
-	if (armed && sys_call(SYS_getsockname, fd, &addr, &len) == 0 && is_inet((struct sockaddr *)&addr, len) &&
+	has_name = armed && sys_call(SYS_getsockname, fd, &addr, &len) == 0;
+	if (has_name) {
+		prepare_passing(addr.sin6_family);
+	}
+	armed = armed && policy_has(shim_policy(), POLICY_ACCEPT);
+	if (armed && has_name && is_inet((struct sockaddr *)&addr, len) &&
 	    !prepare_listener(fd, (struct sockaddr *)&addr)) {
 		return -1;
 	}

@@ -54,6 +54,7 @@ static bool count_wrapped(int fd, void *ctx)
 static bool send_off(int fd, void *ctx)
 {
 	(void)ctx;
+	session_part(fd);
 	session_pass(fd, true);
 	return true;
 }

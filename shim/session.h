@@ -61,6 +61,11 @@ void session_disown(int fd);
  * holds it meanwhile.
  */
 void session_pass(int fd, bool begin);
+/*
+ * Before that: a handshake that this process has begun, or is to begin as a client, cannot be taken over by who gets
+ * the connection. A helper goes on with it; where there can be none, this waits for its end, 5 s at most.
+ */
+void session_part(int fd);
 
 /* ---- connecting ---- */
 

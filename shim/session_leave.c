@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A server that closes before its client's handshake is done, and a client whose connect() did not wait for it.
+ * A server that closes before its client's handshake is done, a client whose connect() did not wait for it, and
+ * who passes a connection on in the midst of it.
  *
  * Implementation notes: the kernel would deliver what was written after close() too, and an orderly
  * end if that is nothing (an empty file by FTP). Here it cannot be sealed before the handshake
@@ -30,6 +31,7 @@ static _Atomic int left[LEFT_MAX]; /* pids */
 
 struct leaving {
 	int fd, wait_ms;
+	bool has_clock; /* handshake-timeout goes on */
 };
 
 /* Bring the handshake to its end, whatever that is. */
@@ -67,7 +69,8 @@ static void finish(void *ctx)
  */
 static void finish_beside(void *ctx)
 {
-	int fd = ((const struct leaving *)ctx)->fd;
+	const struct leaving *leaving = ctx;
+	int fd = leaving->fd;
 	int64_t started_ms = 0, end = 0;
 	struct ref ref;
 	short events;
@@ -75,8 +78,10 @@ static void finish_beside(void *ctx)
 	if (!ref_get(fd, &ref)) {
 		return;
 	}
-	atomic_store(&ref.local->has_no_clock, true);
-	atomic_store(&ref.local->hs_deadline_ms, 0);
+	if (!leaving->has_clock) {
+		atomic_store(&ref.local->has_no_clock, true);
+		atomic_store(&ref.local->hs_deadline_ms, 0);
+	}
 	while (session_progress(fd, &events) == SESSION_CONNECTING || session_flush_due(fd)) {
 		int64_t now = sys_now_ms();
 		if (session_phase(fd) != SESSION_CONNECTING) {
@@ -106,9 +111,9 @@ static bool has_room(size_t *at)
 	return false;
 }
 
-bool session_entrust_locked(const struct ref *ref)
+static bool entrust_locked(const struct ref *ref, bool has_clock)
 {
-	struct leaving leaving = {ref->fd, 0};
+	struct leaving leaving = {ref->fd, 0, has_clock};
 	size_t at;
 	int rc;
 
@@ -121,14 +126,52 @@ bool session_entrust_locked(const struct ref *ref)
 	}
 	atomic_store(&left[at], rc);
 	handshake_hand_over(ref, rc);
-	log_debug("%s: process %d goes on with the handshake until its server accepts", ref->rec->rule, rc);
+	log_debug("%s: process %d goes on with the handshake", ref->rec->rule, rc);
 	return true;
+}
+
+bool session_entrust_locked(const struct ref *ref)
+{
+	return entrust_locked(ref, false);
+}
+
+/* Has this process what the handshake needs, so that no other could go on with it, or begin it? */
+static bool is_ours_alone(const struct ref *ref)
+{
+	struct conn_record *rec = ref->rec;
+	uint8_t phase = atomic_load(&rec->phase);
+
+	/* who gets a server's connection can begin by itself */
+	return (phase == PHASE_HANDSHAKE && atomic_load(&rec->hs_pid) == sys_getpid()) ||
+	       (phase == PHASE_TCP && rec->role == ENGINE_CLIENT && ref->local->config);
+}
+
+void session_part(int fd)
+{
+	bool is_left = false;
+	int saved = errno;
+	struct ref ref;
+	short events;
+
+	if (!ref_get(fd, &ref) || !is_ours_alone(&ref)) {
+		return;
+	}
+	if (session_progress(fd, &events) == SESSION_CONNECTING && ref_get(fd, &ref)) {
+		if (atomic_load(&ref.local->pair) == 0 && helper_is_welcome() && lock_both(&ref) == 0) {
+			is_left = !is_ours_alone(&ref) || entrust_locked(&ref, true);
+			unlock_both(&ref);
+		}
+		if (!is_left) {
+			finish_handshake(fd, WAIT_EMPTY_MS);
+		}
+	}
+	errno = saved;
 }
 
 void session_leave_behind(const struct ref *ref, bool even_empty)
 {
 	struct conn_record *rec = ref->rec;
-	struct leaving leaving = {ref->fd, WAIT_MS};
+	struct leaving leaving = {ref->fd, WAIT_MS, true};
 	uint8_t phase;
 	size_t at;
 	short events;

@@ -28,6 +28,36 @@ echoes() {
 @test "a connection goes on in a forked child that gets it over a socketpair" { echoes pair; }
 @test "a connection goes on in an executed child that gets it over a socketpair" { echoes exec; }
 
+
+# A handshake is private to the process that has begun it, so one of the shim's own goes on with it.
+@test "a connection that is passed on in the midst of its handshake goes on in the other process" {
+	start_shim server "$PYTHON" "$LIB/passing.py" begun "$port"
+	wait_listen "$port"
+	for turn in {1..3}; do
+		run -0 limited "$PYTHON" "$LIB/segments.py" "$PKI/ca.pem" "$port" byte-by-byte
+		assert_output --partial "got hello "
+	done
+}
+
+# dialled CERTIFICATE: the client, of a server that takes half a second to answer.
+dialled() {
+	free_port to
+	connect_tls "$to"
+	start slow "$PYTHON" "$LIB/segments.py" "$PKI/$1" "$to" serve-slow
+	wait_listen "$to"
+	run -0 shim "$PYTHON" "$LIB/passing.py" dial "$to"
+}
+@test "a client's connection that is passed on before it is connected is connected in the other process" {
+	dialled server
+	assert_line "connect: 0"
+	assert_line "echo: hello!"
+}
+@test "a wrong certificate is refused for a connection that was passed on before it was connected" {
+	dialled wrong-name
+	assert_line "connect: EKEYREJECTED"
+	refute_output --partial echo
+}
+
 @test "a process without the shim is not given a connection, and nothing is sent in clear" {
 	start stranger "$PYTHON" "$LIB/passing.py" receive "$PWD/channel"
 	until_true 10 test -S channel

@@ -5,8 +5,12 @@ passing.py pair PORT          to a child over a socketpair, made before the firs
 passing.py exec PORT          to a child that has been executed anew
 passing.py stranger PORT PATH to whoever listens on the Unix socket PATH
 passing.py receive PATH       that stranger: writes a line of plaintext into what it gets
+passing.py begun PORT         the echo server again: it looks for bytes before it passes a connection on, and does not wait for them
+passing.py dial PORT          a client: a process connects without blocking and passes that on at once, another one talks
 """
+import errno
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -48,6 +52,33 @@ def channel_to_child(mode, listener):
     return ours
 
 
+def talk(channel):
+    conn = socket.socket(fileno=socket.recv_fds(channel, 16, 1)[1][0])
+    if not select.select([], [conn], [], 15)[1]:
+        print('not writable', flush=True)
+        return
+    error = conn.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    print('connect:', errno.errorcode.get(error, error), flush=True)
+    if not error:
+        conn.setblocking(True)
+        conn.sendall(b'hello!')
+        print('echo:', conn.recv(100).decode(), flush=True)
+
+
+def dial(port):
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        talk(theirs)
+        os._exit(0)
+    conn = socket.socket()
+    conn.setblocking(False)
+    conn.connect_ex(('127.0.0.1', int(port)))
+    socket.send_fds(ours, [b'x'], [conn.fileno()])
+    conn.close()
+    os.waitpid(pid, 0)
+
+
 def main():
     mode, where = sys.argv[1:3]
     if mode == 'serve':
@@ -62,6 +93,9 @@ def main():
         for fd in fds:
             os.write(fd, b'plaintext that must not be seen\n')
         return
+    if mode == 'dial':
+        dial(where)
+        return
     listener = listen(where)
     if mode == 'stranger':
         channel = socket.socket(socket.AF_UNIX)
@@ -71,7 +105,7 @@ def main():
     while True:
         conn, _ = listener.accept()
         # The first bytes are read here, so that the connection is passed in mid-life.
-        first = conn.recv(6)
+        first = select.select([conn], [], [], 0) if mode == 'begun' else conn.recv(6)
         try:
             socket.send_fds(channel, [b'x'], [conn.fileno()])
         except OSError as err:
