@@ -120,19 +120,19 @@ $(TEST_BIN) $(TOOL_BIN): $(BUILD)/%: $(BUILD)/obj/tests/%.o $(BUILD)/libcore.a $
 # valgrind cannot read all debug information that clang writes: it gives up. Names are enough for it.
 $(BUILD)/ct/%: LDFLAGS += -Wl,--strip-debug
 
-PROG_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -pthread
+PROG_CFLAGS := -std=gnu11 -D_GNU_SOURCE -O2 -g -Wall -pthread -U_FORTIFY_SOURCE
 $(BUILD)/progs/%.fortify: tests/progs/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(call run,PROG) $(CC) $(PROG_CFLAGS) -D_FORTIFY_SOURCE=3 -o $@ $< -ldl
 $(BUILD)/progs/%: tests/progs/%.c $(BUILD)/flags
 	@mkdir -p $(@D)
-	$(call run,PROG) $(CC) $(PROG_CFLAGS) -o $@ $< -ldl
+	$(call run,PROG) $(CC) $(PROG_CFLAGS) -D_FORTIFY_SOURCE=0 -o $@ $< -ldl
 
 # A folder is one program.
 define prog_of_folder
 $(BUILD)/progs/$(notdir $(1)) $(BUILD)/progs/$(notdir $(1)).fortify: $(wildcard $(1)/*) $(BUILD)/flags
 	@mkdir -p $$(@D)
-	$$(call run,PROG) $$(CC) $$(PROG_CFLAGS) $$(if $$(filter %.fortify,$$@),-D_FORTIFY_SOURCE=3) -o $$@ \
+	$$(call run,PROG) $$(CC) $$(PROG_CFLAGS) -D_FORTIFY_SOURCE=$$(if $$(filter %.fortify,$$@),3,0) -o $$@ \
 		$$(filter %.c,$$^) -ldl
 endef
 $(foreach f,$(PROG_FOLDERS),$(eval $(call prog_of_folder,$(f))))

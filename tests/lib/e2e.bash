@@ -22,8 +22,23 @@ e2e_setup_file() {
 	PYTHON=$(python3 -c 'import sys; print(sys.executable)')
 	TLSHIM=$BUILD_DIR/tlshim PKI=$BUILD_DIR/pki PROGS=$BUILD_DIR/progs LIB=$root/tests/lib
 	export BUILD_DIR PYTHON TLSHIM PKI PROGS LIB
+	[ -z "${TLSHIM_FORTIFIED:-}" ] || fortify_progs
 	export BATS_TEST_TIMEOUT=${BATS_TEST_TIMEOUT:-60}
 	"$root/tests/pki/make" "$PKI"
+}
+
+# TLSHIM_FORTIFIED=1: the programs that are wrapped are those that were built with -D_FORTIFY_SOURCE=3.
+fortify_progs() {
+	local program built folder=$BUILD_DIR/progs-fortified
+	mkdir -p "$folder"
+	for program in "$PROGS"/*; do
+		program=${program%.fortify}
+		built=$program.fortify
+		[ -x "$built" ] || built=$program
+		ln -sfn "$built" "$folder/${program##*/}"
+		ln -sfn "$built" "$folder/${program##*/}.fortify"
+	done
+	PROGS=$folder
 }
 
 e2e_setup() {

@@ -32,6 +32,7 @@ static int wait_ms(int timeout_ms)
 	const struct timespec ts = { timeout_ms / 1000, timeout_ms % 1000 * 1000000L };
 	struct timeval tv = { timeout_ms / 1000, timeout_ms % 1000 * 1000L };
 	struct pollfd pfd = { .fd = fd, .events = POLLIN };
+	volatile nfds_t n_fds = 1; /* unknown to the compiler, or it would not call what -D_FORTIFY_SOURCE has for it */
 	struct epoll_event event;
 	fd_set in, except;
 
@@ -42,7 +43,7 @@ static int wait_ms(int timeout_ms)
 		return poll(&pfd, 1, timeout_ms);
 	}
 	if (strcmp(api, "ppoll") == 0) {
-		return ppoll(&pfd, 1, &ts, NULL);
+		return ppoll(&pfd, n_fds, &ts, NULL);
 	}
 	if (strcmp(api, "select") == 0) {
 		int n = select(fd + 1, &in, NULL, &except, &tv);
