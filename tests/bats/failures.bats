@@ -306,6 +306,24 @@ listens_not() { # ERE: a server with this policy cannot serve
 	wait_text server.out 'slurp: [0-9]+ ECONNRESET'
 }
 
+@test "an end without close_notify is an end for a server whose rule says truncation ignore, and else ECONNRESET" {
+	local truncation
+	for truncation in 'ignore end' 'error ECONNRESET'; do
+		free_port port
+		accept_tls "$port" "truncation ${truncation% *}"
+		start_shim "server$port" "$PROGS/tcp_server" "$port" slurp
+		wait_listen "$port"
+		"$PYTHON" -c "
+import socket, ssl
+context = ssl.create_default_context(cafile='$PKI/ca.pem')
+with context.wrap_socket(socket.create_connection(('127.0.0.1', $port)), server_hostname='localhost') as s:
+    s.sendall(bytes(4000))
+    socket.socket.shutdown(s, socket.SHUT_WR)
+    socket.socket.recv(s, 100, socket.MSG_PEEK)"
+		wait_text "server$port.out" "^slurp: 4000 ${truncation#* }\$"
+	done
+}
+
 # cut_within OPTION…: the tap cuts a download of 1,000,000 bytes in the middle of a record.
 cut_within() {
 	free_port port tapped

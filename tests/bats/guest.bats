@@ -79,6 +79,39 @@ print(urllib.request.urlopen('https://localhost:$port/page', context=context).re
 	run -0 shim openssl version
 }
 
+@test "programs of GnuTLS and wolfSSL do their own TLS through the shim" {
+	free_port port
+	connect_tls 1
+	start_s_server www "$port" -www
+	run -0 shim gnutls-cli --x509cafile "$PKI/ca.pem" --port "$port" localhost <<<$'GET / HTTP/1.0\r\n\r'
+	assert_output --partial "HTTP/1.0 200"
+	cat >wolf.py <<-END
+		import ctypes, ctypes.util, socket, sys
+		path = ctypes.util.find_library("wolfssl")
+		if not path:
+		    sys.exit(77)
+		# Its names are there for all, as if the program were linked to it.
+		wolf = ctypes.CDLL(path, ctypes.RTLD_GLOBAL)
+		for name in ("wolfTLSv1_3_client_method", "wolfSSL_CTX_new", "wolfSSL_new"):
+		    getattr(wolf, name).restype = ctypes.c_void_p
+		wolf.wolfSSL_Init()
+		context = ctypes.c_void_p(wolf.wolfSSL_CTX_new(ctypes.c_void_p(wolf.wolfTLSv1_3_client_method())))
+		assert wolf.wolfSSL_CTX_load_verify_locations(context, b"$PKI/ca.pem", None) == 1
+		tls = ctypes.c_void_p(wolf.wolfSSL_new(context))
+		plain = socket.create_connection(("127.0.0.1", $port))
+		wolf.wolfSSL_set_fd(tls, plain.fileno())
+		assert wolf.wolfSSL_connect(tls) == 1, wolf.wolfSSL_get_error(tls, 0)
+		question = b"GET / HTTP/1.0\r\n\r\n"
+		assert wolf.wolfSSL_write(tls, question, len(question)) == len(question)
+		answer = ctypes.create_string_buffer(100)
+		assert wolf.wolfSSL_read(tls, answer, 99) > 0
+		print(answer.value.decode().split("\r")[0])
+	END
+	run shim "$PYTHON" wolf.py
+	[ "$status" != 77 ] || return 0
+	assert_output --partial "HTTP/1.0 200"
+}
+
 @test "the library exports the names of shim/hooks.def and nothing else" {
 	nm -D --defined-only "$BUILD_DIR/libtlshim.so" | awk '{ print $3 }' | sort -u >exported
 	"$BATS_TEST_DIRNAME/../../.build/hooks.sh" | sort -u >table

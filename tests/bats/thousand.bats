@@ -39,16 +39,19 @@ time.sleep(60)"
 	wait_text "idle$2.out" 'all there'
 }
 
-# answers_quickly MILLISECONDS: one more client is served within the time, its own start-up not counted.
+# answers_quickly MILLISECONDS: one more client is served within the time, its own start-up not counted. The best of ten
+# counts, for what else this machine does is not the server's doing.
 answers_quickly() {
 	run -0 "$PYTHON" -c "
 import socket, ssl, time
 context = ssl.create_default_context(cafile='$PKI/ca.pem')
-start = time.monotonic()
-with context.wrap_socket(socket.create_connection(('127.0.0.1', $port)), server_hostname='localhost') as s:
-    s.sendall(b'$MARKER')
-    assert s.recv(100) == b'$MARKER'
-print(int((time.monotonic() - start) * 1000))"
+def serve():
+    start = time.monotonic()
+    with context.wrap_socket(socket.create_connection(('127.0.0.1', $port)), server_hostname='localhost') as s:
+        s.sendall(b'$MARKER')
+        assert s.recv(100) == b'$MARKER'
+    return int((time.monotonic() - start) * 1000)
+print(min(serve() for turn in range(10)))"
 	assert [ "$output" -lt "$1" ]
 }
 
@@ -56,11 +59,11 @@ serves_beside_idle() { # STYLE
 	start_shim server "$PROGS/echo_server" "$1" "$port"
 	wait_listen "$port"
 	start_idle 100 silent
-	answers_quickly 500
+	answers_quickly 50
 	start_idle 50 half
-	answers_quickly 500
+	answers_quickly 50
 	start_idle 50 open
-	answers_quickly 500
+	answers_quickly 50
 }
 
 @test "1,000 concurrent connections through one edge-triggered epoll server are echoed whole" {
@@ -71,7 +74,7 @@ serves_beside_idle() { # STYLE
 	# And all of them are gone afterwards.
 	has_closed() { [ "$(find "/proc/$pid_server/fd" -lname 'socket:*' | wc -l)" -le 2 ]; }
 	until_true 10 has_closed
-	answers_quickly 500
+	answers_quickly 50
 }
 
 @test "200 connections through a poll server and through a select server are echoed whole" {
@@ -98,7 +101,7 @@ serves_beside_idle() { # STYLE
 	start_idle 30 half
 	start_idle 40 open
 	ticks() { awk '{ print $14 + $15 }' "/proc/$pid_server/stat"; }
-	answers_quickly 500
+	answers_quickly 50
 	before=$(ticks)
 	sleep 2
 	assert [ $(($(ticks) - before)) -le 4 ]
