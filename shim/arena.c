@@ -155,6 +155,8 @@ static bool create(uint32_t n_slots, uint32_t n_buffers)
 	return true;
 }
 
+static _Atomic pid_t opened_by;
+
 bool arena_open(void)
 {
 	static _Atomic int lock;
@@ -168,8 +170,14 @@ bool arena_open(void)
 	for (uint32_t shift = 0; shift <= 12 && !atomic_load(&is_open); shift += 3) {
 		atomic_store(&is_open, create(MAX_SLOTS >> shift, MAX_BUFFERS >> shift));
 	}
+	atomic_store(&opened_by, sys_getpid());
 	atomic_store(&lock, 0);
 	return atomic_load(&is_open);
+}
+
+bool arena_is_parents(void)
+{
+	return atomic_load(&is_open) && atomic_load(&opened_by) != sys_getpid();
 }
 
 bool arena_is_open(void)

@@ -95,6 +95,8 @@ size_t arena_store_len(void);
 bool arena_open(void);
 /* True if it is mapped. */
 bool arena_is_open(void);
+/* Was it mapped before this process was forked? Then its parent has it, too. */
+bool arena_is_parents(void);
 /* Take over the arena that the value of TLSHIM_ARENA names; false if it is not (any more) there. */
 bool arena_inherit(const char *value);
 /* Does that process have it mapped, too? As far as /proc tells. */

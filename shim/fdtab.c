@@ -17,6 +17,7 @@
 _Atomic(fdtab_entry) *fdtab_base;
 unsigned fdtab_size;
 _Atomic unsigned fdtab_n_used;
+void (*fdtab_find_shared)(int fd);
 static _Atomic unsigned top;
 
 bool fdtab_init(void)
@@ -59,6 +60,27 @@ fdtab_entry fdtab_swap(int fd, fdtab_entry entry)
 	return old;
 }
 
+/* Much longer than it takes. */
+#define MAX_YIELDS 100000
+
+bool fdtab_ask(int fd)
+{
+	fdtab_entry entry = FDTAB_SHARED;
+
+	if (!fdtab_find_shared) {
+		return false;
+	}
+	if (atomic_compare_exchange_strong(&fdtab_base[fd], &entry, FDTAB_ASKED)) {
+		fdtab_find_shared(fd);
+	}
+	for (int i = 0; fdtab_get(fd) == FDTAB_ASKED && i < MAX_YIELDS; i++) {
+		sys_call(SYS_sched_yield, 0, 0, 0);
+	}
+	/* Still asked, by a thread that a signal handler interrupted: nothing must be sent in clear. */
+	entry = fdtab_get(fd);
+	return entry != 0 && entry != FDTAB_SHARED;
+}
+
 void fdtab_each(unsigned first, unsigned last, void (*fn)(int fd, fdtab_entry entry, void *ctx), void *ctx)
 {
 	unsigned end = atomic_load(&top);
@@ -67,9 +89,8 @@ void fdtab_each(unsigned first, unsigned last, void (*fn)(int fd, fdtab_entry en
 		return;
 	}
 	for (unsigned fd = first; fd < end && fd <= last; fd++) {
-		fdtab_entry entry = fdtab_get((int)fd);
-		if (entry) {
-			fn((int)fd, entry, ctx);
+		if (fdtab_is_wrapped((int)fd)) {
+			fn((int)fd, fdtab_get((int)fd), ctx);
 		}
 	}
 }

@@ -24,6 +24,7 @@
 #include "session.h"
 #include "shim.h"
 #include "sys.h"
+#include "unconnected.h"
 
 #ifndef TCP_ULP
 #define TCP_ULP 31
@@ -94,6 +95,9 @@ EXPORT int socket(int domain, int type, int protocol)
 	int fd = REAL(socket)(domain, type, protocol);
 
 	renew(fd);
+	if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) == SOCK_STREAM && (domain == AF_INET || domain == AF_INET6)) {
+		unconnected_note(fd);
+	}
 	return fd;
 }
 

@@ -42,7 +42,7 @@ static bool each_fd(const struct msghdr *msg, bool (*fn)(int fd, void *ctx), voi
 
 static bool shares_arena(pid_t pid)
 {
-	return pid == (pid_t)sys_call(SYS_getppid, 0, 0, 0) || arena_is_mapped_by(pid);
+	return (pid == (pid_t)sys_call(SYS_getppid, 0, 0, 0) && arena_is_parents()) || arena_is_mapped_by(pid);
 }
 
 static bool count_wrapped(int fd, void *ctx)

@@ -25,6 +25,7 @@
 #include "shim.h"
 #include "stdio_adopt.h"
 #include "sys.h"
+#include "unconnected.h"
 
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
@@ -70,7 +71,7 @@ bool ref_get(int fd, struct ref *ref)
 {
 	fdtab_entry entry = fdtab_get(fd);
 
-	if (!entry) {
+	if (!entry || entry == FDTAB_SHARED || entry == FDTAB_ASKED) {
 		return false;
 	}
 	ref->fd = fd;
@@ -190,7 +191,9 @@ void format_peer(const struct conn_record *rec, char out[static 80])
 
 uint64_t session_id(int fd)
 {
-	return fdtab_get(fd);
+	struct ref ref;
+
+	return ref_get(fd, &ref) ? ref.entry : 0;
 }
 
 /* ---- processes ---- */
@@ -247,8 +250,12 @@ static bool is_held(uint32_t slot)
 	       atomic_load(&local->gen) == atomic_load(&arena_record(slot)->gen);
 }
 
+static void find_shared(int fd);
+
 void session_fork_prepare(void)
 {
+	fdtab_find_shared = find_shared;
+	unconnected_fork_prepare();
 	for (uint32_t slot = 0; slot < arena_n_slots(); slot++) {
 		if (is_held(slot)) {
 			atomic_fetch_add(&arena_record(slot)->forks_pending, 1);
@@ -420,6 +427,7 @@ bool session_attach(int fd, enum engine_role role, const struct policy_rule *rul
 	sys_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &(int){ 1 }, sizeof(int));
 	atomic_store(&rec->phase, PHASE_TCP);
 	holders_add(&rec->holders, sys_getpid());
+	unconnected_hold(fd, &rec->holders);
 	atomic_store(&local->gen, atomic_load(&rec->gen));
 	atomic_store(&local->n_fds, 1);
 	fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (slot + 1));
@@ -445,7 +453,8 @@ static void adopt_fresh(int fd, const struct ref *ref,
 
 void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct policy_verdict *verdict))
 {
-	const uint64_t cookie = fdtab_get(fd) ? NO_SOCKET : socket_cookie(fd);
+	const fdtab_entry before = fdtab_get(fd);
+	const uint64_t cookie = before && before != FDTAB_ASKED ? NO_SOCKET : socket_cookie(fd);
 	struct conn_record *rec = find_by_cookie(cookie);
 	struct local *local = rec ? make_local(arena_slot(rec)) : NULL;
 	struct ref ref;
@@ -471,6 +480,24 @@ void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct po
 	fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (arena_slot(rec) + 1));
 	if (atomic_load(&rec->phase) == PHASE_TCP && !local->config && ref_get(fd, &ref)) {
 		adopt_fresh(fd, &ref, config_for);
+	}
+}
+
+/*
+ * Has another process connected the socket? The state is looked at first: a connection is in the arena before the kernel
+ * begins with it.
+ */
+static void find_shared(int fd)
+{
+	int state = tcp_state(fd);
+
+	if (in_vfork_child()) {
+		fdtab_swap(fd, FDTAB_SHARED); /* it is the parent's table */
+		return;
+	}
+	session_adopt(fd, NULL);
+	if (fdtab_get(fd) == FDTAB_ASKED) {
+		fdtab_swap(fd, state == TCP_CLOSE ? FDTAB_SHARED : 0);
 	}
 }
 
@@ -638,6 +665,7 @@ static void release(int fd, bool is_gone, int64_t *exit_ms)
 	if (is_last && is_gone) {
 		ref.rec->send_shut = 1;
 		holders_remove(&ref.rec->holders, sys_getpid());
+		unconnected_failed(fd, &ref.rec->holders);
 		handshake_drop(ref.local);
 		is_free = !holder_any(ref.rec);
 	} else if (is_last) {

@@ -116,6 +116,78 @@ print(s.makefile().read())"
 	assert_line --regexp "clean $((20 * 13)) $(for i in {1..20}; do printf 'child\nparent\n'; done | sha256sum | cut -d' ' -f1)"
 }
 
+@test "a socket that a child connects is protected in its parent, which made it before the fork" {
+	free_port port nobody
+	: >"$POLICY"
+	connect_tls "$port"
+	connect_tls "$nobody"
+	start_peer sink sink "$port"
+	for wait in 'os.waitpid(pid, 0)' 'ready.read(1)' 'ready.read(1); select.select([s], [s], [])'; do
+		run -0 shim "$PYTHON" -c "
+import os, select, socket
+s, (get, put) = socket.socket(), os.pipe()
+ready = os.fdopen(get, 'rb')
+pid = os.fork()
+if pid == 0:
+    assert s.connect_ex(('127.0.0.1', $nobody)) != 0
+    s.connect(('127.0.0.1', $port))
+    os.write(put, b'x')
+    os._exit(0)
+$wait
+s.sendall(b'$MARKER')
+s.shutdown(socket.SHUT_WR)
+print(s.makefile().read())"
+		assert_line --regexp "clean ${#MARKER} $(printf %s "$MARKER" | sha256sum | cut -d' ' -f1)"
+	done
+}
+
+@test "a connection that a child makes and passes to its parent is protected there" {
+	free_port port
+	: >"$POLICY"
+	connect_tls "$port"
+	start_peer sink sink "$port"
+	for kind in STREAM DGRAM; do
+		run -0 shim "$PYTHON" -c "
+import os, socket
+here, there = socket.socketpair(socket.AF_UNIX, socket.SOCK_$kind)
+pid = os.fork()
+if pid == 0:
+    c = socket.create_connection(('127.0.0.1', $port))
+    socket.send_fds(there, [b'x'], [c.fileno()])
+    os._exit(0)
+there.close()
+s = socket.socket(fileno=socket.recv_fds(here, 1, 1)[1][0])
+os.waitpid(pid, 0)
+s.sendall(b'$MARKER')
+s.shutdown(socket.SHUT_WR)
+print(s.makefile().read())"
+		assert_line --regexp "clean ${#MARKER} $(printf %s "$MARKER" | sha256sum | cut -d' ' -f1)"
+	done
+}
+
+@test "a connection on a socket from before the fork ends cleanly, whoever has it last" {
+	free_port port
+	: >"$POLICY"
+	connect_tls "$port"
+	start_peer sink sink "$port"
+	for parent in 's.close(); put.close(); os.waitpid(pid, 0)' 'put.close(); os.waitpid(pid, 0)' 'os._exit(0)'; do
+		run -0 shim "$PYTHON" -c "
+import os, socket
+s, (get, put) = socket.socket(), os.pipe()
+get, put = os.fdopen(get, 'rb'), os.fdopen(put, 'wb')
+pid = os.fork()
+if pid == 0:
+    put.close()
+    get.read()
+    s.connect(('127.0.0.1', $port))
+    s.sendall(b'hello')
+    os._exit(0)
+$parent"
+	done
+	until_true 10 eval '[ "$(grep -c "clean 5" sink.out)" = 3 ]'
+	refute file_has sink.out truncated
+}
+
 @test "system() and subprocess with an open connection leave it alone" {
 	free_port port
 	: >"$POLICY"
