@@ -316,3 +316,61 @@ read 11"
 	END
 	assert_output '0 late'
 }
+
+# asleep PID: how often it was woken and how many ticks of processor time it took in a second, as "N M".
+asleep() {
+	local before ticks
+	before=$(switches "$1") ticks=$(cpu_ticks "$1")
+	sleep 1
+	echo "$(($(switches "$1") - before)) $(($(cpu_ticks "$1") - ticks))"
+}
+
+@test "who waits for a handshake that does not go on is not woken, and at most ten times a second in a blocking call" {
+	local way variable woken
+	free_port silent port
+	accept_tls "$port" "handshake-timeout 30"
+	connect_tls "$silent" "handshake-timeout 30"
+	start silent "$PYTHON" -c "
+import socket
+listener, connections = socket.create_server(('127.0.0.1', $silent)), []
+while True:
+    connections.append(listener.accept()[0])"
+	wait_listen "$silent"
+	for way in connect poll select epoll; do
+		start_shim "$way" "$PYTHON" -c "
+import select, socket
+s = socket.socket()
+s.setblocking('$way' == 'connect')
+try:
+    s.connect(('127.0.0.1', $silent))
+except BlockingIOError:
+    pass
+if '$way' == 'poll':
+    poll = select.poll()
+    poll.register(s, select.POLLOUT)
+    poll.poll()
+elif '$way' == 'select':
+    select.select([s], [s], [])
+else:
+    poll = select.epoll()
+    poll.register(s, select.EPOLLIN | select.EPOLLOUT)
+    poll.poll()"
+	done
+	start_shim read "$PYTHON" -c "
+import socket
+socket.create_server(('127.0.0.1', $port)).accept()[0].recv(100)"
+	wait_listen "$port"
+	exec 7<>"/dev/tcp/127.0.0.1/$port"
+	sleep 1.5
+	for way in connect read poll select epoll; do
+		variable=pid_$way
+		woken=$(asleep "${!variable}")
+		echo "$way: woken and ticks: $woken"
+		assert [ "${woken#* }" -le 1 ]
+		case $way in
+		connect | read) assert [ "${woken% *}" -le 13 ] ;;
+		*) assert_equal "${woken% *}" 0 ;;
+		esac
+	done
+	exec 7>&-
+}
