@@ -225,3 +225,50 @@ shell_talks() {
 	start_shim tcpserver tcpserver -H -R -l 0 127.0.0.1 "$port" pv -q
 	answers_by_cat
 }
+
+# Keys of its own, a server that lets their holder in without a password, and a client's options in $ssh.
+make_ssh() {
+	needs ssh ssh-keygen
+	[ -x /usr/sbin/sshd ] || skip "no sshd"
+	needs_root
+	mkdir -p -m 755 /run/sshd
+	ssh-keygen -q -t ed25519 -N '' -f host_key
+	ssh-keygen -q -t ed25519 -N '' -f id
+	cat >sshd.conf <<-END
+		HostKey $PWD/host_key
+		AuthorizedKeysFile $PWD/id.pub
+		ListenAddress 127.0.0.1
+		StrictModes no
+		UsePAM no
+		PermitRootLogin yes
+		PidFile none
+	END
+	ssh=(ssh -F /dev/null -i "$PWD/id" -o StrictHostKeyChecking=no -o "UserKnownHostsFile=$PWD/known" -o LogLevel=ERROR)
+}
+
+@test "OpenSSH server: before the login a process under seccomp speaks, after it another" {
+	make_ssh
+	server_ports
+	free_port plain
+	start_shim sshd /usr/sbin/sshd -D -e -f "$PWD/sshd.conf" -p "$port"
+	server_is_up
+	start_back "$plain" "$tapped"
+	limited "${ssh[@]}" -p "$plain" root@127.0.0.1 cat <up >got
+	assert_same up got
+	limited "${ssh[@]}" -p "$plain" root@127.0.0.1 "cat $PWD/down" </dev/null >got
+	assert_same down got
+	assert_protected
+}
+
+@test "OpenSSH client: 2.5 MB each way" {
+	make_ssh
+	client_ports
+	free_port plain
+	start sshd /usr/sbin/sshd -D -e -f "$PWD/sshd.conf" -p "$plain"
+	wait_listen "$plain"
+	start_front "$port" "$plain"
+	start_tap "$tapped" "$port"
+	shim "${ssh[@]}" -p "$tapped" root@127.0.0.1 cat <up >got
+	assert_same up got
+	assert_protected
+}
