@@ -29,6 +29,9 @@
 #include "stdio_adopt.h"
 #include "sys.h"
 
+/* _IO_UNBUFFERED of <libio.h>, which glibc no longer installs. */
+#define UNBUFFERED 0x0002
+
 int __vsnprintf_chk(char *buf, size_t len, int flag, size_t buf_size, const char *format, va_list args);
 
 /* ---- the functions of our cookie streams; the cookie is the descriptor ---- */
@@ -304,7 +307,12 @@ static void replace(int fd)
 			old->_fileno = -1;
 			return;
 		}
-		setvbuf(standard[fd].cookie, NULL, fd == 2 ? _IONBF : _IOFBF, BUFSIZ);
+		if (fd == 2) {
+			/* As libc's own: setvbuf() would give it a buffer of one byte, and keep that for good. */
+			standard[fd].cookie->_flags |= UNBUFFERED;
+		} else {
+			setvbuf(standard[fd].cookie, NULL, _IOFBF, BUFSIZ);
+		}
 	}
 	move_pending(old, fd, standard[fd].cookie);
 	old->_fileno = -1;

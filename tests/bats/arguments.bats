@@ -39,3 +39,16 @@ same_as_plain() {
 	assert_output --partial "the server has read $((5 * ${#MARKER})) bytes, end"
 	assert_protected
 }
+
+@test "what libc itself writes to descriptor 2 goes through TLS" {
+	connect_tls "$tapped"
+	limited "$PROGS/arguments" messages "$plain" "$plain" "$MARKER" >expected
+	start_tap "$tapped" "$port"
+	for build in arguments arguments.fortify; do
+		run -0 shim "$PROGS/$build" messages "$port" "$tapped" "$MARKER"
+		# The last line is psiginfo's, whose words are not libc's.
+		assert_equal "$(head -n -1 <<<"$output")" "$(head -n -1 expected)"
+		assert_line --index -1 --partial "$MARKER: Interrupt ("
+		assert_protected
+	done
+}

@@ -6,13 +6,16 @@
  *   wrong      addresses, control data, offsets and counts that the kernel refuses or ignores
  *   whole      MSG_WAITALL and MSG_PEEK across records, with signals and time limits
  *   broken     what is read after a reset
+ *   messages   what libc itself writes to descriptor 2, with MARKER; the server prints it
  *   numbers    calls on descriptors that fail half-way, or that bring descriptors, and then write MARKER
  */
 #include <arpa/inet.h>
 #include <err.h>
 #include <errno.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <netdb.h>
 #include <netinet/tcp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -25,6 +28,7 @@
 #include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -322,6 +326,42 @@ static void numbers_client(int fd)
 	waitpid(child, NULL, 0);
 }
 
+/* ---- messages ---- */
+
+static void messages_client(int fd)
+{
+	void *nowhere[] = {NULL};
+	siginfo_t info = {.si_signo = SIGINT};
+
+	dup2(fd, 2);
+	openlog("arguments", LOG_PERROR, LOG_USER);
+	setlogmask(LOG_UPTO(LOG_ERR));
+	errno = EPERM;
+	syslog(LOG_ERR, "%s: %m", marker);
+	syslog(LOG_DEBUG, "below the mask");
+	h_errno = HOST_NOT_FOUND;
+	herror(marker);
+	backtrace_symbols_fd(nowhere, 1, 2);
+	errno = EPERM;
+	perror(marker);
+	psignal(SIGINT, marker);
+	setvbuf(stderr, NULL, _IOFBF, 100);
+	fputs(" written later\n", stderr);
+	put(2, "written first,");
+	fflush(stderr);
+	psiginfo(&info, marker);
+	close(2);
+}
+
+static void messages_server(int fd)
+{
+	ssize_t n;
+
+	while ((n = read(fd, bytes, sizeof(bytes))) > 0) {
+		fwrite(bytes, 1, (size_t)n, stdout);
+	}
+}
+
 static int listening(int port)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
@@ -345,6 +385,7 @@ int main(int argc, char **argv)
 		{"wrong", wrong_client, wrong_server},
 		{"whole", whole_client, whole_server},
 		{"broken", broken_client, broken_server},
+		{"messages", messages_client, messages_server},
 		{"numbers", numbers_client, read_out},
 	};
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
