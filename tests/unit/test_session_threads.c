@@ -5,9 +5,12 @@
 #include "session_pair.h"
 
 #include <pthread.h>
+#include <sys/resource.h>
 
 #define TOTAL (2u << 20)
 #define N_PAIRS 8
+#define N_CROWD 64 /* threads, on that many connections: */
+#define N_CONNECTIONS 1000
 
 struct job {
 	int fd;
@@ -174,17 +177,72 @@ static void test_descriptors_come_and_go_in_many_threads(void **state)
 	}
 }
 
+static struct pair crowded[N_CONNECTIONS];
+static pthread_barrier_t all_open;
+
+/* Opens its share of the connections, then sends single bytes over all of them, and takes what comes: its own or another's. */
+static void *take_turns(void *arg)
+{
+	struct job *job = arg;
+
+	for (unsigned i = job->seed; i < N_CONNECTIONS; i += N_CROWD) {
+		crowded[i] = pair_open_shaken(0);
+	}
+	pthread_barrier_wait(&all_open);
+	for (unsigned i = 0; i < 150; i++) {
+		unsigned at = (job->seed * 7 + i * 13) % N_CONNECTIONS;
+		int from = i % 2 ? crowded[at].client : crowded[at].server;
+		int to = i % 2 ? crowded[at].server : crowded[at].client;
+		char letter = (char)('a' + at % 26), got = 0;
+		if (put(from, &letter, 1, 0) != 1 || get(to, &got, 1, 0) != 1 || got != letter) {
+			return NULL;
+		}
+	}
+	job->ok = true;
+	return NULL;
+}
+
+static void test_a_crowd_of_threads_shares_a_thousand_connections(void **state)
+{
+	pthread_t threads[N_CROWD];
+	struct job jobs[N_CROWD];
+	struct rlimit limit;
+
+	(void)state;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	if (limit.rlim_cur < 2 * N_CONNECTIONS + 100) {
+		skip();
+	}
+	pthread_barrier_init(&all_open, NULL, N_CROWD);
+	for (unsigned t = 0; t < N_CROWD; t++) {
+		jobs[t] = (struct job){ -1, t, false };
+		assert_int_equal(pthread_create(&threads[t], NULL, take_turns, &jobs[t]), 0);
+	}
+	for (int t = 0; t < N_CROWD; t++) {
+		pthread_join(threads[t], NULL);
+		assert_true(jobs[t].ok);
+	}
+	for (int i = 0; i < N_CONNECTIONS; i++) {
+		pair_close(&crowded[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		/* First, so that threads make the tables. */
 		cmocka_unit_test(test_descriptors_come_and_go_in_many_threads),
 		cmocka_unit_test(test_threads_talk_both_ways_on_many_connections),
+		cmocka_unit_test(test_a_crowd_of_threads_shares_a_thousand_connections),
 		cmocka_unit_test(test_shutdown_wakes_a_blocked_reader),
 #ifndef __SANITIZE_ADDRESS__
 		cmocka_unit_test(test_a_cancelled_reader_leaves_the_connection_whole),
 #endif
 	};
+	struct rlimit limit;
 
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
 	return cmocka_run_group_tests(tests, pair_setup, pair_teardown);
 }
