@@ -6,8 +6,10 @@
  * not done within moments is handed to a helper process (linger.h). Two things may be left then. The kernel's
  * buffer has no room for sealed bytes, the close_notify among them. Or a client of TLS 1.3 has read nothing:
  * the server's session tickets are still on their way, and when they arrive at a closed socket, the kernel
- * resets the connection and throws away what it has not delivered. After the first data from the server no
- * tickets are expected. SO_LINGER is a call to wait, and counts as such.
+ * resets the connection and throws away what it has not delivered. That they have not come yet though all
+ * is acknowledged tells of a slow server or of something in between, which a reset would make throw away
+ * what it has not passed on. After the first data from the server no tickets are expected. SO_LINGER is a
+ * call to wait, and counts as such.
  */
 #include <errno.h>
 #include <netinet/tcp.h>
@@ -64,21 +66,25 @@ static bool is_unsent(const struct ref *ref)
 	return ref->rec->send_len > 0;
 }
 
-/* Might the peer's tickets destroy what is on its way? */
-static bool is_undelivered(const struct ref *ref)
+/* Might the peer's tickets destroy what is on its way? heard: something has come since the handshake. */
+static bool is_undelivered(const struct ref *ref, bool heard)
 {
+	const struct conn_record *rec = ref->rec;
 	int unacked = 0, state;
 
-	if (ref->rec->role != ENGINE_CLIENT || ref->rec->recv_any || ref->rec->conn.version != ENGINE_TLS13) {
+	if (rec->role != ENGINE_CLIENT || rec->recv_any || rec->recv_eof || rec->conn.version != ENGINE_TLS13) {
 		return false;
 	}
 	state = tcp_state(ref->fd);
+	if (state == TCP_FIN_WAIT2) {
+		return !heard;
+	}
 	return (state == TCP_ESTABLISHED || state == TCP_FIN_WAIT1) &&
-	       sys_call(SYS_ioctl, ref->fd, TIOCOUTQ, &unacked) == 0 && unacked > 0;
+	       (!heard || (sys_call(SYS_ioctl, ref->fd, TIOCOUTQ, &unacked) == 0 && unacked > 0));
 }
 
 /* Wait until all is done, ms at most: true if it is, or never will be. */
-static bool await_end(const struct ref *ref, int64_t ms)
+static bool await_end(const struct ref *ref, int64_t ms, bool heard)
 {
 	const int64_t end = sys_now_ms() + ms;
 	int64_t nap = 1;
@@ -87,7 +93,7 @@ static bool await_end(const struct ref *ref, int64_t ms)
 		int64_t left = end - sys_now_ms();
 		struct pollfd pfd = { .fd = ref->fd, .events = POLLOUT };
 		struct timespec wait;
-		if (!is_unsent(ref) && !is_undelivered(ref)) {
+		if (!is_unsent(ref) && !is_undelivered(ref, heard)) {
 			return true;
 		}
 		if (left <= 0) {
@@ -107,7 +113,7 @@ static bool await_end(const struct ref *ref, int64_t ms)
 		if (pfd.revents & (POLLERR | POLLHUP)) {
 			return true;
 		}
-		recv_drain_locked(ref);
+		heard |= recv_drain_locked(ref);
 		nap = nap < NAP_MAX_MS ? nap * 2 : nap;
 	}
 }
@@ -145,7 +151,7 @@ static void end_alone(const struct ref *ref, int64_t linger)
 		sys_setsockopt(ref->fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
 		return;
 	}
-	if (!await_end(ref, ms) && is_unsent(ref)) {
+	if (!await_end(ref, ms, true) && is_unsent(ref)) {
 		log_info("%s: the peer takes no data; closing without close_notify", ref->rec->rule);
 	}
 }
@@ -153,16 +159,17 @@ static void end_alone(const struct ref *ref, int64_t linger)
 void session_end_locked(const struct ref *ref, int64_t *exit_ms)
 {
 	int64_t linger;
+	bool heard;
 
 	if (session_wants_reset(ref->fd)) {
 		return;
 	}
 	if (atomic_load(&ref->rec->phase) == PHASE_OPEN) {
 		say_goodbye(ref);
-		recv_drain_locked(ref);
+		heard = recv_drain_locked(ref) || ref->rec->last_record_len > 0;
 		linger = linger_ms(ref->fd);
-		if ((is_unsent(ref) || is_undelivered(ref)) && !await_end(ref, patience_ms(ref, linger, exit_ms)) &&
-		    !hand_on(ref)) {
+		if ((is_unsent(ref) || is_undelivered(ref, heard)) &&
+		    !await_end(ref, patience_ms(ref, linger, exit_ms), heard) && !hand_on(ref)) {
 			end_alone(ref, linger);
 		}
 	}

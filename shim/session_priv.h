@@ -178,8 +178,8 @@ void recv_drop_locked(const struct ref *ref);
 bool recv_keep_plain_locked(const struct ref *ref, const uint8_t *data, size_t len);
 /* The kernel's error that a look at the socket found, for the first call that asks; 0 if there is none. */
 int recv_error_taken(struct conn_record *rec);
-/* Read and throw away what the peer has sent, so that close() does not turn into a reset. */
-void recv_drain_locked(const struct ref *ref);
+/* Read and throw away what the peer has sent, so that close() does not turn into a reset. True if there was something. */
+bool recv_drain_locked(const struct ref *ref);
 
 /*
  * The connection is over: remember error (errno for the program), tell SO_ERROR too if the program is still

@@ -871,15 +871,16 @@ size_t session_readable_bytes(int fd)
 	return n;
 }
 
-void recv_drain_locked(const struct ref *ref)
+bool recv_drain_locked(const struct ref *ref)
 {
 	size_t total = 0;
 
 	while (total < DRAIN_MAX) {
 		ssize_t n = sys_recv(ref->fd, NULL, 1u << 20, MSG_TRUNC | MSG_DONTWAIT);
 		if (n <= 0) {
-			return;
+			break;
 		}
 		total += (size_t)n;
 	}
+	return total > 0;
 }

@@ -68,6 +68,20 @@ ms_in() { sed -n 's/.* in \([0-9]*\) ms$/\1/p' "$1"; }
 	until_true 10 eval '[ "$(grep -c clean sink.out)" = 3 ]'
 }
 
+@test "a client that sends and closes at once through a slow proxy, which a reset would make forget all" {
+	free_port proxy
+	connect_tls "$proxy"
+	start_peer sink sink "$port"
+	start proxy "$PYTHON" "$LIB/slow_proxy.py" "$proxy" "$port" 0.03
+	wait_listen "$proxy"
+	for turn in {1..5}; do
+		run -0 shim "$PROGS/closer" client "$proxy" 60000
+		run -0 shim "$PROGS/closer" client "$proxy" 60000 nonblock
+	done
+	until_true 10 eval '[ "$(grep -c "clean 60000 " sink.out)" = 10 ]'
+	refute grep -q truncated sink.out
+}
+
 @test "SO_LINGER: close() waits for the acknowledgement, and no longer than it is to" {
 	connect_tls "$port"
 	start_peer sink sink "$port" --late 1.5
