@@ -36,6 +36,7 @@
 	(EPOLLIN | EPOLLOUT | EPOLLERR | EPOLLHUP | EPOLLWAKEUP | EPOLLET | EPOLLEXCLUSIVE)
 /* Handshakes given up in one go. */
 #define N_LATE 32
+#define SOON_MS 1000
 
 #define READABLE ((uint32_t)EPOLLIN | (uint32_t)EPOLLRDNORM)
 #define WRITABLE ((uint32_t)EPOLLOUT | (uint32_t)EPOLLWRNORM)
@@ -150,6 +151,17 @@ static int set_kernel(int epfd, struct registration *r, uint32_t events, uint64_
 	return ret;
 }
 
+/*
+ * Of a registration that begins to wait. Other threads may be in a wait that began before, and do not know when this
+ * session has to be looked at. Where that is soon, a first event, which comes at once, tells them.
+ */
+static uint32_t first_events(const struct facts *facts, uint32_t events)
+{
+	bool is_soon = facts->deadline_ms != 0 && facts->deadline_ms < sys_now_ms() + SOON_MS;
+
+	return is_soon ? events | (uint32_t)EPOLLOUT : events;
+}
+
 /* Bring r and the kernel to what facts ask for. r may be gone afterwards. */
 static void apply(int epfd, struct registration *r, const struct facts *facts)
 {
@@ -174,6 +186,9 @@ static void apply(int epfd, struct registration *r, const struct facts *facts)
 		 */
 		struct registration *renewed = registry_renew(r);
 		r = renewed ? renewed : r;
+	}
+	if (state == REGISTRATION_WAITING && r->state != REGISTRATION_WAITING) {
+		events = first_events(facts, events);
 	}
 	if (set_kernel(epfd, r, events, atomic_load(&r->token)) < 0) {
 		registry_remove(r); /* the kernel does not know it (any more) */
@@ -259,6 +274,7 @@ static int change_translated(int epfd, int op, int fd, const struct epoll_event 
 	} else if (!r && !(r = registry_add(epfd, fd))) {
 		err = -ENOMEM;
 	} else {
+		events = state == REGISTRATION_WAITING ? first_events(facts, events) : events;
 		err = raw_ctl(epfd, op, fd, events, atomic_load(&r->token));
 		if (err < 0 && r != old) {
 			registry_remove(r);

@@ -26,8 +26,8 @@
 #include "sys.h"
 
 /*
- * How long connect() waits for the handshake all the same, so that what is wrong with the certificate is its error: for
- * another thread, and for another process.
+ * How long connect() waits for the handshake all the same, so that what is wrong with the certificate is its error: a
+ * blocking one for another thread, every one for another process.
  */
 #define THREAD_WAIT_MS 100
 #define FAMILY_WAIT_MS 200
@@ -186,7 +186,8 @@ void pair_connected(const struct ref *ref)
 		atomic_store(&ref->local->early_at_ms, sys_now_ms() + FAMILY_WAIT_MS);
 	} else {
 		stop_clock(ref->local);
-		atomic_store(&ref->local->early_at_ms, has_threads() ? sys_now_ms() + THREAD_WAIT_MS : 0);
+		atomic_store(&ref->local->early_at_ms,
+			     fd_is_blocking(ref->fd) && has_threads() ? sys_now_ms() + THREAD_WAIT_MS : 0);
 	}
 	atomic_store(&ref->rec->is_family, 1);
 	atomic_fetch_add(&n_single, 1);

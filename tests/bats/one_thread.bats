@@ -248,3 +248,42 @@ family() { same_as_plain "$PYTHON" "$LIB/family.py" "$1"; }
 	EOF
 	same_as_plain "$PYTHON" late.py
 }
+
+@test "a thread that waits in epoll for ever hears of a connection to the family that is made meanwhile" {
+	cat >waiter.py <<-'EOF'
+		import os, select, socket, threading, time
+		listener = socket.create_server(("127.0.0.1", 0))
+		address = listener.getsockname()
+		if os.fork() == 0:
+		    listener.close()
+		    epoll, got = select.epoll(), []
+		    thread = threading.Thread(target=lambda: got.extend(epoll.poll()))
+		    thread.start(), time.sleep(0.1)
+		    client = socket.socket()
+		    client.setblocking(False), client.connect_ex(address)
+		    epoll.register(client, select.EPOLLOUT)
+		    thread.join(5)
+		    print(got and got[0][1] == select.EPOLLOUT, flush=True)
+		    os._exit(0)
+		os.wait()
+	EOF
+	run -0 --separate-stderr shim "$PYTHON" waiter.py
+	assert_output True
+}
+
+@test "an Erlang script, whose poller is a thread of its own" {
+	need escript
+	cat >both.escript <<-'EOF'
+		#!/usr/bin/env escript
+		main(_) ->
+		  {ok, L} = gen_tcp:listen(0, [binary, {active, false}, {ip, {127,0,0,1}}]),
+		  {ok, P} = inet:port(L),
+		  {ok, C} = gen_tcp:connect({127,0,0,1}, P, [binary, {active, false}], 5000),
+		  ok = gen_tcp:send(C, <<"hello">>),
+		  {ok, S} = gen_tcp:accept(L, 5000),
+		  io:format("~p~n", [gen_tcp:recv(S, 0, 5000)]),
+		  ok = gen_tcp:send(S, <<"answer">>), gen_tcp:close(S),
+		  io:format("~p ~p~n", [gen_tcp:recv(C, 0, 5000), gen_tcp:recv(C, 0, 5000)]).
+	EOF
+	same_as_plain escript both.escript
+}
