@@ -135,3 +135,16 @@ converse() {
 	assert_output "0 1 got $MARKER"$'\n..\n0 1 got quit\n..\ngoodbye'
 	assert_protected
 }
+
+@test "with a full /dev/shm programs are wrapped, and executed with their connections, all the same" {
+	unshare -m mount -t tmpfs -o size=4k none /dev/shm || skip "nothing can be mounted here"
+	free_port port tapped
+	accept_tls "$port"
+	start server unshare -m bash -c 'mount -t tmpfs -o size=4k none /dev/shm; head -c 9000 /dev/zero >/dev/shm/full; exec "$@"' - \
+		"$TLSHIM" run --policy "$POLICY" -- "$PROGS/stdio_server" "$port" exec
+	wait_listen "$port"
+	start_tap "$tapped" "$port"
+	run -0 converse
+	assert_output "0 1 got $MARKER"$'\n..\n0 1 got quit\n..\ngoodbye'
+	assert_protected
+}

@@ -59,3 +59,51 @@ inject() {
 	done
 	run ! grep -rqF "$MARKER" tap
 }
+
+@test "whichever malloc() is the first to fail, a program ends with an error or not at all, and nothing leaves in clear" {
+	local n status ended=0 went=0
+	cat >failing.c <<-'END'
+		#include <errno.h>
+		#include <stdatomic.h>
+		#include <stdlib.h>
+		void *__libc_malloc(size_t size);
+		void *__libc_calloc(size_t n, size_t size);
+		void *__libc_realloc(void *p, size_t size);
+		static int fails(void)
+		{
+			static _Atomic long left = -1;
+			const char *text;
+			if (left < 0) {
+				text = getenv("FAIL_AFTER");
+				left = text ? atol(text) : 1 << 30;
+			}
+			if (left == 0) {
+				errno = ENOMEM;
+				return 1;
+			}
+			left--;
+			return 0;
+		}
+		void *malloc(size_t size) { return fails() ? 0 : __libc_malloc(size); }
+		void *calloc(size_t n, size_t size) { return fails() ? 0 : __libc_calloc(n, size); }
+		void *realloc(void *p, size_t size) { return fails() ? 0 : __libc_realloc(p, size); }
+	END
+	cc -shared -fPIC -O1 -o libfailing.so failing.c
+	free_port server
+	accept_tls "$server"
+	connect_tls "$port"
+	start_shim echo "$PROGS/echo_server" threads "$server"
+	wait_listen "$server"
+	start_tap "$port" "$server"
+	for n in {0..40} 50 60 80 100 150 200 300 500; do
+		status=0
+		limited env FAIL_AFTER=$n TLSHIM_POLICY="$POLICY" LD_PRELOAD="$BUILD_DIR/libtlshim.so:$PWD/libfailing.so" \
+			"$PROGS/tcp_client" -t 3 127.0.0.1 "$port" "write=$MARKER" fill=30000 shut slurp >out 2>err || status=$?
+		echo "$n: $status $(tr '\n' ' ' <out)"
+		assert [ "$status" -lt 124 ]
+		if [ "$status" = 0 ]; then went=$((went + 1)); else ended=$((ended + 1)); fi
+	done
+	assert [ "$ended" -gt 0 ]
+	assert [ "$went" -gt 0 ]
+	run ! grep -rqF "$MARKER" tap
+}
