@@ -36,7 +36,8 @@ bool session_wants_reset(int fd)
 	struct linger linger = { 0, 0 };
 	socklen_t len = sizeof(linger);
 
-	return sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff && linger.l_linger == 0;
+	return sys_getsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, &len) == 0 && linger.l_onoff &&
+	       linger.l_linger == 0;
 }
 
 /* SO_LINGER in ms, 0 if it is off. */

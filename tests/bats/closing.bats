@@ -3,6 +3,7 @@
 # speed: fast
 #
 # close() does not wait for the peer, and nothing that was written before it is lost.
+# shellcheck disable=SC2154,SC2034 # variables that free_port and start set; turns
 
 bats_require_minimum_version 1.5.0
 load ../lib/e2e
@@ -18,6 +19,7 @@ teardown() { e2e_teardown; }
 taken_in() { sed -n 's/^\([0-9]*\) bytes.*/\1/p' "$1"; }
 # What was taken has come; a record of which the kernel has taken a part is told as unsent, and comes too.
 assert_all_came() { assert [ "$1" -ge "$2" ] && assert [ "$1" -le $(($2 + 16384 * ${3:-1})) ]; }
+has_lines() { [ "$(grep -c -- "$2" "$3")" = "$1" ]; } # COUNT PATTERN FILE
 ms_in() { sed -n 's/.* in \([0-9]*\) ms$/\1/p' "$1"; }
 
 @test "a server that closes on a slow client does not wait, and OpenSSL gets all and a close_notify" {
@@ -65,7 +67,7 @@ ms_in() { sed -n 's/.* in \([0-9]*\) ms$/\1/p' "$1"; }
 			assert [ "$(ms_in <(echo "$output"))" -lt 400 ]
 		fi
 	done
-	until_true 10 eval '[ "$(grep -c clean sink.out)" = 3 ]'
+	until_true 10 has_lines 3 'clean' sink.out
 }
 
 @test "a client that sends and closes at once through a slow proxy, which a reset would make forget all" {
@@ -78,7 +80,7 @@ ms_in() { sed -n 's/.* in \([0-9]*\) ms$/\1/p' "$1"; }
 		run -0 shim "$PROGS/closer" client "$proxy" 60000
 		run -0 shim "$PROGS/closer" client "$proxy" 60000 nonblock
 	done
-	until_true 10 eval '[ "$(grep -c "clean 60000 " sink.out)" = 10 ]'
+	until_true 10 has_lines 10 'clean 60000 ' sink.out
 	refute grep -q truncated sink.out
 }
 
@@ -88,13 +90,13 @@ ms_in() { sed -n 's/.* in \([0-9]*\) ms$/\1/p' "$1"; }
 	run -0 shim "$PROGS/closer" client "$port" 300000 linger=10
 	assert [ "$(ms_in <(echo "$output"))" -ge 700 ]
 	assert [ "$(ms_in <(echo "$output"))" -lt 5000 ]
-	until_true 10 eval '[ "$(grep -c "clean 300000" sink.out)" = 1 ]'
+	until_true 10 has_lines 1 'clean 300000' sink.out
 	stop sink
 	start_peer later sink "$port" --late 3
 	run -0 shim "$PROGS/closer" client "$port" 300000 linger=1
 	assert [ "$(ms_in <(echo "$output"))" -ge 900 ]
 	assert [ "$(ms_in <(echo "$output"))" -lt 2500 ]
-	until_true 10 eval '[ "$(grep -c "clean 300000" later.out)" = 1 ]'
+	until_true 10 has_lines 1 'clean 300000' later.out
 }
 
 @test "SO_LINGER with 0 is a reset at once" {
@@ -120,7 +122,7 @@ ms_in() { sed -n 's/.* in \([0-9]*\) ms$/\1/p' "$1"; }
 	wait_listen "$port"
 	start clients "$PYTHON" "$LIB/slow_clients.py" "$PKI" "$port" 300
 	wait_text server.out 'bytes'
-	until_true 20 eval '[ "$(grep -c bytes server.out)" = 300 ]'
+	until_true 20 has_lines 300 'bytes' server.out
 	wait_exit server
 	assert_equal "$(grep -c 'process [0-9]* finishes connections' server.err)" 1
 	wait_exit clients 60
