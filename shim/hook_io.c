@@ -69,6 +69,12 @@ EXPORT ssize_t __read_chk(int fd, void *buf, size_t len, size_t buf_size)
 							 REAL(__read_chk)(fd, buf, len, buf_size);
 }
 
+/* How many iovecs to have room for, if the kernel would take them: not always IOV_MAX, for stacks may be small. */
+static size_t room_for(size_t n_iov)
+{
+	return n_iov >= 1 && n_iov <= IOV_MAX ? n_iov : 1;
+}
+
 /* Check iovecs as the kernel does and cut their total to MAX_COUNT: the usable number of them, or -1 with errno. */
 static int check_iov(const struct iovec *iov, size_t n_iov, int too_many, struct iovec *copy)
 {
@@ -98,7 +104,7 @@ static int check_iov(const struct iovec *iov, size_t n_iov, int too_many, struct
 
 static ssize_t recv_iov(int fd, const struct iovec *iov, size_t n_iov, int flags, int too_many)
 {
-	struct iovec copy[IOV_MAX];
+	struct iovec copy[room_for(n_iov)];
 	int n = check_iov(iov, n_iov, too_many, copy);
 
 	return n < 0 ? -1 : session_recv(fd, copy, n, flags);
@@ -117,7 +123,7 @@ static bool has_bytes(const struct iovec *iov, int n_iov)
 /* As readv(2) and writev(2) have it: without a byte nothing is looked at, whereas recvmsg(2) waits for data. */
 static ssize_t read_iov(int fd, const struct iovec *iov, int n_iov, int flags)
 {
-	struct iovec copy[IOV_MAX];
+	struct iovec copy[room_for((size_t)n_iov)];
 	int n = check_iov(iov, (size_t)n_iov, EINVAL, copy);
 
 	return n < 0 ? -1 : has_bytes(copy, n) ? session_recv(fd, copy, n, flags) : 0;
@@ -125,7 +131,7 @@ static ssize_t read_iov(int fd, const struct iovec *iov, int n_iov, int flags)
 
 static ssize_t send_iov(int fd, const struct iovec *iov, size_t n_iov, int flags, int too_many)
 {
-	struct iovec copy[IOV_MAX];
+	struct iovec copy[room_for(n_iov)];
 	int n = check_iov(iov, n_iov, too_many, copy);
 
 	return n < 0 ? -1 : session_send(fd, copy, n, flags);
@@ -133,7 +139,7 @@ static ssize_t send_iov(int fd, const struct iovec *iov, size_t n_iov, int flags
 
 static ssize_t write_iov(int fd, const struct iovec *iov, int n_iov, int flags)
 {
-	struct iovec copy[IOV_MAX];
+	struct iovec copy[room_for((size_t)n_iov)];
 	int n = check_iov(iov, (size_t)n_iov, EINVAL, copy);
 
 	return n < 0 ? -1 : has_bytes(copy, n) ? session_send(fd, copy, n, flags) : 0;

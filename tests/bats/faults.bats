@@ -16,7 +16,7 @@ setup() {
 }
 teardown() { e2e_teardown; }
 
-@test "jumps out of handlers, cancelled threads, resets and second connections do as without TLS" {
+@test "jumps out of handlers, cancelled threads, small stacks, resets and second connections do as without TLS" {
 	accept_tls "$port"
 	connect_tls "$port"
 	start server "$PROGS/echo_server" threads "$plain"
@@ -24,7 +24,7 @@ teardown() { e2e_teardown; }
 	wait_listen "$plain"
 	wait_listen "$port"
 	ulimit -n "$(ulimit -H -n)"
-	for mode in jump restart handler storm cancel high reset again; do
+	for mode in jump restart handler storm cancel high reset again small; do
 		limited "$PROGS/odd" "$mode" "$plain" >expected
 		run -0 shim "$PROGS/odd" "$mode" "$port"
 		assert_output "$(cat expected)"

@@ -10,6 +10,7 @@
  *   high        the descriptor has a number above 1,024
  *   reset       SO_LINGER with zero, then the next connection on the same number
  *   again       connect() on a connected socket, then AF_UNSPEC and a second connection
+ *   small       a thread with the smallest stack that there may be writes and reads in pieces
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -189,6 +191,40 @@ static void run_again(int fd)
 	talk(fd, "second");
 }
 
+static void *in_pieces(void *arg)
+{
+	char bytes[6] = "";
+	struct iovec out[2] = {{"in ", 3}, {"two", 3}};
+	struct iovec in[2] = {{bytes, 1}, {bytes + 1, 5}};
+	struct msghdr message = {.msg_iov = in, .msg_iovlen = 2};
+
+	printf("%zd ", writev(connection, out, 2));
+	printf("%zd ", recvmsg(connection, &message, MSG_WAITALL));
+	message.msg_iov = out;
+	printf("%zd ", sendmsg(connection, &message, 0));
+	printf("%zd\n", readv(connection, in, 1));
+	return arg;
+}
+
+/* With nothing below the stack, as far as the largest array that anybody might put there. */
+static void run_small(void)
+{
+	const size_t size = 16384, below = 65536;
+	char *memory = mmap(NULL, below + size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	if (memory == MAP_FAILED || mprotect(memory + below, size, PROT_READ | PROT_WRITE) != 0) {
+		err(1, "mmap");
+	}
+	pthread_attr_init(&attr);
+	pthread_attr_setstack(&attr, memory + below, size);
+	if (pthread_create(&thread, &attr, in_pieces, NULL) != 0) {
+		errx(1, "pthread_create");
+	}
+	pthread_join(thread, NULL);
+}
+
 int main(int argc, char **argv)
 {
 	const struct linger reset = {1, 0};
@@ -239,6 +275,8 @@ int main(int argc, char **argv)
 		talk(connection, "two");
 	} else if (strcmp(argv[1], "again") == 0) {
 		run_again(connection);
+	} else if (strcmp(argv[1], "small") == 0) {
+		run_small();
 	}
 	return 0;
 }
