@@ -170,6 +170,11 @@ void listeners_note(int fd)
 
 /* ---- connect ---- */
 
+bool listeners_are_noted(void)
+{
+	return atomic_load(&n_noted) > 0;
+}
+
 static bool is_loopback(const struct address_end *end)
 {
 	return address_end_is_v4(end) ? (end->lo >> 24 & 0xff) == 127 : end->hi == 0 && end->lo == 1;
@@ -202,7 +207,7 @@ enum listeners_answer listeners_find(const struct address_end *to, const struct 
 	enum listeners_answer answer = LISTENERS_NONE;
 	int saved = errno;
 
-	for (size_t i = 0; atomic_load(&n_noted) > 0 && i < LISTENERS_MAX; i++) {
+	for (size_t i = 0; listeners_are_noted() && i < LISTENERS_MAX; i++) {
 		uint64_t cookie = takes(&table[i], to, from);
 		if (!cookie) {
 			continue;
@@ -223,7 +228,7 @@ enum listeners_answer listeners_find(const struct address_end *to, const struct 
 
 void listeners_fork_child(void)
 {
-	for (size_t i = 0; atomic_load(&n_noted) > 0 && i < LISTENERS_MAX; i++) {
+	for (size_t i = 0; listeners_are_noted() && i < LISTENERS_MAX; i++) {
 		uint64_t cookie = atomic_load(&table[i].cookie);
 		if (cookie == BUSY) {
 			atomic_store(&table[i].cookie, 0); /* whoever was at it is not in this process */

@@ -16,14 +16,17 @@
  */
 void listeners_note(int fd);
 
+/* Was ever one noted? One load. */
+bool listeners_are_noted(void);
+
 enum listeners_answer {
 	LISTENERS_NONE,	  /* no listener that is known of */
 	LISTENERS_OURS,	  /* this process has it, and no other */
 	LISTENERS_SHARED, /* a process of the same family has it (too): one that forked this one, or was forked */
 };
 /*
- * Who accepts connections that come to `to`, from `from` (the local end of a socket that has been connected)? One atomic
- * load where nothing was ever noted. Keeps errno, takes no lock.
+ * Who accepts connections that come to `to`, from `from` (the local end of a socket that has been connected)? Keeps errno,
+ * takes no lock.
  */
 enum listeners_answer listeners_find(const struct address_end *to, const struct address_end *from);
 

@@ -169,7 +169,7 @@ static enum listeners_answer who_accepts(const struct ref *ref)
 {
 	struct address_end to = server_end(ref->rec), from;
 
-	return local_end(ref->fd, &from) ? listeners_find(&to, &from) : LISTENERS_NONE;
+	return listeners_are_noted() && local_end(ref->fd, &from) ? listeners_find(&to, &from) : LISTENERS_NONE;
 }
 
 void pair_connected(const struct ref *ref)
