@@ -44,6 +44,7 @@ struct op {
 struct shared {
 	uint64_t sent[2], got[2];
 	bool shut_wr[2], shut_rd[2], nonblocking[2];
+	int n_naps; /* of 10 ms, while something did not arrive */
 	size_t log_len;
 	char log[1 << 18];
 };
