@@ -114,27 +114,6 @@ static const char *machine_name(const struct elf_info *info)
 	}
 }
 
-/* What is the matter with a file that cannot be executed. */
-static const char *why_not_executable(const struct patient *patient)
-{
-	if (patient->st.st_mode == 0) {
-		return "cannot be reached: a folder on the way to it may not be entered";
-	}
-	if (S_ISDIR(patient->st.st_mode)) {
-		return "is a directory";
-	}
-	if (!S_ISREG(patient->st.st_mode)) {
-		return "is not a regular file";
-	}
-	if (access(patient->report.program, X_OK) != 0) {
-		return "may not be executed: see its permissions (chmod +x)";
-	}
-	if (patient->report.interp[0] != '\0' && access(patient->report.interp, X_OK) != 0) {
-		return "asks for a loader that is not there";
-	}
-	return "is damaged, or its #! line leads nowhere";
-}
-
 /* What to do instead. */
 static const char *advice(const struct patient *patient)
 {
@@ -177,7 +156,7 @@ static const char *advice(const struct patient *patient)
 
 static void print_refusal(const struct patient *patient)
 {
-	const char *text = patient->verdict == ELF_NOT_EXECUTABLE ? why_not_executable(patient)
+	const char *text = patient->verdict == ELF_NOT_EXECUTABLE ? elf_why_not_executable(&patient->report)
 								  : elf_verdict_text(patient->verdict);
 	bool is_other =
 		patient->report.program[0] != '\0' && strcmp(patient->report.program, patient->path) != 0;

@@ -81,6 +81,25 @@ const char *elf_verdict_text(enum elf_verdict verdict)
 	return verdict_texts[verdict];
 }
 
+const char *elf_why_not_executable(const struct elf_report *report)
+{
+	struct stat st;
+
+	if (stat(report->program, &st) != 0) {
+		return "cannot be reached: a folder on the way to it may not be entered";
+	}
+	if (!S_ISREG(st.st_mode)) {
+		return S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file";
+	}
+	if (access(report->program, X_OK) != 0) {
+		return "may not be executed: see its permissions (chmod +x)";
+	}
+	if (report->interp[0] != '\0' && access(report->interp, X_OK) != 0) {
+		return "asks for a loader that is not there";
+	}
+	return "is damaged, or its #! line leads nowhere";
+}
+
 /* The caller knows that it fits. */
 static void copy_string(char *out, const char *text)
 {

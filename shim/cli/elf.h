@@ -74,4 +74,7 @@ must_check enum elf_verdict elf_look_up(const char *name, const char *search_pat
 /* The end of a sentence that starts with the file's name: "is statically linked: ...". Not for ELF_FITS. */
 const char *elf_verdict_text(enum elf_verdict verdict);
 
+/* For ELF_NOT_EXECUTABLE: what is the matter with the file of the report, such as "is a directory". */
+const char *elf_why_not_executable(const struct elf_report *report);
+
 #endif

@@ -176,11 +176,15 @@ static int check_program(struct run *run, const char *name)
 	}
 	if (verdict == ELF_NOT_FOUND || verdict == ELF_NOT_EXECUTABLE || verdict == ELF_NOT_ELF) {
 		const char *what = run->report.program[0] != '\0' ? run->report.program : run->program;
+		bool why = verdict == ELF_NOT_EXECUTABLE && run->report.program[0] != '\0';
+		const char *stop = why ? ": it " : "";
+		const char *reason = why ? elf_why_not_executable(&run->report) : "";
 
 		if (strcmp(what, run->program) == 0) {
-			cli_say("%s %s", what, elf_verdict_text(verdict));
+			cli_say("%s %s%s%s", what, elf_verdict_text(verdict), stop, reason);
 		} else {
-			cli_say("%s: its interpreter %s %s", run->program, what, elf_verdict_text(verdict));
+			cli_say("%s: its interpreter %s %s%s%s", run->program, what, elf_verdict_text(verdict), stop,
+				reason);
 		}
 		return verdict == ELF_NOT_FOUND ? CLI_NOT_FOUND : CLI_REFUSED;
 	}

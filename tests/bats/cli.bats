@@ -106,13 +106,13 @@ refused() {
 @test "a file that cannot be executed is exit status 126" {
 	echo data >file
 	run "$TLSHIM" run -- ./file
-	refused 126 "cannot be executed"
+	refused 126 "cannot be executed: it may not be executed: see its permissions (chmod +x)"
 	run "$TLSHIM" run -- "$PWD"
-	refused 126 "cannot be executed"
+	refused 126 "cannot be executed: it is a directory"
 	printf '\177ELF' >damaged
 	chmod 755 damaged
 	run "$TLSHIM" run -- ./damaged
-	refused 126 "cannot be executed"
+	refused 126 "cannot be executed: it is damaged, or its #! line leads nowhere"
 }
 
 @test "a static program is refused with one clear sentence" {
