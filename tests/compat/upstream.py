@@ -6,9 +6,10 @@
 
 redis      its Tcl tests: redis-server, its tools and the test client are all wrapped
 memcached  its Perl tests: memcached and the test client are wrapped
+tcl        its tests of sockets: clients and servers in one thread, and in programs that talk over pipes
 python     modules of the standard library's tests: clients and servers in one wrapped process
 
-The tests of redis and memcached come from the distribution's source packages, by apt-get into $BUILD/upstream, and are
+The tests of redis, memcached and Tcl come from the distribution's source packages, by apt-get into $BUILD/upstream, and are
 nowhere kept else; without them, or without the programs, the suite is skipped. DIFFERENCES lists, with the reason, what
 may end differently.
 """
@@ -30,7 +31,14 @@ PKI = BUILD / "pki"
 
 NO_URGENT = "MSG_OOB sends nothing (EOPNOTSUPP): an urgent byte would stand in the midst of ciphertext"
 LINGERS = "what the peer sends after close() is drained for a moment, where TCP resets the connection: the test counts on the reset"
+NEEDS_WORD = "the server is another program, which accepts when the client has ended: connect() waits for the handshake"
 DIFFERENCES = {
+    "tcl": {
+        "socket_inet-6.1": NEEDS_WORD,
+        "socket_inet6-6.1": NEEDS_WORD,
+        "socket_inet-11.9": NEEDS_WORD,
+        "socket_inet6-11.9": NEEDS_WORD,
+    },
     "python test_asyncore": {
         "TestAPI_UseIPv4Poll.test_handle_expt": NO_URGENT,
         "TestAPI_UseIPv4Select.test_handle_expt": NO_URGENT,
@@ -213,6 +221,21 @@ def memcached():
     yield "memcached", once
 
 
+def tcl():
+    need("tclsh8.6")
+    folder = source("tcl8.6") / "tests"
+
+    def once(wrapped):
+        output = run(["tclsh8.6", "socket.test", "-verbose", "ps"], wrapped, 200, cwd=folder)
+        (WORK / f"tcl.{'wrapped' if wrapped else 'plain'}").write_text(output)
+        ends = dict(re.findall(r"^\+\+\+\+ (\S+) (PASSED|SKIPPED)", output, re.M))
+        ends = {name: "ok" if end == "PASSED" else "skipped" for name, end in ends.items()}
+        ends.update((name, "fails") for name in re.findall(r"^==== (\S+) FAILED$", output, re.M))
+        return ends
+
+    yield "tcl", once
+
+
 def python():
     for program in (sys.executable, "/usr/bin/python3"):
         if not subprocess.run([program, "-c", "import test.test_socketserver"], capture_output=True, check=False).returncode:
@@ -254,7 +277,7 @@ def main():
     policy()
     count = failures = 0
     table = []
-    for family in (redis, memcached, python):
+    for family in (redis, memcached, tcl, python):
         if sys.argv[1:] and family.__name__ not in sys.argv[1:]:
             continue
         try:
