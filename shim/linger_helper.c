@@ -13,10 +13,12 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 
 #include "address.h"
 #include "log.h"
@@ -31,6 +33,9 @@
 #define DRAIN_MAX ((size_t)4 << 20)
 #define DRAIN_END ((size_t)64 << 10)
 #define CHANNEL	  UINT32_MAX
+#define SIGNALS	  (UINT32_MAX - 1)
+/* Who stops a service ends all its processes by SIGTERM, and waits for them: what is on its way gets this long. */
+#define TERM_MS	  5000
 #define EVENTS	  64
 
 struct leftover {
@@ -52,6 +57,7 @@ struct table {
 	bool is_alone;	 /* nobody has the other end */
 	int64_t idle_ms; /* since when */
 	int64_t look_ms; /* at entries that may stand still; 0: never */
+	int64_t end_ms;	 /* SIGTERM has come; 0: it has not */
 };
 
 static bool watch(const struct table *t, int op, int fd, uint32_t events, uint32_t number)
@@ -265,6 +271,18 @@ static void take_messages(struct table *t)
 
 /* ---- the helper's life ---- */
 
+/* SIGTERM becomes an event. Without signalfd(2) it ends the helper. */
+static void watch_signals(const struct table *t)
+{
+	const uint64_t term = UINT64_C(1) << (SIGTERM - 1);
+	int fd;
+
+	fd = (int)sys_call6(SYS_signalfd4, -1, (long)&term, sizeof(term), SFD_CLOEXEC, 0, 0);
+	if (fd >= 0 && watch(t, EPOLL_CTL_ADD, fd, EPOLLIN | EPOLLONESHOT, SIGNALS)) {
+		sys_call6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&term, 0, sizeof(term), 0, 0);
+	}
+}
+
 /* So many descriptors as this process may have, but for a few. */
 static uint32_t table_size(void)
 {
@@ -297,7 +315,11 @@ static bool init(struct table *t, int channel)
 	t->idle_ms = sys_now_ms();
 	t->epfd = (int)sys_call(SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0);
 	t->is_reading = true;
-	return t->max > 0 && t->epfd >= 0 && watch(t, EPOLL_CTL_ADD, channel, EPOLLIN, CHANNEL);
+	if (t->max == 0 || t->epfd < 0 || !watch(t, EPOLL_CTL_ADD, channel, EPOLLIN, CHANNEL)) {
+		return false;
+	}
+	watch_signals(t);
+	return true;
 }
 
 /* Who waits for the end of the program's output must not wait for us. */
@@ -328,20 +350,35 @@ static void mind_channel(struct table *t)
 static int sleep_ms(const struct table *t)
 {
 	int64_t until = t->n == 0 ? t->idle_ms + IDLE_MS : t->look_ms;
-	int64_t left = until - sys_now_ms();
+	int64_t left;
+
+	if (t->end_ms != 0 && (until == 0 || t->end_ms < until)) {
+		until = t->end_ms;
+	}
+	left = until - sys_now_ms();
 
 	return until == 0 ? -1 : left > 0 ? (int)left + 1 : 0;
+}
+
+static bool is_over(const struct table *t)
+{
+	const int64_t now = sys_now_ms();
+
+	return t->n == 0 ? t->is_alone || t->end_ms != 0 || now - t->idle_ms >= IDLE_MS :
+			   t->end_ms != 0 && now >= t->end_ms;
 }
 
 static void serve(struct table *t)
 {
 	struct epoll_event events[EVENTS];
 
-	while (t->n > 0 || (!t->is_alone && sys_now_ms() - t->idle_ms < IDLE_MS)) {
+	while (!is_over(t)) {
 		long n = sys_call6(SYS_epoll_pwait, t->epfd, (long)events, EVENTS, sleep_ms(t), 0, 8);
 		for (long i = 0; i < n; i++) {
 			if (events[i].data.u32 == CHANNEL) {
 				take_messages(t);
+			} else if (events[i].data.u32 == SIGNALS) {
+				t->end_ms = sys_now_ms() + TERM_MS;
 			} else {
 				step(t, events[i].data.u32);
 			}
@@ -368,5 +405,5 @@ void linger_helper(void *channel)
 		/* From now on nothing can be sent here; what has been meanwhile is not lost. */
 		sys_shutdown(t.channel, SHUT_RD);
 		take_messages(&t);
-	} while (t.n > 0);
+	} while (!is_over(&t));
 }

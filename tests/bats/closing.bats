@@ -55,6 +55,20 @@ ms_in() { sed -n 's/.* in \([0-9]*\) ms$/\1/p' "$1"; }
 	assert_all_came "$output" "$(taken_in server.out)"
 }
 
+@test "who stops a service with all its processes by SIGTERM leaves the helper a moment" {
+	accept_tls "$port"
+	TLSHIM_LOG=debug start_shim server "$PROGS/closer" server "$port" 1 exit
+	wait_listen "$port"
+	echo hello >question
+	IN=question start client bash -c "'$PYTHON' '$LIB/peer.py' --pki '$PKI' get '$port' --send --late 1 | wc -c"
+	wait_text server.err 'process [0-9]* finishes connections'
+	wait_exit server
+	kill -TERM "$(sed -n 's/.*process \([0-9]*\) finishes connections.*/\1/p' server.err)"
+	wait_exit client
+	assert_all_came "$(cat client.out)" "$(taken_in server.out)"
+	refute grep -q truncated client.err
+}
+
 @test "a client that sends 1 MiB and closes without having read: a late server gets all" {
 	connect_tls "$port"
 	start_peer sink sink "$port" --late 0.5
