@@ -270,7 +270,7 @@ EXPORT ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 	}
 	n = REAL(recvmsg)(fd, msg, flags);
 	if (n >= 0) {
-		pass_in(msg);
+		pass_in(fd, msg);
 	}
 	return n;
 }
@@ -355,7 +355,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags, st
 	}
 	n = REAL(recvmmsg)(fd, msgs, n_msgs, flags, timeout);
 	for (int k = 0; k < n; k++) {
-		pass_in(&msgs[k].msg_hdr);
+		pass_in(fd, &msgs[k].msg_hdr);
 	}
 	return n;
 }

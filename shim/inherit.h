@@ -16,6 +16,8 @@ void inherit_connections(void);
 void inherit_nothing(void);
 /* A socket has come from elsewhere: take it over if it is a connection of the arena. */
 void inherit_one(int fd);
+/* A connection has come from a process without the shim: the rules hold for it as for one made now. */
+void inherit_from_outside(int fd);
 /* May a rule have put this socket, of which we know nothing, under TLS in another process? */
 bool inherit_may_be_tls(int fd);
 

@@ -95,9 +95,20 @@ void pass_undo(const struct msghdr *msg)
 	each_fd(msg, take_back, NULL);
 }
 
+/* Nobody has asked our policy about what comes over unix_fd: its other end is a process without the shim. */
+static bool is_from_outside(int unix_fd)
+{
+	struct ucred peer = { 0, 0, 0 };
+	socklen_t len = sizeof(peer);
+
+	sys_getsockopt(unix_fd, SOL_SOCKET, SO_PEERCRED, &peer, &len);
+	return peer.pid != sys_getpid() && !shares_arena(peer.pid);
+}
+
 static bool receive(int fd, void *ctx)
 {
-	(void)ctx;
+	int unix_fd = *(const int *)ctx;
+
 	/* Its number may have meant something else before. */
 	if (fdtab_is_wrapped(fd)) {
 		session_forget(fd);
@@ -105,16 +116,18 @@ static bool receive(int fd, void *ctx)
 	inherit_one(fd);
 	if (fdtab_is_wrapped(fd)) {
 		session_pass(fd, false);
+	} else if (inherit_may_be_tls(fd) && is_from_outside(unix_fd)) {
+		inherit_from_outside(fd);
 	}
 	return true;
 }
 
-void pass_in(const struct msghdr *msg)
+void pass_in(int unix_fd, const struct msghdr *msg)
 {
 	int saved = errno;
 
 	if (msg->msg_control && msg->msg_controllen > 0 && shim_policy()) {
-		each_fd(msg, receive, NULL);
+		each_fd(msg, receive, &unix_fd);
 	}
 	errno = saved;
 }

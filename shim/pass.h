@@ -19,8 +19,11 @@
 bool pass_out(int unix_fd, const struct msghdr *msg, int *n_passed);
 /* The sendmsg() failed. */
 void pass_undo(const struct msghdr *msg);
-/* After recvmsg(): what the received descriptors are. */
-void pass_in(const struct msghdr *msg);
+/*
+ * After recvmsg() on unix_fd: what the received descriptors are. Connections from a process without the shim come under
+ * the rules as if they were made now.
+ */
+void pass_in(int unix_fd, const struct msghdr *msg);
 /*
  * fd was taken out of another process by pidfd_getfd(2). False (logged) with errno, and fd closed, if it may be a TLS
  * connection whose state is not in our arena.

@@ -58,6 +58,16 @@ dialled() {
 	refute_output --partial echo
 }
 
+@test "connections that a launcher without the shim accepts and passes on are protected, too" {
+	start launcher "$PYTHON" "$LIB/passing.py" launch "$port" \
+		"$TLSHIM" run --policy "$POLICY" -- "$PYTHON" "$LIB/passing.py" serve 0
+	wait_listen "$port"
+	for turn in {1..3}; do
+		run -0 gnutls "$port" < <(echo "number $turn")
+		assert_output --partial "got number $turn"
+	done
+}
+
 @test "a process without the shim is not given a connection, and nothing is sent in clear" {
 	start stranger "$PYTHON" "$LIB/passing.py" receive "$PWD/channel"
 	until_true 10 test -S channel

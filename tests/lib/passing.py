@@ -6,6 +6,7 @@ passing.py exec PORT          to a child that has been executed anew
 passing.py stranger PORT PATH to whoever listens on the Unix socket PATH
 passing.py receive PATH       that stranger: writes a line of plaintext into what it gets
 passing.py begun PORT         the echo server again: it looks for bytes before it passes a connection on, and does not wait for them
+passing.py launch PORT COMMAND…  accepts, and passes connections to COMMAND, whose standard input is the socket to get them from
 passing.py dial PORT          a client: a process connects without blocking and passes that on at once, another one talks
 """
 import errno
@@ -93,6 +94,14 @@ def main():
         for fd in fds:
             os.write(fd, b'plaintext that must not be seen\n')
         return
+    if mode == 'launch':
+        listener = listen(where)
+        ours, theirs = socket.socketpair()
+        subprocess.Popen(sys.argv[3:], stdin=theirs)
+        while True:
+            conn, _ = listener.accept()
+            socket.send_fds(ours, [b'x'], [conn.fileno()])
+            conn.close()
     if mode == 'dial':
         dial(where)
         return
