@@ -123,6 +123,11 @@ static bool is_cookie(const FILE *stream)
 	return functions && functions_of(stream) == functions;
 }
 
+bool stdio_is_ours(const FILE *stream)
+{
+	return is_cookie(stream);
+}
+
 static FILE *open_cookie(int fd, const char *mode)
 {
 	const cookie_io_functions_t functions = {

@@ -24,6 +24,7 @@
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 /* The entry points of the shim; everything else is hidden. */
 #define EXPORT __attribute__((visibility("default")))

@@ -7,6 +7,9 @@
 #ifndef SHIM_STDIO_ADOPT_H
 #define SHIM_STDIO_ADOPT_H
 
+#include <stdbool.h>
+#include <stdio.h>
+
 /*
  * Descriptor fd has become, or may have ceased to be, a wrapped socket: at start, by dup2(), by
  * accept(). For 0, 1 and 2 this sets stdin, stdout or stderr to a stream that passes through the shim, or
@@ -16,6 +19,9 @@
  * For other numbers: libc's FILEs over them are cut off as long as the socket is there.
  */
 void stdio_adopt(int fd);
+
+/* Is this one of the streams over wrapped sockets? */
+bool stdio_is_ours(const FILE *stream);
 
 /*
  * In the shim's destructor: call fn once, after all other destructors and after exit() has flushed

@@ -29,6 +29,8 @@ same_as_plain() {
 @test "MSG_WAITALL and MSG_PEEK wait across records, and signals and times end them, as without TLS" { same_as_plain whole; }
 @test "a reset is told once, and then comes the end, as without TLS" { same_as_plain broken; }
 
+@test "wide characters come and go as without TLS" { same_as_plain wide; }
+
 @test "descriptors that were not closed, or that come by unusual ways, are no way past TLS" {
 	connect_tls "$tapped"
 	limited "$PROGS/arguments" numbers "$plain" "$plain" "$MARKER" >expected

@@ -7,6 +7,7 @@
  *   whole      MSG_WAITALL and MSG_PEEK across records, with signals and time limits
  *   broken     what is read after a reset
  *   messages   what libc itself writes to descriptor 2, with MARKER; the server prints it
+ *   wide       lines of wide characters there and back
  *   numbers    calls on descriptors that fail half-way, or that bring descriptors, and then write MARKER
  */
 #include <arpa/inet.h>
@@ -15,6 +16,7 @@
 #include <execinfo.h>
 #include <fcntl.h>
 #include <linux/aio_abi.h>
+#include <locale.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <signal.h>
@@ -31,6 +33,7 @@
 #include <syslog.h>
 #include <time.h>
 #include <unistd.h>
+#include <wchar.h>
 
 static char bytes[4096];
 static const char *marker;
@@ -362,6 +365,33 @@ static void messages_server(int fd)
 	}
 }
 
+/* ---- wide ---- */
+
+static void wide_client(int fd)
+{
+	FILE *in = fdopen(fd, "r"), *out = fdopen(dup(fd), "w");
+	wchar_t line[8];
+
+	setlocale(LC_ALL, "C.UTF-8");
+	while (fgetws(line, 8, in)) {
+		printf("%zu wide: %ls|\n", wcslen(line), line);
+		fputws(line, out);
+	}
+	printf("%s, %d\n", feof(in) ? "end" : "no end", fgetwc(in) == WEOF);
+	fwprintf(out, L"%ls %05d %s\n", L"\u20ac", 42, "\xc3\xa4");
+	fputwc(L'\u00e4', out);
+	fputwc(L'\n', out);
+	fclose(out);
+	fclose(in);
+}
+
+static void wide_server(int fd)
+{
+	put(fd, "h\xc3\xa4llo\n\n\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac longer than a line\nlast");
+	shutdown(fd, SHUT_WR);
+	messages_server(fd);
+}
+
 static int listening(int port)
 {
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port),
@@ -386,6 +416,7 @@ int main(int argc, char **argv)
 		{"whole", whole_client, whole_server},
 		{"broken", broken_client, broken_server},
 		{"messages", messages_client, messages_server},
+		{"wide", wide_client, wide_server},
 		{"numbers", numbers_client, read_out},
 	};
 	struct sockaddr_in addr = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
