@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -27,6 +28,17 @@ static long now_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Of processor time, and how often this process has slept: a busy machine counts for neither. */
+static long used_ms(long *naps)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_SELF, &usage);
+	*naps = usage.ru_nvcsw;
+	return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1000 +
+	       (usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1000;
 }
 
 static void epoll_op(int op, unsigned events)
@@ -97,9 +109,9 @@ int main(int argc, char **argv)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 	char buf[100];
-	long start;
+	long start, used, naps, naps_before;
 	ssize_t n;
-	int flags, rc;
+	int flags, rc, error;
 
 	api = argv[1];
 	fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
@@ -109,10 +121,13 @@ int main(int argc, char **argv)
 		epoll_op(EPOLL_CTL_ADD, EPOLLOUT | EPOLLET);
 	}
 	start = now_ms();
+	used = used_ms(&naps_before);
 	rc = connect(fd, (struct sockaddr *)&addr, sizeof(addr));
-	printf("connect %s\n", rc ? strerror(errno) : "at once");
-	if (now_ms() - start > 50) {
-		printf("connect took %ld ms\n", now_ms() - start);
+	error = errno;
+	used = used_ms(&naps) - used;
+	printf("connect %s\n", rc ? strerror(error) : "at once");
+	if (used > 10 || (naps != naps_before && now_ms() - start > 10)) {
+		printf("connect took %ld ms, %ld of them work\n", now_ms() - start, used);
 	}
 	if (epfd >= 0 && strcmp(api, "early") != 0) {
 		epoll_op(EPOLL_CTL_ADD, strcmp(api, "late") == 0 ? EPOLLOUT : 0);
