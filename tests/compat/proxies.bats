@@ -177,3 +177,33 @@ proxied() {
 	server_is_up
 	proxied
 }
+
+# The request process connects without blocking and passes both connections to the process that transfers.
+@test "dante: a SOCKS server passes its connections from process to process, before they are connected too" {
+	needs danted
+	needs_root
+	proxy_ports
+	cat >sockd.conf <<-END
+		logoutput: $PWD/sockd.log
+		internal: 127.0.0.1 port = $port
+		external: lo
+		clientmethod: none
+		socksmethod: none
+		user.privileged: root
+		user.unprivileged: nobody
+		client pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }
+		socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 command: connect }
+	END
+	start_shim danted danted -f "$PWD/sockd.conf" -p "$PWD/danted.pid"
+	server_is_up
+	free_port plain
+	start_back "$plain" "$tapped"
+	run -0 limited curl -sSf --socks5 "127.0.0.1:$plain" -Z -o 1 "http://127.0.0.1:$origin/large" \
+		-o 2 "http://127.0.0.1:$origin/large" -o 3 "http://127.0.0.1:$origin/page"
+	assert_same large 1
+	assert_same large 2
+	assert_same page 3
+	run -0 limited curl -sSf --socks5 "127.0.0.1:$plain" -T large "http://127.0.0.1:$origin/put"
+	assert_output "$(checksum large)"
+	assert_protected
+}

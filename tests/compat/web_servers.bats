@@ -229,3 +229,63 @@ micro_service() { printf '%s\n' "$(command -v micro-httpd || command -v micro_ht
 	assert_same site/large got
 	assert_protected
 }
+
+@test "gunicorn: processes with gevent's loop take an upload and answer with its checksum" {
+	needs gunicorn
+	server_ports
+	cat >app.py <<-'END'
+		import hashlib
+		def application(environment, start_response):
+		    body = environment["wsgi.input"].read()
+		    start_response("200 OK", [("Content-Type", "text/plain")])
+		    return [hashlib.sha256(body).hexdigest().encode()]
+	END
+	start_shim gunicorn gunicorn -k gevent -w 2 -b "127.0.0.1:$port" app:application
+	server_is_up
+	for _ in 1 2 3; do
+		run -0 tls_curl --data-binary @site/large "https://localhost:$tapped/"
+		assert_output "$(checksum site/large)"
+	done
+	assert_protected
+}
+
+@test "puma: a cluster of processes with threads serves files" {
+	needs puma
+	server_ports
+	cat >config.ru <<-END
+		run lambda { |env| [200, {}, [File.binread('$PWD/site' + env['PATH_INFO'])]] }
+	END
+	start_shim puma puma -b "tcp://127.0.0.1:$port" -w 2 -t 2:2 config.ru
+	server_is_up
+	fetched_whole
+}
+
+@test "Node cluster: a process accepts and passes connections to two others" {
+	needs node
+	server_ports
+	cat >cluster.js <<-'END'
+		const cluster = require('cluster'), http = require('http'), fs = require('fs');
+		if (cluster.isPrimary) {
+			cluster.fork(); cluster.fork();
+		} else {
+			http.createServer((request, response) => response.end(fs.readFileSync('site' + request.url)))
+				.listen(+process.argv[2], '127.0.0.1');
+		}
+	END
+	start_shim cluster node cluster.js "$port"
+	server_is_up
+	fetched_whole
+}
+
+@test "nghttpd: HTTP/2 in many streams" {
+	needs nghttpd h2load
+	server_ports "alpn h2"
+	start_shim nghttpd nghttpd --no-tls -a 127.0.0.1 -d "$PWD/site" "$port"
+	server_is_up
+	run -0 tls_curl --http2 "https://localhost:$tapped/page" -o got.page "https://localhost:$tapped/large" -o got.large
+	assert_same site/page got.page
+	assert_same site/large got.large
+	run -0 limited h2load -n 60 -c 6 -m 10 "https://127.0.0.1:$tapped/large"
+	assert_output --partial "60 succeeded"
+	assert_protected
+}
