@@ -27,6 +27,7 @@
 #include "shim.h"
 #include "stdio_adopt.h"
 #include "sys.h"
+#include "unconnected.h"
 
 #ifndef CLOSE_RANGE_CLOEXEC
 #define CLOSE_RANGE_CLOEXEC 4
@@ -172,6 +173,8 @@ static int duplicated(int fd, int new_fd)
 {
 	if (new_fd >= 0 && new_fd != fd && (fdtab_is_wrapped(fd) || fdtab_is_wrapped(new_fd))) {
 		session_dup(fd, new_fd);
+	} else if (new_fd >= 0 && new_fd != fd) {
+		unconnected_dup(fd, new_fd);
 	}
 	if (new_fd >= 0 && new_fd != fd) {
 		stdio_adopt(new_fd);

@@ -250,11 +250,8 @@ static bool is_held(uint32_t slot)
 	       atomic_load(&local->gen) == atomic_load(&arena_record(slot)->gen);
 }
 
-static void find_shared(int fd);
-
 void session_fork_prepare(void)
 {
-	fdtab_find_shared = find_shared;
 	unconnected_fork_prepare();
 	for (uint32_t slot = 0; slot < arena_n_slots(); slot++) {
 		if (is_held(slot)) {
@@ -374,6 +371,13 @@ static void fill_record(struct conn_record *rec, enum engine_role role, const st
 	rec->conn.role = (uint8_t)role;
 }
 
+static void look_at(int fd, fdtab_entry entry, void *ctx)
+{
+	(void)fd;
+	(void)entry;
+	(void)ctx;
+}
+
 bool session_attach(int fd, enum engine_role role, const struct policy_rule *rule, struct engine_config *config,
 		    const char *name, const struct sockaddr *peer, socklen_t peer_len)
 {
@@ -430,7 +434,9 @@ bool session_attach(int fd, enum engine_role role, const struct policy_rule *rul
 	unconnected_hold(fd, &rec->holders);
 	atomic_store(&local->gen, atomic_load(&rec->gen));
 	atomic_store(&local->n_fds, 1);
-	fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (slot + 1));
+	if (fdtab_swap(fd, (uint64_t)atomic_load(&rec->gen) << 32 | (slot + 1)) == FDTAB_SHARED) {
+		fdtab_each(0, ~0u, look_at, NULL); /* which finds the duplicates of fd */
+	}
 	if (fd <= 2) {
 		stdio_adopt(fd);
 	}
@@ -483,12 +489,9 @@ void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct po
 	}
 }
 
-/*
- * Has another process connected the socket? The state is looked at first: a connection is in the arena before the kernel
- * begins with it.
- */
-static void find_shared(int fd)
+void session_find_shared(int fd)
 {
+	/* First: a connection is in the arena before the kernel begins with it. */
 	int state = tcp_state(fd);
 
 	if (in_vfork_child()) {

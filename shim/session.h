@@ -163,6 +163,12 @@ uint64_t session_id(int fd);
  */
 bool session_is_known(int fd);
 
+/*
+ * fd, whose entry is FDTAB_ASKED, was not connected when its socket came to be shared. Has another process or descriptor
+ * connected it since? Enters the connection, or what the entry was.
+ */
+void session_find_shared(int fd);
+
 /* ---- processes ---- */
 
 void session_fork_prepare(void);       /* before fork: the child will hold everything too */

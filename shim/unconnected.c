@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sockets that are connected by one process and used by another, which had them before.
+ * Sockets that are connected by one process or descriptor and used by another, which had them before.
  *
- * Implementation notes: a bit for each descriptor that socket() gave for TCP. It is cleared when a fork finds something
- * else there, so nothing but fork looks at the bits. What is an unconnected socket then is entered in the table of
- * descriptors as shared, in both processes; whoever asks the table about it next looks for its connection in the arena
+ * Implementation notes: a bit for each descriptor that socket() gave for TCP. It is cleared when a fork or a dup finds
+ * something else there, so nothing but these looks at the bits. What is an unconnected socket then is entered in the
+ * table of descriptors as shared; whoever asks the table about it next looks for its connection in the arena
  * (session_find_shared()).
  */
 #include "unconnected.h"
@@ -48,6 +48,7 @@ void unconnected_note(int fd)
 	}
 	while (seen <= word && !atomic_compare_exchange_weak(&n_words, &seen, word + 1)) {
 	}
+	fdtab_find_shared = session_find_shared;
 	atomic_fetch_or(&noted[word], bit_of(fd));
 }
 
@@ -62,7 +63,8 @@ static bool is_unconnected(int fd)
 static void share(int fd)
 {
 	/* What it connects to must be found by the other process. */
-	if (fdtab_get(fd) == 0 && (unsigned)fd < fdtab_size && is_unconnected(fd) && arena_open()) {
+	if ((fdtab_get(fd) == 0 || fdtab_get(fd) == FDTAB_SHARED) && (unsigned)fd < fdtab_size && is_unconnected(fd) &&
+	    arena_open()) {
 		fdtab_swap(fd, FDTAB_SHARED);
 		atomic_fetch_or(&forked[(unsigned)fd / 64], bit_of(fd));
 	}
@@ -78,6 +80,25 @@ void unconnected_fork_prepare(void)
 		for (; bits; bits &= bits - 1) {
 			share((int)(word * 64 + (unsigned)__builtin_ctzll(bits)));
 		}
+	}
+	errno = saved;
+}
+
+void unconnected_dup(int fd, int new_fd)
+{
+	unsigned word = (unsigned)fd / 64;
+	int saved = errno;
+
+	if (word >= N_WORDS || (unsigned)new_fd >= fdtab_size ||
+	    (fdtab_get(fd) != FDTAB_SHARED && !(atomic_load(&noted[word]) & bit_of(fd)))) {
+		return;
+	}
+	if (is_unconnected(fd)) {
+		unconnected_note(new_fd);
+		fdtab_swap(fd, FDTAB_SHARED);
+		fdtab_swap(new_fd, FDTAB_SHARED);
+	} else {
+		atomic_fetch_and(&noted[word], ~bit_of(fd));
 	}
 	errno = saved;
 }

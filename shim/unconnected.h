@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Sockets that a process made and had not connected when it forked: one process may connect such a socket, and another
- * use the connection.
+ * Sockets that were not connected yet when a process forked or duplicated their descriptors: one descriptor may be used
+ * to connect, and another for the connection.
  */
 #ifndef SHIM_UNCONNECTED_H
 #define SHIM_UNCONNECTED_H
@@ -15,6 +15,9 @@ void unconnected_note(int fd);
 
 /* Before a fork: the sockets that are noted and still not connected are shared from now on (FDTAB_SHARED). */
 void unconnected_fork_prepare(void);
+
+/* new_fd is a duplicate of fd, which is not wrapped: the same for these two. One load where fd is no socket of ours. */
+void unconnected_dup(int fd, int new_fd);
 
 /*
  * This process is about to connect fd: the process that forked it holds the connection, too, if it still has the

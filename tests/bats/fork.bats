@@ -141,6 +141,24 @@ print(s.makefile().read())"
 	done
 }
 
+@test "a duplicate from before connect() is protected like the descriptor that was connected" {
+	free_port port
+	: >"$POLICY"
+	connect_tls "$port"
+	start_peer sink sink "$port"
+	run -0 shim "$PYTHON" -c "
+import os, socket
+s = socket.socket()
+t, f = s.dup(), os.fdopen(os.dup2(s.fileno(), 60), 'wb', buffering=0)
+s.connect(('127.0.0.1', $port))
+s.close()
+f.write(b'$MARKER')
+f.close()
+t.shutdown(socket.SHUT_WR)
+print(t.makefile().read())"
+	assert_line --regexp "clean ${#MARKER} $(printf %s "$MARKER" | sha256sum | cut -d' ' -f1)"
+}
+
 @test "a connection that a child makes and passes to its parent is protected there" {
 	free_port port
 	: >"$POLICY"
