@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What libc writes to a descriptor on its own, past stdio and past the hooks: where that is a wrapped connection, the
- * text goes through the session.
+ * What libc writes to a descriptor on its own, past stdio and past the hooks: where that is a wrapped
+ * connection, the text goes through the session.
  *
- * Implementation notes: syslog() with LOG_PERROR writes to descriptor 2. When that is a connection for the first time,
- * libc's own log is opened again without LOG_PERROR, for good, and the text is written here.
+ * Implementation notes: syslog() with LOG_PERROR writes to descriptor 2. When that is a connection for the
+ * first time, libc's own log is opened again without LOG_PERROR, for good, and the text is written here.
  */
 #include <errno.h>
 #include <execinfo.h>

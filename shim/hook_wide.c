@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Wide characters on streams over wrapped sockets: libc has no wide streams over functions, so these convert and use the
- * stream's bytes.
+ * Wide characters on streams over wrapped sockets: libc has no wide streams over functions, so these
+ * convert and use the stream's bytes.
  *
- * Implementation notes: each character begins in the initial state of the locale's encoding, which is right for those that
- * have no states, as UTF-8.
+ * Implementation notes: each character begins in the initial state of the locale's encoding, which is
+ * right for those that have no states, as UTF-8.
  */
 #include <errno.h>
 #include <limits.h>
