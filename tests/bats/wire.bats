@@ -102,3 +102,17 @@ os.close(high)"
 	assert_protected
 	wait_text peer.out clean
 }
+
+@test "a server that accepts, waits, receives and sends by number is protected" {
+	free_port port tapped
+	accept_tls "$port"
+	start_shim server "$PROGS/by_number" -l "$port"
+	wait_listen "$port"
+	start_tap "$tapped" "$port"
+	for n in {1..200}; do echo "$MARKER $n"; done >lines
+	run -0 gnutls "$tapped" <lines
+	assert_equal "$(grep "^$MARKER" <<<"$output")" "$(cat lines)"
+	assert_protected
+	wait_exit server
+	assert_equal "$status" 0
+}
