@@ -288,6 +288,15 @@ client_source() {
 	assert_protected
 }
 
+@test "descriptors that are closed in random ways and come back as connections or files stay what they are" {
+	start_echo
+	for build in traps traps.fortify; do
+		run -0 shim "$PROGS/$build" shuffle "$tapped"
+		assert_line "each stayed what it was"
+	done
+	assert_protected
+}
+
 @test "a module of the name service that talks over a stream of its own, within getpwnam(), does so by TLS" {
 	start_echo
 	cat >module.c <<-END

@@ -7,6 +7,7 @@
  *   sigpipe PORT  which calls raise SIGPIPE on a connection whose sending side is shut down
  *   accept PORT   what accept() and accept4() do with flags and addresses; connects to itself
  *   reuse PORT    the number of a connection, closed in ways that the shim may not see, is a file's afterwards
+ *   shuffle PORT  the same at random, among other connections and files
  *   churn PORT    threads that open and close descriptors all the time beside threads that talk to an echo server
  *   cancel PORT   ten thousand threads are cancelled in calls on one connection, at whatever moment it is
  *   inherit PORT  connects, moves the connection to descriptor 9, and executes what follows
@@ -23,11 +24,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
@@ -372,18 +375,77 @@ static void is_plain(const char *how, int old)
 	printf("%s: plain\n", how);
 }
 
+static const struct {
+	const char *name;
+	void (*close)(int fd);
+} ways[] = {
+	{ "close", by_close },	       { "fclose", by_fclose },	 { "freopen", by_freopen },
+	{ "closefrom", by_closefrom }, { "close_range", by_close_range }, { "dup2", by_dup2 },
+	{ "syscall", by_syscall },     { "an instruction", raw_close },
+};
+#define N_WAYS (sizeof(ways) / sizeof(ways[0]))
+
+/* A child whose list of actions closes and moves descriptors: the parent keeps its own. */
+static void spawn_over(int fd)
+{
+	posix_spawn_file_actions_t actions;
+	int status = -1;
+	pid_t pid;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, fd, "/dev/null", O_RDWR, 0);
+	posix_spawn_file_actions_adddup2(&actions, fd, 0);
+	posix_spawn_file_actions_addclose(&actions, fd);
+	if (posix_spawnp(&pid, "true", &actions, NULL, (char *[]){ "true", NULL }, environ) != 0 ||
+	    waitpid(pid, &status, 0) != pid || status != 0) {
+		errx(1, "posix_spawn");
+	}
+	posix_spawn_file_actions_destroy(&actions);
+}
+
+/* Descriptors 60 to 67 are connections or files, at random; each goes on to be what it is. */
+static int shuffle(void)
+{
+	bool wrapped[8] = { false };
+	unsigned seed = (unsigned)getpid();
+
+	printf("seed %u\n", seed);
+	for (int round = 0; round < 150; round++) {
+		int i = rand_r(&seed) % 8, fd = 60 + i, now;
+		size_t way = (size_t)rand_r(&seed) % N_WAYS;
+		if (ways[way].close == by_closefrom || ways[way].close == by_close_range || fcntl(fd, F_GETFD) < 0) {
+			way = 0; /* not the others */
+		}
+		if (wrapped[i] && rand_r(&seed) % 8 == 0) {
+			spawn_over(fd);
+			echo(fd, "spawned");
+		}
+		ways[way].close(fd);
+		wrapped[i] = rand_r(&seed) % 2 == 0;
+		now = wrapped[i] ? connected() : memfd_create("plain", 0);
+		if (now < 0 || dup2(now, fd) != fd || close(now) != 0) {
+			err(1, "round %d", round);
+		}
+		for (int other = 0; other < 8; other++) {
+			char got[8] = "";
+			if (fcntl(60 + other, F_GETFD) < 0) {
+				continue;
+			}
+			if (wrapped[other]) {
+				echo(60 + other, "by TLS");
+			} else if (pwrite(60 + other, "plain", 5, 0) != 5 || lseek(60 + other, 0, SEEK_SET) != 0 ||
+				   read(60 + other, got, 5) != 5 || memcmp(got, "plain", 5) != 0) {
+				err(1, "round %d, file %d", round, 60 + other);
+			}
+		}
+	}
+	puts("each stayed what it was");
+	return 0;
+}
+
 static int reuse(void)
 {
-	static const struct {
-		const char *name;
-		void (*close)(int fd);
-	} ways[] = {
-		{ "close", by_close },	       { "fclose", by_fclose },	 { "freopen", by_freopen },
-		{ "closefrom", by_closefrom }, { "close_range", by_close_range }, { "dup2", by_dup2 },
-		{ "syscall", by_syscall },     { "an instruction", raw_close },
-	};
-
-	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+	for (size_t i = 0; i < N_WAYS; i++) {
 		int fd = connected();
 
 		echo(fd, "before");
@@ -552,6 +614,9 @@ int main(int argc, char **argv)
 	}
 	if (strcmp(argv[1], "reuse") == 0) {
 		return reuse();
+	}
+	if (strcmp(argv[1], "shuffle") == 0) {
+		return shuffle();
 	}
 	if (strcmp(argv[1], "churn") == 0) {
 		return churn();
