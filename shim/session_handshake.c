@@ -128,6 +128,20 @@ static enum session_phase fail_kernel(const struct ref *ref, int error, bool tcp
 	return fail(ref, error);
 }
 
+/*
+ * A client went before it had said a byte, as those do who look whether a server is up. To the server it is the end
+ * that it is without TLS: nothing can be missing, and not every program survives a reset.
+ */
+static enum session_phase fail_unused(const struct ref *ref)
+{
+	char peer[80];
+
+	format_peer(ref->rec, peer);
+	log_info("%s: peer %s: it went without a word", ref->rec->rule, peer);
+	ref->rec->recv_eof = 1;
+	return fail(ref, 0);
+}
+
 /* The handshake's time runs from when TCP is up. */
 static void start_clock(struct local *local)
 {
@@ -382,8 +396,7 @@ enum session_phase handshake_step(const struct ref *ref, short *events)
 		}
 		if (rc == -EPIPE) {
 			if (engine_hs_is_fresh(local->hs) && ref->rec->role == ENGINE_SERVER) {
-				/* A port check: nothing to warn of. */
-				return fail_kernel(ref, ECONNRESET, false);
+				return fail_unused(ref);
 			}
 			return fail_engine(ref, ENGINE_ERR_NOT_TLS,
 					   "the peer closed the connection during the handshake");
@@ -507,6 +520,9 @@ static int finish(const struct ref *ref, bool nonblocking, int timeout_option, b
 			int error = atomic_load(&ref->rec->error);
 			if (ref->rec->role == ENGINE_SERVER || atomic_load(&ref->rec->early)) {
 				atomic_store(&ref->rec->so_error, 0); /* told hereby, as the kernel tells of a reset */
+			}
+			if (!error && ref->rec->recv_eof && timeout_option == SO_RCVTIMEO) {
+				return 0; /* fail_unused(): who reads finds the end */
 			}
 			return error ? -error : -ECONNRESET;
 		}

@@ -129,6 +129,28 @@ refuses_server() {
 	logged 'handshake'
 }
 
+@test "a client that goes without a word is an end to the server, as it is without TLS, and nothing to warn of" {
+	free_port port
+	accept_tls "$port"
+	start_shim server "$PYTHON" -uc "
+import select, socket
+listener = socket.create_server(('127.0.0.1', $port))
+for way in ('read', 'poll'):
+    connection, poll = listener.accept()[0], select.poll()
+    if way == 'poll':
+        poll.register(connection, select.POLLIN)
+        poll.poll(10000)
+    print(way, connection.recv(10), connection.recv(10))
+"
+	wait_listen "$port"
+	for _ in read poll; do
+		"$PYTHON" -c "import socket; socket.create_connection(('127.0.0.1', $port)).close()"
+	done
+	wait_exit server
+	assert_equal "$(cat server.out)" $'read b\'\' b\'\'\npoll b\'\' b\'\''
+	assert_equal "$(cat server.err)" ''
+}
+
 @test "a client that says nothing costs the server ECONNRESET after the handshake-timeout" {
 	free_port port
 	accept_tls "$port" 'handshake-timeout 1'
