@@ -4,6 +4,7 @@
  */
 #include "ready.h"
 
+#include <dlfcn.h>
 #include <limits.h>
 #include <poll.h>
 
@@ -17,19 +18,24 @@
 #define URGENT (POLLPRI | POLLRDBAND)
 
 #define READABLE (POLLIN | POLLRDNORM)
+#define WRITABLE (POLLOUT | POLLWRNORM)
 
 /*
  * A thread that sleeps until a handshake moves on is not woken when another thread of the program ends it. It
  * looks by itself then.
  */
 #define LOOK_MS 50
-extern char __libc_single_threaded __attribute__((weak)); /* since glibc 2.32 */
+static const char *is_single; /* libc's word about the process; NULL: it has none */
+
+__attribute__((constructor)) static void find_word(void)
+{
+	is_single = dlsym(RTLD_DEFAULT, "__libc_single_threaded"); /* since glibc 2.32 */
+}
 
 static bool has_threads(void)
 {
-	return !&__libc_single_threaded || !__libc_single_threaded;
+	return !is_single || !*is_single;
 }
-#define WRITABLE (POLLOUT | POLLWRNORM)
 
 short ready_failed(short events)
 {
