@@ -35,6 +35,23 @@ bool fdtab_init(void)
 	return false;
 }
 
+static void raise_top(unsigned fd)
+{
+	unsigned seen = atomic_load(&top);
+
+	while (seen <= fd && !atomic_compare_exchange_weak(&top, &seen, fd + 1)) {
+	}
+}
+
+static void count_change(fdtab_entry old, fdtab_entry entry)
+{
+	if (entry && !old) {
+		atomic_fetch_add(&fdtab_n_used, 1);
+	} else if (!entry && old) {
+		atomic_fetch_sub(&fdtab_n_used, 1);
+	}
+}
+
 fdtab_entry fdtab_swap(int fd, fdtab_entry entry)
 {
 	fdtab_entry old;
@@ -47,17 +64,28 @@ fdtab_entry fdtab_swap(int fd, fdtab_entry entry)
 		return 0;
 	}
 	if (entry) {
-		unsigned seen = atomic_load(&top);
-		while (seen <= (unsigned)fd && !atomic_compare_exchange_weak(&top, &seen, (unsigned)fd + 1)) {
-		}
+		raise_top((unsigned)fd);
 	}
 	old = atomic_exchange(&fdtab_base[fd], entry);
-	if (entry && !old) {
-		atomic_fetch_add(&fdtab_n_used, 1);
-	} else if (!entry && old) {
-		atomic_fetch_sub(&fdtab_n_used, 1);
-	}
+	count_change(old, entry);
 	return old;
+}
+
+bool fdtab_replace(int fd, fdtab_entry old, fdtab_entry entry)
+{
+	fdtab_entry seen = old;
+
+	if ((unsigned)fd >= fdtab_size) {
+		return false;
+	}
+	if (entry) {
+		raise_top((unsigned)fd);
+	}
+	if (!atomic_compare_exchange_strong(&fdtab_base[fd], &seen, entry)) {
+		return false;
+	}
+	count_change(old, entry);
+	return true;
 }
 
 /* Much longer than it takes. */

@@ -52,6 +52,9 @@ static inline bool fdtab_is_wrapped(int fd)
 /* Store entry for fd and return the old one. fd must be below fdtab_size if entry is not 0. */
 fdtab_entry fdtab_swap(int fd, fdtab_entry entry);
 
+/* Store entry for fd if old is there still: another thread may have wrapped fd meanwhile. False if not. */
+bool fdtab_replace(int fd, fdtab_entry old, fdtab_entry entry);
+
 /* Call fn for each wrapped fd in [first, last]. */
 void fdtab_each(unsigned first, unsigned last, void (*fn)(int fd, fdtab_entry entry, void *ctx), void *ctx);
 

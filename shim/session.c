@@ -495,13 +495,11 @@ void session_find_shared(int fd)
 	int state = tcp_state(fd);
 
 	if (in_vfork_child()) {
-		fdtab_swap(fd, FDTAB_SHARED); /* it is the parent's table */
+		fdtab_replace(fd, FDTAB_ASKED, FDTAB_SHARED); /* it is the parent's table */
 		return;
 	}
 	session_adopt(fd, NULL);
-	if (fdtab_get(fd) == FDTAB_ASKED) {
-		fdtab_swap(fd, state == TCP_CLOSE ? FDTAB_SHARED : 0);
-	}
+	fdtab_replace(fd, FDTAB_ASKED, state == TCP_CLOSE ? FDTAB_SHARED : 0);
 }
 
 static void forget_entry(int fd, fdtab_entry entry, void *ctx)

@@ -60,12 +60,17 @@ static bool is_unconnected(int fd)
 	return sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &state, &len) == 0 && state == TCP_CLOSE;
 }
 
+/* Not if a thread has connected it meanwhile. */
+static bool enter_shared(int fd)
+{
+	return fdtab_get(fd) == FDTAB_SHARED || fdtab_replace(fd, 0, FDTAB_SHARED);
+}
+
 static void share(int fd)
 {
 	/* What it connects to must be found by the other process. */
 	if ((fdtab_get(fd) == 0 || fdtab_get(fd) == FDTAB_SHARED) && (unsigned)fd < fdtab_size && is_unconnected(fd) &&
-	    arena_open()) {
-		fdtab_swap(fd, FDTAB_SHARED);
+	    arena_open() && enter_shared(fd)) {
 		atomic_fetch_or(&forked[(unsigned)fd / 64], bit_of(fd));
 	}
 }
@@ -95,8 +100,8 @@ void unconnected_dup(int fd, int new_fd)
 	}
 	if (is_unconnected(fd)) {
 		unconnected_note(new_fd);
-		fdtab_swap(fd, FDTAB_SHARED);
-		fdtab_swap(new_fd, FDTAB_SHARED);
+		(void)enter_shared(fd);
+		(void)enter_shared(new_fd);
 	} else {
 		atomic_fetch_and(&noted[word], ~bit_of(fd));
 	}

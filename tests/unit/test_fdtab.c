@@ -43,6 +43,21 @@ static void test_the_last_number_fits_and_what_is_beyond_is_never_wrapped(void *
 	assert_int_equal(fdtab_swap(last, 0), 5);
 }
 
+static void test_an_entry_is_replaced_only_if_it_is_what_was_expected(void **state)
+{
+	(void)state;
+	assert_true(fdtab_replace(7, 0, FDTAB_SHARED));
+	assert_false(fdtab_replace(7, 0, 99));
+	assert_int_equal(fdtab_get(7), FDTAB_SHARED);
+	assert_int_equal(fdtab_n_used, 1);
+	assert_true(fdtab_replace(7, FDTAB_SHARED, 99));
+	assert_true(fdtab_is_wrapped(7));
+	assert_false(fdtab_replace(7, FDTAB_ASKED, 0));
+	assert_true(fdtab_replace(7, 99, 0));
+	assert_int_equal(fdtab_n_used, 0);
+	assert_false(fdtab_replace((int)fdtab_size, 0, 1));
+}
+
 static void count(int fd, fdtab_entry entry, void *ctx)
 {
 	long *sum = ctx;
@@ -94,6 +109,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_descriptor_one_million_is_like_any_other),
 		cmocka_unit_test(test_the_last_number_fits_and_what_is_beyond_is_never_wrapped),
+		cmocka_unit_test(test_an_entry_is_replaced_only_if_it_is_what_was_expected),
 		cmocka_unit_test(test_a_walk_finds_all_between_two_numbers),
 		cmocka_unit_test(test_what_nobody_can_look_for_is_not_wrapped),
 	};
