@@ -3,7 +3,7 @@
 #
 # The event loops of others: Node's and uvloop's, which would use io_uring if they could, and haproxy's.
 
-# shellcheck disable=SC2154 # variables that free_port and start set
+# shellcheck disable=SC2153,SC2154 # variables that e2e_setup_file, free_port and start set
 bats_require_minimum_version 1.5.0
 load ../lib/e2e
 
