@@ -634,8 +634,11 @@ int64_t session_deadline_ms(int fd)
 	int64_t early_at;
 	struct ref ref;
 
-	if (!ref_get(fd, &ref) || session_phase(fd) != SESSION_CONNECTING) {
+	if (!ref_get(fd, &ref)) {
 		return 0;
+	}
+	if (session_phase(fd) != SESSION_CONNECTING) {
+		return sys_now_ms(); /* another process has just finished, and what the caller would wait for is past */
 	}
 	/* Nothing wakes this process when another one has finished: the client may have no more to say. */
 	if (is_in_other_hands(&ref) || atomic_load(&ref.local->pair) != 0) {
