@@ -16,6 +16,7 @@
 #include "registry.h"
 #include "shim.h"
 #include "sys.h"
+#include "unserved.h"
 
 EXPORT int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)
 {
@@ -62,10 +63,22 @@ static int pwait2(const struct wait *wait, const struct timespec *timeout)
 	return ret;
 }
 
+/* Wait for the set by poll(2), which can wait for others besides. Returns as that. */
+static int wait_beside_unserved(const struct wait *wait, const struct ready_deadline *deadline)
+{
+	struct pollfd set = { .fd = wait->epfd, .events = POLLIN };
+	struct timespec left;
+
+	return unserved_ppoll(&set, 1, ready_time_left(deadline, &left), wait->kind == WAIT ? NULL : wait->mask);
+}
+
 static int wait_once(const struct wait *wait, const struct ready_deadline *deadline)
 {
 	struct timespec left;
 
+	if (unserved_any() && wait_beside_unserved(wait, deadline) < 0 && errno == EINTR) {
+		return -1;
+	}
 	switch (wait->kind) {
 	case WAIT:
 		return REAL(epoll_wait)(wait->epfd, wait->events, wait->max, ready_ms_left(deadline));
@@ -129,7 +142,7 @@ static int do_wait(const struct wait *wait, int timeout_ms)
 							   : timeout_ms < 0 ? -1
 									    : 0);
 
-	if (registry_is_used()) {
+	if (registry_is_used() || unserved_any()) {
 		return translate(wait, &deadline, wait_round(wait, &deadline));
 	}
 	return wait_plainly(wait, &deadline,
@@ -163,7 +176,7 @@ EXPORT int epoll_pwait2(int epfd, struct epoll_event *events, int max, const str
 	if (timeout && is_valid && is_armed()) {
 		deadline = ready_deadline(timeout);
 	}
-	if (registry_is_used() && is_valid) {
+	if ((registry_is_used() || unserved_any()) && is_valid) {
 		return translate(&wait, &deadline, wait_round(&wait, &deadline));
 	}
 	return wait_plainly(&wait, &deadline, pwait2(&wait, timeout));

@@ -17,6 +17,7 @@
 #include "ready.h"
 #include "real.h"
 #include "sys.h"
+#include "unserved.h"
 
 #define N_SMALL 256
 
@@ -102,8 +103,8 @@ static int wait_translated(struct pollfd *fds, struct pollfd *asked, nfds_t n_fd
 		bool again = false;
 		int said, n_ready;
 
-		said = REAL(ppoll)(asked, n_fds, have_news ? &at_once : ready_time_left(&until, &left),
-				   mask);
+		said = unserved_ppoll(asked, n_fds, have_news ? &at_once : ready_time_left(&until, &left),
+				      mask);
 		if (said < 0) {
 			if (!have_news || errno != EINTR) {
 				return -1;
@@ -165,7 +166,7 @@ static int wait_wrapped(struct pollfd *fds, nfds_t n_fds, const struct timespec 
 static inline bool is_concerned(const struct pollfd *fds, nfds_t n_fds)
 {
 	return __builtin_expect(fdtab_n_used != 0, 0) && n_fds > 0 && !is_refused(fds, n_fds) &&
-	       has_wrapped(fds, n_fds);
+	       (has_wrapped(fds, n_fds) || unserved_any());
 }
 
 static int do_poll(struct pollfd *fds, nfds_t n_fds, int timeout)

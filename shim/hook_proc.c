@@ -23,6 +23,7 @@
 #include "sandbox.h"
 #include "session.h"
 #include "sys.h"
+#include "unserved.h"
 
 typedef pid_t fork_fn(void);
 
@@ -122,6 +123,7 @@ static void after_raw_fork(long pid)
 {
 	int saved = errno;
 
+	unserved_forget_all();
 	if (pid == 0) {
 		renew_thread();
 		session_fork_child();

@@ -18,6 +18,7 @@
 #include "real.h"
 #include "session.h"
 #include "sys.h"
+#include "unserved.h"
 
 #define WORD_BITS     ((int)(8 * sizeof(unsigned long)))
 #define N_SMALL_WORDS (FD_SETSIZE / WORD_BITS)
@@ -186,10 +187,45 @@ static int answer_all(const struct sets *sets, int n_ready, bool *again)
 	return n_ready;
 }
 
+/* Ask for these as well, as far as there is room. Returns what n_fds is with them. */
+static int ask_beside(const struct sets *sets, const struct pollfd *beside, size_t n)
+{
+	int n_fds = sets->n_fds;
+
+	for (size_t i = 0; i < n; i++) {
+		int fd = beside[i].fd;
+		if ((size_t)fd / (size_t)WORD_BITS < sets->n_words) {
+			put_bit(sets->sent[SET_IN], fd, beside[i].events & POLLIN);
+			put_bit(sets->sent[SET_OUT], fd, beside[i].events & POLLOUT);
+			n_fds = fd < n_fds ? n_fds : fd + 1;
+		}
+	}
+	return n_fds;
+}
+
+/* Take them out of the kernel's answer, and move them on. Returns how many bits they were. */
+static int answer_beside(const struct sets *sets, struct pollfd *beside, size_t n)
+{
+	int n_bits = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		int fd = beside[i].fd;
+		if ((size_t)fd / (size_t)WORD_BITS < sets->n_words) {
+			beside[i].revents = asked_events(sets->sent, fd);
+			n_bits += has_bit(sets->sent[SET_IN], fd) + has_bit(sets->sent[SET_OUT], fd);
+			put_bit(sets->sent[SET_IN], fd, false);
+			put_bit(sets->sent[SET_OUT], fd, false);
+		}
+	}
+	unserved_move(beside, n);
+	return n_bits;
+}
+
 static int wait_translated(struct sets *sets, const struct ready_deadline *deadline,
 			   const sigset_t *mask)
 {
 	static const struct timespec at_once;
+	struct pollfd beside[UNSERVED_ROOM];
 	struct timespec left;
 	int saved = errno;
 
@@ -197,10 +233,12 @@ static int wait_translated(struct sets *sets, const struct ready_deadline *deadl
 	for (;;) {
 		struct ready_deadline until = *deadline;
 		bool have_news = ask_all(sets, &until);
+		size_t n_beside = unserved_any() ? unserved_gather(beside, &until) : 0;
+		int n_fds = ask_beside(sets, beside, n_beside);
 		bool again = false;
 		int n_ready;
 		int said =
-			REAL(pselect)(sets->n_fds, (fd_set *)sets->sent[SET_IN],
+			REAL(pselect)(n_fds, (fd_set *)sets->sent[SET_IN],
 				      (fd_set *)sets->sent[SET_OUT],
 				      sets->user[SET_EXCEPT] ? (fd_set *)sets->sent[SET_EXCEPT] : NULL,
 				      have_news ? &at_once : ready_time_left(&until, &left), mask);
@@ -216,6 +254,7 @@ static int wait_translated(struct sets *sets, const struct ready_deadline *deadl
 			errno = saved;
 			said = 0;
 		}
+		said -= answer_beside(sets, beside, n_beside);
 		n_ready = answer_all(sets, said, &again);
 		if (n_ready > 0 || (!again && ready_time_is_up(deadline))) {
 			give_back(sets);
@@ -289,7 +328,7 @@ static bool find_wrapped(struct sets *sets, int n_fds, fd_set *in, fd_set *out, 
 			return false; /* the kernel says so */
 		}
 	}
-	return is_concerned(sets);
+	return is_concerned(sets) || unserved_any();
 }
 
 static int do_select(int n_fds, fd_set *in, fd_set *out, fd_set *except, struct timeval *timeout)

@@ -24,6 +24,7 @@
 #include "session.h"
 #include "shim.h"
 #include "sys.h"
+#include "unserved.h"
 #include "unconnected.h"
 
 #ifndef TCP_ULP
@@ -316,6 +317,7 @@ static int accepted(int fd)
 	}
 	if (state == SHIM_ARMED ? accept_wrap(fd) : !is_tcp(fd)) {
 		session_accepted(fd);
+		unserved_add(fd);
 		errno = saved;
 		return fd;
 	}
@@ -343,11 +345,17 @@ static int accept_ahead(int fd, struct sockaddr *addr, socklen_t *len, int flags
 
 EXPORT int accept(int fd, struct sockaddr *addr, socklen_t *len)
 {
+	if (unserved_any() && unserved_before_accept(fd) != 0) {
+		return fail(EINTR);
+	}
 	return ahead_is_used() ? accept_ahead(fd, addr, len, 0) : accepted(REAL(accept)(fd, addr, len));
 }
 
 EXPORT int accept4(int fd, struct sockaddr *addr, socklen_t *len, int flags)
 {
+	if (unserved_any() && unserved_before_accept(fd) != 0) {
+		return fail(EINTR);
+	}
 	return ahead_is_used() ? accept_ahead(fd, addr, len, flags) : accepted(REAL(accept4)(fd, addr, len, flags));
 }
 

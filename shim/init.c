@@ -35,6 +35,7 @@
 #include "shim.h"
 #include "stdio_adopt.h"
 #include "sys.h"
+#include "unserved.h"
 #include "uring.h"
 
 static _Atomic int state = SHIM_STARTING;
@@ -186,6 +187,7 @@ static void fork_child(void)
 
 static void fork_prepare(void)
 {
+	unserved_forget_all();
 	session_fork_prepare();
 	ready_fork_prepare();
 	shim_lock_policy();

@@ -118,6 +118,12 @@ bool session_is_writable_early(int fd);
  * kernel (POLLIN, POLLOUT or both) while the phase that is returned is SESSION_CONNECTING.
  */
 enum session_phase session_progress(int fd, short *events);
+/*
+ * fd has been accepted, and its handshake is not done: has the program left it alone up to now? Then the second moves
+ * it on as session_progress() does, which counts as service (unserved.h).
+ */
+bool session_is_unserved(int fd);
+enum session_phase session_move_unserved(int fd, short *events);
 
 /* Is another process at the handshake? This one can but wait until it is done. */
 bool session_is_elsewhere(int fd);

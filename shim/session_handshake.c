@@ -416,7 +416,7 @@ enum session_phase handshake_step(const struct ref *ref, short *events)
 	return SESSION_CONNECTING;
 }
 
-enum session_phase session_progress(int fd, short *events)
+static enum session_phase progress(int fd, short *events, bool is_service)
 {
 	enum session_phase phase;
 	int saved = errno;
@@ -428,6 +428,9 @@ enum session_phase session_progress(int fd, short *events)
 	phase = session_phase(fd);
 	if (phase != SESSION_CONNECTING) {
 		return phase;
+	}
+	if (is_service) {
+		atomic_store(&ref.local->is_served, true);
 	}
 	*events = POLLIN;
 	if (pair_step(&ref, &phase, events) != 0) {
@@ -445,6 +448,33 @@ enum session_phase session_progress(int fd, short *events)
 		}
 	}
 	errno = saved;
+	return phase;
+}
+
+enum session_phase session_progress(int fd, short *events)
+{
+	return progress(fd, events, true);
+}
+
+bool session_is_unserved(int fd)
+{
+	struct ref ref;
+	int32_t pid;
+
+	if (session_phase(fd) != SESSION_CONNECTING || !ref_get(fd, &ref) || ref.rec->role != ENGINE_SERVER) {
+		return false;
+	}
+	pid = atomic_load(&ref.rec->hs_pid);
+	return !atomic_load(&ref.local->is_served) && (pid == 0 || pid == sys_getpid());
+}
+
+enum session_phase session_move_unserved(int fd, short *events)
+{
+	enum session_phase phase = progress(fd, events, false);
+
+	if (phase != SESSION_CONNECTING) {
+		ready_settled(fd);
+	}
 	return phase;
 }
 
@@ -502,6 +532,7 @@ static int finish(const struct ref *ref, bool nonblocking, int timeout_option, b
 {
 	int64_t started_ms = 0;
 
+	atomic_store(&ref->local->is_served, true);
 	for (;;) {
 		enum session_phase phase;
 		short events = POLLIN;

@@ -21,6 +21,7 @@ struct local {
 	uint32_t hs_steps;	/* record's hs_steps when hs was touched last */
 	_Atomic int64_t hs_deadline_ms; /* 0: none; who waits looks without a lock */
 	_Atomic int hs_waiters; /* threads of this process that wait for the handshake in a blocking call */
+	_Atomic bool is_served;	/* the program has begun with it, or waits for it */
 	_Atomic bool hs_done;	/* this end's part is done, if the other end is this process's, too */
 	_Atomic bool has_no_clock; /* the handshake may last */
 	_Atomic bool must_entrust; /* before connect() returns early, another process has to take the handshake over */

@@ -4,12 +4,12 @@
  * lock is held here.
  */
 #include <errno.h>
-#include <signal.h>
 #include <sys/time.h>
 
 #include "real.h"
 #include "session_priv.h"
 #include "sys.h"
+#include "unserved.h"
 
 int64_t sys_now_ms(void)
 {
@@ -29,28 +29,6 @@ static int64_t option_timeout_ms(int fd, int option)
 		return -1;
 	}
 	return (int64_t)tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000;
-}
-
-/*
- * poll(2) is never restarted after a signal, send(2) is if the handler has SA_RESTART. Which handler ran
- * cannot be known, but if all that are installed restart, so did that one.
- */
-static bool all_handlers_restart(void)
-{
-	for (int sig = 1; sig < NSIG; sig++) {
-		struct sigaction action;
-		if (sigaction(sig, NULL, &action) != 0) {
-			continue;
-		}
-		if (!(action.sa_flags & SA_SIGINFO) &&
-		    (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN)) {
-			continue;
-		}
-		if (!(action.sa_flags & SA_RESTART)) {
-			return false;
-		}
-	}
-	return true;
 }
 
 /*
@@ -81,7 +59,9 @@ static int select_one(struct pollfd *pfd, int timeout_ms)
 
 static int poll_one(struct pollfd *pfd, int timeout_ms)
 {
-	int n = REAL(poll)(pfd, 1, timeout_ms);
+	struct timespec timeout = sys_timespec(timeout_ms);
+	int n = unserved_any() ? unserved_ppoll(pfd, 1, timeout_ms < 0 ? NULL : &timeout, NULL) :
+				 REAL(poll)(pfd, 1, timeout_ms);
 
 	return n < 0 && errno == EINVAL ? select_one(pfd, timeout_ms) : n;
 }
@@ -119,7 +99,7 @@ static int wait_restarting(const struct ref *ref, short events, int timeout_opti
 		if (n < 0 && errno != EINTR) {
 			return -errno;
 		}
-		if (n < 0 && (!may_restart || option_ms >= 0 || !all_handlers_restart())) {
+		if (n < 0 && (!may_restart || option_ms >= 0 || !sys_handlers_restart())) {
 			return -EINTR;
 		}
 		now = sys_now_ms();
@@ -148,8 +128,8 @@ int wait_readable(const struct ref *ref, int64_t *started_ms)
 	ssize_t n;
 	int err;
 
-	if (*started_ms != 0 && option_timeout_ms(ref->fd, SO_RCVTIMEO) >= 0) {
-		/* The kernel would begin to count anew; the time is that of the whole call. */
+	if (unserved_any() || (*started_ms != 0 && option_timeout_ms(ref->fd, SO_RCVTIMEO) >= 0)) {
+		/* The kernel's wait would be for this one alone, and count its time anew. */
 		return wait_events(ref, POLLIN, SO_RCVTIMEO, started_ms, 0);
 	}
 	if (*started_ms == 0) {

@@ -182,4 +182,7 @@ static inline void sys_sleep_ms(int64_t ms)
 /* Milliseconds of CLOCK_MONOTONIC. */
 int64_t sys_now_ms(void);
 
+/* Are calls restarted after a signal? By all handlers that the program has installed; which one ran is unknown. */
+bool sys_handlers_restart(void);
+
 #endif

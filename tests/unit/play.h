@@ -133,6 +133,17 @@ bool session_is_writable_early(int fd)
 	return false;
 }
 
+bool session_is_unserved(int fd)
+{
+	(void)fd;
+	return false;
+}
+
+enum session_phase session_move_unserved(int fd, short *events)
+{
+	return session_progress(fd, events);
+}
+
 bool session_is_client(int fd)
 {
 	(void)fd;
