@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A server that closes before its client's handshake is done, a client whose connect() did not wait for it, and
- * who passes a connection on in the midst of it.
+ * A server that closes before its client's handshake is done, a client whose connect() did not wait for
+ * it, and who passes a connection on in the midst of it.
  *
  * Implementation notes: the kernel would deliver what was written after close() too, and an orderly
  * end if that is nothing (an empty file by FTP). Here it cannot be sealed before the handshake
