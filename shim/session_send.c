@@ -514,9 +514,15 @@ ssize_t session_send(int fd, const struct iovec *iov, int n_iov, int flags)
 	return write_failed(-rc, flags);
 }
 
+/*
+ * How long shutdown() of both directions waits for room for the end on a blocking socket; the kernel's never waits.
+ * That of one waits for as long as it takes, for a read that follows would not send what is due.
+ */
+#define SHUTDOWN_MS 2000
+
 int session_shutdown(int fd, int how)
 {
-	int64_t started_ms = 0;
+	int64_t started_ms = 0, end;
 	bool is_gone;
 	struct ref ref;
 	int rc;
@@ -566,14 +572,22 @@ int session_shutdown(int fd, int how)
 	}
 	ref.rec->send_shut = 1;
 	unlock_both(&ref);
-	while (ref.rec->send_shut_due && fd_is_blocking(fd) && wait_events(&ref, POLLOUT, SO_SNDTIMEO, &started_ms, 0) == 0) {
+	if (how == SHUT_RDWR && !session_is_early(fd)) {
+		/* Whoever waits to read hears of it now, even if the end cannot be sent at once. */
+		sys_shutdown(fd, ref.rec->send_shut_due ? SHUT_RD : SHUT_RDWR);
+	}
+	end = how == SHUT_RDWR ? sys_now_ms() + SHUTDOWN_MS : 0;
+	while (ref.rec->send_shut_due && fd_is_blocking(fd) &&
+	       wait_events(&ref, POLLOUT, SO_SNDTIMEO, &started_ms, end) == 0) {
 		session_flush(fd);
 		if (atomic_load(&ref.rec->phase) != PHASE_OPEN) {
 			break;
 		}
 	}
-	if (how == SHUT_RDWR && !session_is_early(fd)) {
-		sys_shutdown(fd, ref.rec->send_shut_due ? SHUT_RD : SHUT_RDWR);
+	if (how == SHUT_RDWR && !session_is_early(fd) && ref_is_current(&ref) &&
+	    (!ref.rec->send_shut_due || sys_now_ms() >= end)) {
+		/* A peer that reads nothing does not get the end; a thread that waits to write to it does. */
+		sys_shutdown(fd, SHUT_RDWR);
 	}
 	if (is_gone) {
 		errno = ENOTCONN;

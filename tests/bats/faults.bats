@@ -24,7 +24,7 @@ teardown() { e2e_teardown; }
 	wait_listen "$plain"
 	wait_listen "$port"
 	ulimit -n "$(ulimit -H -n)"
-	for mode in jump restart handler storm cancel high reset again small; do
+	for mode in jump restart handler storm cancel high reset again small stop; do
 		limited "$PROGS/odd" "$mode" "$plain" >expected
 		run -0 shim "$PROGS/odd" "$mode" "$port"
 		assert_output "$(cat expected)"

@@ -10,6 +10,7 @@
  *   high        the descriptor has a number above 1,024
  *   reset       SO_LINGER with zero, then the next connection on the same number
  *   again       connect() on a connected socket, then AF_UNSPEC and a second connection
+ *   stop        shutdown() ends a write that another thread is blocked in, and the peer reads nothing
  *   small       a thread with the smallest stack that there may be writes and reads in pieces
  */
 #include <arpa/inet.h>
@@ -191,6 +192,21 @@ static void run_again(int fd)
 	talk(fd, "second");
 }
 
+static void run_stop(void)
+{
+	const int little = 4096;
+	pthread_t thread;
+	int way = 4;
+
+	signal(SIGPIPE, SIG_IGN);
+	setsockopt(connection, SOL_SOCKET, SO_SNDBUF, &little, sizeof(little));
+	pthread_create(&thread, NULL, read_blocked, &way);
+	usleep(500000);
+	printf("%d ", shutdown(connection, SHUT_RDWR));
+	pthread_join(thread, NULL);
+	printf("stopped\n");
+}
+
 static void *in_pieces(void *arg)
 {
 	char bytes[6] = "";
@@ -275,6 +291,8 @@ int main(int argc, char **argv)
 		talk(connection, "two");
 	} else if (strcmp(argv[1], "again") == 0) {
 		run_again(connection);
+	} else if (strcmp(argv[1], "stop") == 0) {
+		run_stop();
 	} else if (strcmp(argv[1], "small") == 0) {
 		run_small();
 	}
