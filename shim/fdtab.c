@@ -17,7 +17,7 @@
 _Atomic(fdtab_entry) *fdtab_base;
 unsigned fdtab_size;
 _Atomic unsigned fdtab_n_used;
-void (*fdtab_find_shared)(int fd);
+bool (*fdtab_find_shared)(int fd);
 static _Atomic unsigned top;
 
 bool fdtab_init(void)
@@ -94,19 +94,20 @@ bool fdtab_replace(int fd, fdtab_entry old, fdtab_entry entry)
 bool fdtab_ask(int fd)
 {
 	fdtab_entry entry = FDTAB_SHARED;
+	bool is_wrapped = false;
 
 	if (!fdtab_find_shared) {
 		return false;
 	}
 	if (atomic_compare_exchange_strong(&fdtab_base[fd], &entry, FDTAB_ASKED)) {
-		fdtab_find_shared(fd);
+		is_wrapped = fdtab_find_shared(fd);
 	}
 	for (int i = 0; fdtab_get(fd) == FDTAB_ASKED && i < MAX_YIELDS; i++) {
 		sys_call(SYS_sched_yield, 0, 0, 0);
 	}
 	/* Still asked, by a thread that a signal handler interrupted: nothing must be sent in clear. */
 	entry = fdtab_get(fd);
-	return entry != 0 && entry != FDTAB_SHARED;
+	return is_wrapped || (entry != 0 && entry != FDTAB_SHARED);
 }
 
 void fdtab_each(unsigned first, unsigned last, void (*fn)(int fd, fdtab_entry entry, void *ctx), void *ctx)
@@ -117,8 +118,9 @@ void fdtab_each(unsigned first, unsigned last, void (*fn)(int fd, fdtab_entry en
 		return;
 	}
 	for (unsigned fd = first; fd < end && fd <= last; fd++) {
-		if (fdtab_is_wrapped((int)fd)) {
-			fn((int)fd, fdtab_get((int)fd), ctx);
+		fdtab_entry entry = fdtab_is_wrapped((int)fd) ? fdtab_get((int)fd) : 0;
+		if (entry != 0 && entry != FDTAB_SHARED && entry != FDTAB_ASKED) {
+			fn((int)fd, entry, ctx);
 		}
 	}
 }

@@ -40,7 +40,8 @@ static inline fdtab_entry fdtab_get(int fd)
  * While fdtab_find_shared is not set there is none.
  */
 bool fdtab_ask(int fd);
-extern void (*fdtab_find_shared)(int fd); /* puts another entry in place of FDTAB_ASKED */
+/* Puts another entry in place of FDTAB_ASKED. True if fd is a connection all the same: not of this table's process. */
+extern bool (*fdtab_find_shared)(int fd);
 
 static inline bool fdtab_is_wrapped(int fd)
 {

@@ -489,17 +489,18 @@ void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct po
 	}
 }
 
-void session_find_shared(int fd)
+bool session_find_shared(int fd)
 {
 	/* First: a connection is in the arena before the kernel begins with it. */
 	int state = tcp_state(fd);
 
 	if (in_vfork_child()) {
 		fdtab_replace(fd, FDTAB_ASKED, FDTAB_SHARED); /* it is the parent's table */
-		return;
+		return find_record(fd) != NULL;
 	}
 	session_adopt(fd, NULL);
 	fdtab_replace(fd, FDTAB_ASKED, state == TCP_CLOSE ? FDTAB_SHARED : 0);
+	return false;
 }
 
 static void forget_entry(int fd, fdtab_entry entry, void *ctx)
@@ -596,6 +597,15 @@ void session_dup(int oldfd, int newfd)
 	struct ref ref;
 
 	if (in_vfork_child()) {
+		/*
+		 * It is the parent's table, which must not say that the parent has the connection here. But what the
+		 * child writes before exec must not leave in clear: whoever uses the number next has to ask, and the
+		 * child's calls fail.
+		 */
+		if (find_record(newfd)) {
+			fdtab_find_shared = session_find_shared;
+			fdtab_replace(newfd, 0, FDTAB_SHARED);
+		}
 		return;
 	}
 	if (!ref_get(oldfd, &ref)) {

@@ -173,7 +173,7 @@ bool session_is_known(int fd);
  * fd, whose entry is FDTAB_ASKED, was not connected when its socket came to be shared. Has another process or descriptor
  * connected it since? Enters the connection, or what the entry was.
  */
-void session_find_shared(int fd);
+bool session_find_shared(int fd);
 
 /* ---- processes ---- */
 

@@ -224,3 +224,16 @@ for turn in range(5):
 	assert_equal "$(grep -c "$MARKER" <<<"$output")" 5
 	assert_equal "$(grep -cE '^(sh|spawned|bare)$' <<<"$output")" 15
 }
+
+@test "what a vfork child writes to the connection before exec does not leave in clear" {
+	free_port port
+	free_port tapped
+	: >"$POLICY"
+	connect_tls "$tapped"
+	start_peer sink sink "$port"
+	start_tap "$tapped" "$port"
+	run -0 shim "$PROGS/vfork_write" "$tapped" "$MARKER"
+	assert_output --regexp '^child wrote (-1|[1-9][0-9]*)$'
+	wait_text sink.out ' clean '
+	assert_protected
+}
