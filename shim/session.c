@@ -9,12 +9,10 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <netinet/tcp.h>
 
-#include "address.h"
 #include "cipher_cache.h"
 #include "heap.h"
 #include "log.h"
@@ -33,168 +31,7 @@
 /* All connections together get this long for their end when the process exits, before others care for it. */
 #define EXIT_WAIT_MS 20
 
-/* Allocated as slots come into use, as the arena's chunks are. */
-#define LOCALS_PER_CHUNK 1024u
-#define MAX_CHUNKS 1024u
-static _Atomic(struct local *) local_chunks[MAX_CHUNKS];
 static _Atomic pid_t *_Atomic marker; /* our pid; zeroed by the kernel in a fork child */
-
-/* ---- look-up and locks ---- */
-
-/* NULL if this process has never held that slot, or one near it. */
-static struct local *find_local(uint32_t slot)
-{
-	struct local *chunk = slot / LOCALS_PER_CHUNK < MAX_CHUNKS ?
-				      atomic_load(&local_chunks[slot / LOCALS_PER_CHUNK]) :
-				      NULL;
-
-	return chunk ? &chunk[slot % LOCALS_PER_CHUNK] : NULL;
-}
-
-/* The same, made if need be; NULL if there is no memory. */
-static struct local *make_local(uint32_t slot)
-{
-	const size_t len = LOCALS_PER_CHUNK * sizeof(struct local);
-	struct local *none = NULL, *chunk;
-
-	if (find_local(slot) || slot / LOCALS_PER_CHUNK >= MAX_CHUNKS) {
-		return find_local(slot);
-	}
-	chunk = sys_mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (chunk && !atomic_compare_exchange_strong(&local_chunks[slot / LOCALS_PER_CHUNK], &none, chunk)) {
-		sys_munmap(chunk, len);
-	}
-	return find_local(slot);
-}
-
-bool ref_get(int fd, struct ref *ref)
-{
-	fdtab_entry entry = fdtab_get(fd);
-
-	if (!entry || entry == FDTAB_SHARED || entry == FDTAB_ASKED) {
-		return false;
-	}
-	ref->fd = fd;
-	ref->entry = entry;
-	ref->slot = (uint32_t)entry - 1;
-	ref->gen = (uint32_t)(entry >> 32);
-	ref->rec = arena_record(ref->slot);
-	ref->local = find_local(ref->slot);
-	return true;
-}
-
-bool ref_is_current(const struct ref *ref)
-{
-	return fdtab_get(ref->fd) == ref->entry && atomic_load(&ref->rec->gen) == ref->gen;
-}
-
-static int lock(const struct ref *ref, pthread_mutex_t *mutex)
-{
-	int rc = pthread_mutex_lock(mutex);
-
-	if (rc == EOWNERDEAD) {
-		/* Its owner was killed in the middle of a change: nothing that follows could be trusted. */
-		pthread_mutex_consistent(mutex);
-		log_error("%s: a process was killed while it used the connection; closing it", ref->rec->rule);
-		atomic_store(&ref->rec->error, ECONNRESET);
-		atomic_store(&ref->rec->phase, PHASE_FAILED);
-		ref->rec->send_shut = 1;
-		rc = 0;
-	}
-	if (rc == EDEADLK) {
-		return -EAGAIN;
-	}
-	if (rc != 0) {
-		return -EBADF;
-	}
-	if (!ref_is_current(ref)) {
-		pthread_mutex_unlock(mutex);
-		return -EBADF;
-	}
-	return 0;
-}
-
-int lock_recv(const struct ref *ref)
-{
-	return lock(ref, &ref->rec->recv_lock);
-}
-
-int lock_send(const struct ref *ref)
-{
-	return lock(ref, &ref->rec->send_lock);
-}
-
-int lock_both(const struct ref *ref)
-{
-	int rc = lock_recv(ref);
-
-	if (rc == 0) {
-		rc = lock_send(ref);
-		if (rc != 0) {
-			unlock_recv(ref);
-		}
-	}
-	return rc;
-}
-
-bool trylock_both(const struct ref *ref)
-{
-	/* Whatever else is the matter with a lock, who waits for it finds out. */
-	if (pthread_mutex_trylock(&ref->rec->recv_lock) != 0) {
-		return false;
-	}
-	if (pthread_mutex_trylock(&ref->rec->send_lock) == 0) {
-		if (ref_is_current(ref)) {
-			return true;
-		}
-		unlock_send(ref);
-	}
-	unlock_recv(ref);
-	return false;
-}
-
-void unlock_recv(const struct ref *ref)
-{
-	pthread_mutex_unlock(&ref->rec->recv_lock);
-}
-
-void unlock_send(const struct ref *ref)
-{
-	pthread_mutex_unlock(&ref->rec->send_lock);
-}
-
-void unlock_both(const struct ref *ref)
-{
-	unlock_send(ref);
-	unlock_recv(ref);
-}
-
-bool fd_is_blocking(int fd)
-{
-	int flags = sys_fcntl(fd, F_GETFL, 0);
-
-	return flags >= 0 && !(flags & O_NONBLOCK);
-}
-
-int tcp_state(int fd)
-{
-	uint8_t value = 0; /* the first member of struct tcp_info */
-	socklen_t len = sizeof(value);
-
-	return sys_getsockopt(fd, IPPROTO_TCP, TCP_INFO, &value, &len) == 0 ? value : 0;
-}
-
-void format_peer(const struct conn_record *rec, char out[static 80])
-{
-	address_format((const struct sockaddr *)&rec->peer, sizeof(rec->peer), out);
-}
-
-uint64_t session_id(int fd)
-{
-	struct ref ref;
-
-	return ref_get(fd, &ref) ? ref.entry : 0;
-}
 
 /* ---- processes ---- */
 
@@ -244,7 +81,7 @@ static bool holder_any(struct conn_record *rec)
 
 static bool is_held(uint32_t slot)
 {
-	struct local *local = find_local(slot);
+	struct local *local = local_find(slot);
 
 	return local && atomic_load(&local->n_fds) > 0 &&
 	       atomic_load(&local->gen) == atomic_load(&arena_record(slot)->gen);
@@ -402,7 +239,7 @@ bool session_attach(int fd, enum engine_role role, const struct policy_rule *rul
 		rec = arena_alloc();
 	}
 	slot = rec ? arena_slot(rec) : 0;
-	local = rec ? make_local(slot) : NULL;
+	local = rec ? local_make(slot) : NULL;
 	if (!local) {
 		if (rec) {
 			arena_free(rec, atomic_load(&rec->gen));
@@ -462,7 +299,7 @@ void session_adopt(int fd, struct engine_config *(*config_for)(int fd, struct po
 	const fdtab_entry before = fdtab_get(fd);
 	const uint64_t cookie = before && before != FDTAB_ASKED ? NO_SOCKET : socket_cookie(fd);
 	struct conn_record *rec = find_by_cookie(cookie);
-	struct local *local = rec ? make_local(arena_slot(rec)) : NULL;
+	struct local *local = rec ? local_make(arena_slot(rec)) : NULL;
 	struct ref ref;
 
 	if (cookie == 0 && arena_n_slots() > 0) {
@@ -514,7 +351,7 @@ static void forget_entry(int fd, fdtab_entry entry, void *ctx)
 static void keep_one(int fd)
 {
 	struct conn_record *rec = find_record(fd);
-	struct local *local = rec && (unsigned)fd < fdtab_size ? make_local(arena_slot(rec)) : NULL;
+	struct local *local = rec && (unsigned)fd < fdtab_size ? local_make(arena_slot(rec)) : NULL;
 
 	if (!local) {
 		return;
@@ -537,7 +374,7 @@ void session_keep_only(const int fds[], size_t n)
 	cipher_fork_child();
 	fdtab_each(0, ~0u, forget_entry, NULL);
 	for (uint32_t slot = 0; slot < arena_n_slots(); slot++) {
-		struct local *local = find_local(slot);
+		struct local *local = local_find(slot);
 		if (local) {
 			/*
 			 * Its threads stayed behind. A handshake in flight stays: it may be one of those to

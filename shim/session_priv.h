@@ -42,6 +42,11 @@ struct ref {
 	struct local *local;
 };
 
+/* The slot's struct local. NULL if this process has never held that slot, or one near it. */
+struct local *local_find(uint32_t slot);
+/* The same, made if need be; NULL if there is no memory. */
+struct local *local_make(uint32_t slot);
+
 /* False if fd is not wrapped. */
 bool ref_get(int fd, struct ref *ref);
 /* True if fd still is what ref says. */
@@ -179,6 +184,15 @@ void recv_drop_locked(const struct ref *ref);
 bool recv_keep_plain_locked(const struct ref *ref, const uint8_t *data, size_t len);
 /* The kernel's error that a look at the socket found, for the first call that asks; 0 if there is none. */
 int recv_error_taken(struct conn_record *rec);
+/* recv(2), without waiting and past the hooks: how many bytes, or -errno. */
+ssize_t recv_kernel(int fd, uint8_t *buf, size_t len, int flags);
+/*
+ * Take one record by the peeking way (session_recv.c) into the connection's buffer, under recv_lock. 1: go on,
+ * 0: the end of the data, or -errno; -EAGAIN when the kernel has no more.
+ */
+int recv_take_peek(const struct ref *ref);
+/* Has the peer ended TCP? */
+bool recv_peer_has_ended(int fd);
 /* Read and throw away what the peer has sent, so that close() does not turn into a reset. True if there was something. */
 bool recv_drain_locked(const struct ref *ref);
 

@@ -37,9 +37,6 @@
  */
 #define IN_PLACE_MIN 4096u
 #define DIRECT_MAX (SCRATCH_LEN - ENGINE_MAX_RECORD)
-#define ALERT_LEN 2u
-/* What a TCP segment takes on an Ethernet, nearly. */
-#define SEGMENT_LEN 1400u
 #define DRAIN_MAX (4u << 20)
 _Static_assert(ENGINE_MAX_RECORD <= ARENA_BUFFER_LEN, "a receive buffer holds a record");
 
@@ -141,7 +138,7 @@ static int broken(const struct ref *ref, const char *reason)
 }
 
 /* Has the end of the peer's TCP stream come? */
-static bool peer_has_ended(int fd)
+bool recv_peer_has_ended(int fd)
 {
 	int tcp = tcp_state(fd);
 
@@ -208,7 +205,7 @@ static int open_record(const struct ref *ref, uint8_t *record, size_t len, uint8
 		rec->recv_any = 1;
 	} else if (opened->event == ENGINE_EVENT_CLOSED) {
 		rec->recv_eof = 1;
-		if (!peer_has_ended(ref->fd)) {
+		if (!recv_peer_has_ended(ref->fd)) {
 			sys_shutdown(ref->fd, SHUT_RD); /* else it lasts already, and this would be one edge more */
 		}
 	} else if (opened->event == ENGINE_EVENT_RENEGOTIATE) {
@@ -266,7 +263,7 @@ static int deliver(const struct ref *ref, uint8_t *record, size_t len, struct cu
 	return 0;
 }
 
-static ssize_t kernel_recv(int fd, uint8_t *buf, size_t len, int flags)
+ssize_t recv_kernel(int fd, uint8_t *buf, size_t len, int flags)
 {
 	ssize_t n;
 
@@ -296,7 +293,7 @@ static int take_direct(const struct ref *ref, struct cursor *cur, uint8_t *scrat
 		ask = record_len - have + (cur->left - (record_len - ENGINE_RECORD_HEADER_LEN));
 		ask = ask < DIRECT_MAX ? ask : DIRECT_MAX;
 	}
-	n = kernel_recv(ref->fd, scratch + have, ask, 0);
+	n = recv_kernel(ref->fd, scratch + have, ask, 0);
 	if (n <= 0) {
 		return n == 0 ? tcp_ended(ref) : (int)n;
 	}
@@ -329,8 +326,7 @@ static int take_direct(const struct ref *ref, struct cursor *cur, uint8_t *scrat
 	return (size_t)n < ask && !rec->recv_eof && cur->left < room ? -EAGAIN : 1;
 }
 
-/* The peeking way: one record into the connection's buffer. Results as take_direct(). */
-static int take_peek(const struct ref *ref)
+int recv_take_peek(const struct ref *ref)
 {
 	struct conn_record *rec = ref->rec;
 	size_t have = rec->recv_kind == RECV_CIPHER ? rec->recv_len : 0;
@@ -348,7 +344,7 @@ static int take_peek(const struct ref *ref)
 		len = engine_record_len(&rec->conn, buffer);
 		want = len - have;
 	}
-	n = kernel_recv(ref->fd, buffer + have, want, MSG_PEEK);
+	n = recv_kernel(ref->fd, buffer + have, want, MSG_PEEK);
 	if (n <= 0) {
 		if (have == 0) {
 			recv_drop_locked(ref);
@@ -406,7 +402,7 @@ static bool append_record(const struct ref *ref)
 	ssize_t n = 0;
 
 	if (scratch && rec->recv_token && !rec->recv_eof) {
-		n = kernel_recv(ref->fd, scratch, ENGINE_MAX_RECORD + 1, MSG_PEEK);
+		n = recv_kernel(ref->fd, scratch, ENGINE_MAX_RECORD + 1, MSG_PEEK);
 	}
 	if (n > ENGINE_RECORD_HEADER_LEN) {
 		len = engine_record_len(&rec->conn, scratch + 1);
@@ -538,7 +534,7 @@ static int take(const struct ref *ref, struct cursor *cur, int flags)
 			}
 			rc = scratch ? take_direct(ref, cur, scratch) : -ENOMEM;
 		} else {
-			rc = take_peek(ref);
+			rc = recv_take_peek(ref);
 		}
 	}
 	if (scratch) {
@@ -554,7 +550,7 @@ static int look(const struct ref *ref)
 	int rc = 1;
 
 	while (rc == 1 && rec->recv_kind != RECV_PLAIN && !rec->recv_eof && atomic_load(&rec->phase) == PHASE_OPEN) {
-		rc = take_peek(ref);
+		rc = recv_take_peek(ref);
 	}
 	if (rc == 1 && rec->recv_kind != RECV_PLAIN) {
 		rc = atomic_load(&rec->phase) < PHASE_OPEN ? RENEWING : end_of_stream(rec);
@@ -603,7 +599,7 @@ static bool may_append(const struct ref *ref)
 	if (rec->recv_kind != RECV_PLAIN || !rec->recv_token || rec->recv_eof) {
 		return false;
 	}
-	if (kernel_recv(ref->fd, head, sizeof(head), MSG_PEEK) < (ssize_t)sizeof(head)) {
+	if (recv_kernel(ref->fd, head, sizeof(head), MSG_PEEK) < (ssize_t)sizeof(head)) {
 		return true;
 	}
 	len = engine_record_len(&rec->conn, head + 1);
@@ -709,166 +705,6 @@ ssize_t session_recv(int fd, const struct iovec *iov, int n_iov, int flags)
 		return flags == 0 ? REAL(readv)(fd, iov, n_iov) : read_failed(ENOTSOCK);
 	}
 	return read_failed(-rc);
-}
-
-uint32_t session_lowat(int fd, uint32_t set)
-{
-	struct ref ref;
-	int one = 1;
-
-	if (!ref_get(fd, &ref)) {
-		return 1;
-	}
-	if (set != 0) {
-		ref.rec->recv_lowat = set;
-		/* The kernel would count ciphertext. */
-		sys_setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &one, sizeof(one));
-	}
-	return ref.rec->recv_lowat ? ref.rec->recv_lowat : 1;
-}
-
-/*
- * A record that has come whole brings something, as far as can be told without opening it: then the reader can
- * have it opened into its own memory. 1: look closer, 0: there is one, or -errno.
- */
-static int glance(const struct ref *ref)
-{
-	uint8_t start[SEGMENT_LEN];
-	ssize_t n = kernel_recv(ref->fd, start, sizeof(start), MSG_PEEK);
-	size_t len;
-
-	if (n < ENGINE_RECORD_HEADER_LEN) {
-		return n < 0 ? (int)n : 1;
-	}
-	len = engine_record_len(&ref->rec->conn, start);
-	return len > 0 && len <= (size_t)n ? 0 : 1;
-}
-
-static bool is_ready(int fd, bool may_glance)
-{
-	struct ref ref;
-	int saved = errno;
-	bool ready = true;
-	int rc = 1;
-
-	if (!ref_get(fd, &ref) || lock_recv(&ref) != 0) {
-		return true;
-	}
-	if (may_glance && ref.rec->recv_any && ref.rec->recv_kind == RECV_EMPTY && !ref.rec->recv_eof &&
-	    ref.rec->last_record_len <= SEGMENT_LEN && atomic_load(&ref.rec->phase) == PHASE_OPEN) {
-		rc = glance(&ref);
-	}
-	while (rc == 1 && ref.rec->recv_kind != RECV_PLAIN && !ref.rec->recv_eof &&
-	       atomic_load(&ref.rec->phase) == PHASE_OPEN) {
-		rc = take_peek(&ref);
-	}
-	if (rc < 0 && rc != -EAGAIN && atomic_load(&ref.rec->phase) == PHASE_OPEN && !atomic_load(&ref.rec->error)) {
-		/* The kernel told an error, and tells it once: keep it for the read that follows. */
-		atomic_store(&ref.rec->error, -rc);
-		ref.rec->recv_once = 1;
-		ref.rec->recv_eof = 1;
-	}
-	/* a renegotiation that has just begun is nothing to read */
-	ready = rc != -EAGAIN && atomic_load(&ref.rec->phase) >= PHASE_OPEN;
-	unlock_recv(&ref);
-	errno = saved;
-	return ready;
-}
-
-bool session_recv_ready(int fd)
-{
-	return is_ready(fd, false);
-}
-
-bool session_is_client(int fd)
-{
-	struct ref ref;
-
-	return ref_get(fd, &ref) && ref.rec->role == ENGINE_CLIENT;
-}
-
-bool session_wakes_in_vain(int fd)
-{
-	return session_is_client(fd) || fd_is_blocking(fd);
-}
-
-bool session_brings_nothing(int fd)
-{
-	/* Where a read that brings nothing hangs, a glance is not enough: there are records without data. */
-	return !is_ready(fd, !fd_is_blocking(fd));
-}
-
-bool session_has_ended(int fd)
-{
-	struct ref ref;
-
-	return ref_get(fd, &ref) && ref.rec->recv_eof;
-}
-
-/*
- * Plaintext in the complete records that are still in the kernel, behind the token. Programs read as much
- * as FIONREAD says and then wait for an edge, so too little would let them stall; too much costs them one
- * EAGAIN.
- */
-static size_t count_waiting(const struct ref *ref)
-{
-	uint8_t *scratch = scratch_get();
-	size_t at = ref->rec->recv_token ? 1 : 0, count = 0, last = 0;
-	ssize_t n = scratch ? kernel_recv(ref->fd, scratch, SCRATCH_LEN, MSG_PEEK) : 0;
-
-	while (n > 0 && at + ENGINE_RECORD_HEADER_LEN <= (size_t)n) {
-		size_t len = engine_record_len(&ref->rec->conn, scratch + at);
-		if (len == 0 || at + len > (size_t)n) {
-			break;
-		}
-		/* Header, tag and content type are no plaintext. */
-		last = len > ENGINE_RECORD_HEADER_LEN + 17 ? len - ENGINE_RECORD_HEADER_LEN - 17 : 0;
-		count += last;
-		at += len;
-	}
-	if (n > 0 && at == (size_t)n && last == ALERT_LEN && peer_has_ended(ref->fd)) {
-		/* Nothing but close_notify can be in it. */
-		count -= last;
-	}
-	if (n > 0 && at < (size_t)n) {
-		/*
-		 * What does not end in the scratch. It counts even if it has not come whole: while the
-		 * kernel's buffer is held by this part the peer may not be allowed to send the rest, and
-		 * only a read takes it out.
-		 */
-		int more = 0;
-		if (sys_call(SYS_ioctl, ref->fd, FIONREAD, &more) != 0 || more < n) {
-			more = (int)n;
-		}
-		count += (size_t)more - at;
-	}
-	if (scratch) {
-		scratch_put(scratch, 0);
-	}
-	return count;
-}
-
-size_t session_readable_bytes(int fd)
-{
-	struct ref ref;
-	size_t n = 0;
-
-	if (!ref_get(fd, &ref)) {
-		return 0;
-	}
-	if (session_phase(fd) == SESSION_CONNECTING) {
-		short events;
-		if (session_progress(fd, &events) != SESSION_CONNECTING) {
-			ready_settled(fd);
-		}
-	}
-	if (session_phase(fd) == SESSION_OPEN && session_recv_ready(fd) && lock_recv(&ref) == 0) {
-		if (ref.rec->recv_kind == RECV_PLAIN) {
-			n = ref.rec->recv_len + count_waiting(&ref);
-		}
-		unlock_recv(&ref);
-	}
-	return n;
 }
 
 bool recv_drain_locked(const struct ref *ref)
