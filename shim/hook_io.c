@@ -38,9 +38,12 @@ static ssize_t fail(int err)
 	return -1;
 }
 
+/* What only wrapped descriptors need stays out of the hooks, which then have no frame of their own on all others. */
+#define NOT_INLINE __attribute__((noinline))
+
 /* ---- receiving ---- */
 
-static ssize_t recv_one(int fd, void *buf, size_t len, int flags)
+NOT_INLINE static ssize_t recv_one(int fd, void *buf, size_t len, int flags)
 {
 	struct iovec iov = { buf, len < MAX_COUNT ? len : MAX_COUNT };
 
@@ -362,7 +365,7 @@ EXPORT int recvmmsg(int fd, struct mmsghdr *msgs, unsigned n_msgs, int flags, st
 
 /* ---- sending ---- */
 
-static ssize_t send_one(int fd, const void *buf, size_t len, int flags)
+NOT_INLINE static ssize_t send_one(int fd, const void *buf, size_t len, int flags)
 {
 	struct iovec iov = { (void *)(uintptr_t)buf, len < MAX_COUNT ? len : MAX_COUNT };
 

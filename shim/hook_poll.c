@@ -169,17 +169,20 @@ static inline bool is_concerned(const struct pollfd *fds, nfds_t n_fds)
 	       (has_wrapped(fds, n_fds) || unserved_any());
 }
 
-static int do_poll(struct pollfd *fds, nfds_t n_fds, int timeout)
+/* Apart from do_poll(), which needs no frame of its own for all others. */
+__attribute__((noinline)) static int poll_wrapped(struct pollfd *fds, nfds_t n_fds, int timeout)
 {
 	struct timespec time = {
 		.tv_sec = timeout / 1000,
 		.tv_nsec = timeout % 1000 * 1000000L,
 	};
 
-	if (!is_concerned(fds, n_fds)) {
-		return REAL(poll)(fds, n_fds, timeout);
-	}
 	return wait_wrapped(fds, n_fds, timeout < 0 ? NULL : &time, NULL);
+}
+
+static int do_poll(struct pollfd *fds, nfds_t n_fds, int timeout)
+{
+	return is_concerned(fds, n_fds) ? poll_wrapped(fds, n_fds, timeout) : REAL(poll)(fds, n_fds, timeout);
 }
 
 static int do_ppoll(struct pollfd *fds, nfds_t n_fds, const struct timespec *timeout,
