@@ -30,6 +30,7 @@ same_as_plain() {
 @test "a reset is told once, and then comes the end, as without TLS" { same_as_plain broken; }
 
 @test "wide characters come and go as without TLS" { same_as_plain wide; }
+@test "wide characters come out of a standard output that is the connection, as without TLS" { same_as_plain wide_output; }
 
 @test "descriptors that were not closed, or that come by unusual ways, are no way past TLS" {
 	connect_tls "$tapped"

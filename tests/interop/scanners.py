@@ -16,8 +16,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "lib"))
 import interop as it  # noqa: E402
 from interop import PKI, Process, fail, row, server, trust  # noqa: E402
 
-# Of the scanner itself, not of the server.
-PASSED_OVER = {"engine_problem"}
+
+
+def is_of_the_server(finding):
+    if finding["id"] == "sessionresumption_ticket" and "connect problem" in finding["finding"]:
+        # Its client leaves when the handshake is done, often before the ticket is there, and then finds no session.
+        return False
+    return finding["id"] != "engine_problem"
 
 
 def testssl(port):
@@ -68,7 +73,7 @@ def testssl(port):
             if not re.match(expected, said.get(key, "missing")):
                 fail(f"{key}: {said.get(key)}")
     yield
-    bad = [one for one in findings if one["severity"] not in ("OK", "INFO") and one["id"] not in PASSED_OVER]
+    bad = [one for one in findings if one["severity"] not in ("OK", "INFO") and is_of_the_server(one)]
     if bad:
         fail(f"{bad}")
     yield
