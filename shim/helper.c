@@ -42,6 +42,16 @@
 /* keep[], arena, log */
 #define FDS_MAX (HELPER_KEEP_MAX + 2)
 
+/*
+ * ThreadSanitizer takes the first child, which shares our memory, for a process of its own, and writes down there that
+ * it has forked: from then on it misses what locks do.
+ */
+#if defined(__SANITIZE_THREAD__)
+#define CAN_BE_STARTED false
+#else
+#define CAN_BE_STARTED true
+#endif
+
 struct start {
 	void (*run)(void *ctx);
 	void *ctx;
@@ -83,7 +93,7 @@ bool helper_is_welcome(void)
 		return false;
 	}
 	sys_call(SYS_prctl, PR_GET_CHILD_SUBREAPER, &adopts, 0);
-	return !is_helper && !adopts && !is_init_wrapped() &&
+	return CAN_BE_STARTED && !is_helper && !adopts && !is_init_wrapped() &&
 	       sys_call(SYS_prctl, PR_GET_SECCOMP, 0, 0) == seccomp_at_start;
 }
 
@@ -271,7 +281,7 @@ int helper_start(void (*run)(void *ctx), void *ctx, const int keep[], size_t n)
 	if (n > HELPER_KEEP_MAX) {
 		return -EINVAL;
 	}
-	if (!REAL(_Fork)) {
+	if (!CAN_BE_STARTED || !REAL(_Fork)) {
 		return -ENOSYS;
 	}
 	/* The helper goes on in its copy of it. */
