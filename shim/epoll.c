@@ -92,7 +92,9 @@ static struct facts find_facts(int fd)
 /* Only for the end of the peer's data. */
 static bool waits_for_end(const struct epoll_event *user)
 {
-	return (user->events & EPOLLRDHUP) && !(user->events & READABLE);
+	/* Not who is told of room again and again: that would end with the edges that are asked for instead. */
+	return (user->events & EPOLLRDHUP) && !(user->events & READABLE) &&
+	       ((user->events & EPOLLET) || !(user->events & WRITABLE));
 }
 
 /*

@@ -374,3 +374,26 @@ socket.create_server(('127.0.0.1', $port)).accept()[0].recv(100)"
 	done
 	exec 7>&-
 }
+
+@test "a server that asks for room and the peer's end alone, level-triggered, is told of room again and again" {
+	free_port port
+	accept_tls "$port"
+	start_shim server "$PYTHON" -c "
+import select, socket
+listener = socket.create_server(('127.0.0.1', $port))
+connection = listener.accept()[0]
+connection.recv(100)
+connection.setblocking(False)
+epoll = select.epoll()
+epoll.register(connection, select.EPOLLOUT | select.EPOLLRDHUP)
+left = 3000000
+while left:
+    for _, events in epoll.poll():
+        if events & select.EPOLLOUT:
+            # Less than there is room for: no EAGAIN, so no edge, follows.
+            left -= connection.send(b'x' * min(left, 30000))
+connection.close()"
+	wait_listen "$port"
+	run -0 bash -c "{ echo go; sleep 8; } | timeout 8 openssl s_client -quiet -connect localhost:$port -CAfile $PKI/ca.pem 2>/dev/null | wc -c"
+	assert_output 3000000
+}
